@@ -1,0 +1,50 @@
+"""Beside the pipeline: `python -m jobs query "SELECT …"` and `python -m jobs dictionary`."""
+
+import argparse
+import sys
+
+from jobs import process, resources
+from reddit_etl.dictionary import dictionary
+from reddit_etl.errors import ConfigurationError, EtlError
+
+ROWS = 1000
+WIDEST = 60
+
+
+def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
+    """Rows as aligned text, one line a row."""
+    cells = [columns, *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    text = "NULL" if value is None else " ".join(str(value).split())
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    query = commands.add_parser("query", help=f"ask the warehouse; prints the first {ROWS:,} rows")
+    query.add_argument("sql")
+    commands.add_parser("dictionary", help="print the data dictionary")
+    arguments = parser.parse_args()
+    if arguments.command == "dictionary":
+        print(dictionary())
+        return 0
+    try:
+        columns, rows = resources.warehouse().query(arguments.sql, limit=ROWS + 1)
+    except EtlError as error:
+        print(error, file=sys.stderr)
+        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1
+    print(table(columns, rows[:ROWS]))
+    if len(rows) > ROWS:
+        print(f"… and more; the first {ROWS:,} rows are shown", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

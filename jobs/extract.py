@@ -1,0 +1,52 @@
+"""Extraction as a task: one listing of one subreddit in one hour."""
+
+import sys
+
+import luigi
+from tqdm import tqdm
+
+from jobs import resources
+from jobs.receipts import ReceiptTask, log
+from reddit_etl.extract import extract
+from reddit_etl.receipt import Extracted, extract_name
+
+
+class ExtractPosts(ReceiptTask[Extracted]):
+    subreddit: str = luigi.Parameter()
+    listing: str = luigi.Parameter()
+    limit: int = luigi.IntParameter()
+
+    # A listing missed is gone, so all are read before anything else is done.
+    priority = 30
+    step = "extract"
+    kind = Extracted
+
+    @property
+    def name(self) -> str:
+        return extract_name(self.subreddit, self.listing, self.limit)
+
+    def work(self, attempt: str) -> Extracted:
+        reddit = resources.reddit(self.hour)
+        with tqdm(
+            desc=f"r/{self.subreddit} {self.listing}",
+            total=self.limit,
+            unit=" posts",
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        ) as bar:
+            receipt = extract(
+                entity=self.entity,
+                client=reddit.client,
+                lake=resources.lake(),
+                clock=reddit.clock,
+                source=reddit.source,
+                hour=self.hour,
+                attempt=attempt,
+                subreddit=self.subreddit,
+                listing=self.listing,
+                limit=self.limit,
+                progress=bar.update,
+            )
+        counts = {"records": receipt.records, "rejects": receipt.rejects, "requests": receipt.requests}
+        log.info("extracted", extra=self.log_fields() | counts | {"verdict": receipt.verdict})
+        return receipt

@@ -1,0 +1,52 @@
+"""The load as a task: one transformation's rows into the warehouse."""
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import luigi
+
+from jobs import resources
+from jobs.receipts import ReceiptTask, log
+from jobs.transform import TransformPosts
+from reddit_etl.clock import iso
+from reddit_etl.receipt import Loaded, hour_text, selection_of
+
+
+class LoadPosts(ReceiptTask[Loaded]):
+    extracts: tuple[str, ...] = luigi.ListParameter()
+
+    priority = 10
+    step = "load"
+    kind = Loaded
+
+    @property
+    def name(self) -> str:
+        return selection_of(self.extracts)
+
+    def requires(self) -> TransformPosts:
+        return TransformPosts(hour=self.hour, extracts=self.extracts)
+
+    def work(self, attempt: str) -> Loaded:
+        transformed = self.requires().output().read()
+        hour = hour_text(self.hour)
+        with tempfile.TemporaryDirectory(prefix="load-") as folder:
+            files = [resources.lake().verified_file(entry, Path(folder)) for entry in transformed.objects]
+            counts = resources.warehouse().load(
+                entity=self.entity,
+                load_id=f"{self.entity.name}/{hour}/{self.name}/{transformed.attempt}",
+                hour=hour,
+                files=files,
+                rows=transformed.rows,
+            )
+        log.info("loaded", extra=self.log_fields() | asdict(counts))
+        return Loaded(
+            entity=self.entity.name,
+            hour=hour,
+            attempt=attempt,
+            committed_at=iso(resources.clock(self.hour)()),
+            rows=counts.staged,
+            inserted=counts.inserted,
+            updated=counts.updated,
+            stale=counts.stale,
+        )

@@ -1,0 +1,77 @@
+"""Luigi parameters that answer a malformed value with one line."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import luigi
+
+from jobs.process import misconfigured
+from reddit_etl.client import LISTING_CAP
+from reddit_etl.clock import Clock, hour_of, utc_now
+from reddit_etl.errors import ConfigurationError
+
+LISTINGS = ("new", "hot", "top", "rising", "controversial")
+# Two letters only among the oldest subreddits; `u_` and a user's name is that user's profile.
+SUBREDDIT = re.compile(r"[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}")
+
+Parsed = TypeVar("Parsed")
+
+
+class HourParameter(luigi.DateHourParameter):
+    def parse(self, text: str) -> datetime:
+        return _parsed(super().parse, text, "--hour", "write a UTC hour like 2026-11-23T04")
+
+
+class NamesParameter(luigi.ListParameter):
+    def parse(self, text: str) -> tuple[str, ...]:
+        return tuple(_parsed(super().parse, text, "--subreddits and --listings", 'write a JSON list like ["python"]'))
+
+
+class LimitParameter(luigi.IntParameter):
+    def parse(self, text: str) -> int:
+        return _parsed(super().parse, text, "--limit", f"write a number from 1 to {LISTING_CAP}")
+
+
+def _parsed(parse: Callable[[str], Parsed], text: str, name: str, fix: str) -> Parsed:
+    try:
+        return parse(text)
+    except Exception as error:
+        raise misconfigured(ConfigurationError(f"{name}: {text!r} cannot be read: {fix}")) from error
+
+
+def checked_hour(hour: datetime, *, sandbox: bool, now: Clock = utc_now) -> datetime:
+    """Real Reddit has no future; the sandbox has whatever hour it is asked for."""
+    if hour > hour_of(now()) and not sandbox:
+        raise ConfigurationError(
+            f"--hour {hour:%Y-%m-%dT%H} has not begun: give the current UTC hour or an earlier one"
+        )
+    return hour
+
+
+def checked_subreddits(names: Any) -> tuple[str, ...]:
+    """The subreddits in lower case, as Reddit makes no difference of it."""
+    return _checked(names, "--subreddits", lambda name: bool(SUBREDDIT.fullmatch(name)), "2 to 21 letters, digits, _")
+
+
+def checked_listings(names: Any) -> tuple[str, ...]:
+    return _checked(names, "--listings", LISTINGS.__contains__, f"one of {', '.join(LISTINGS)}")
+
+
+def _checked(names: Any, setting: str, valid: Callable[[str], bool], rule: str) -> tuple[str, ...]:
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f'{setting}: give a JSON list of at least one name, like ["{rule.split()[-1]}"]')
+    lowered = tuple(name.lower() for name in names)
+    for name in lowered:
+        if not valid(name):
+            raise ConfigurationError(f"{setting}: {name!r} is no such name: give {rule}")
+        if lowered.count(name) > 1:
+            raise ConfigurationError(f"{setting}: {name!r} is listed twice: list it once")
+    return lowered
+
+
+def checked_limit(limit: int) -> int:
+    if not 1 <= limit <= LISTING_CAP:
+        raise ConfigurationError(f"--limit is {limit}: Reddit gives 1 to {LISTING_CAP} posts of a listing")
+    return limit

@@ -1,0 +1,109 @@
+"""How the process speaks and how it ends: log lines, one line for an error, exit codes, SIGTERM.
+
+Exit codes beside those of luigi.cfg's `[retcode]` (30: a task failed, running again may help):
+78 a setting or a right is wrong, running again does not help; 143 stopped by SIGTERM, nothing half-done is left.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+import luigi
+from luigi.retcodes import retcode
+
+from reddit_etl.errors import ConfigurationError, EtlError
+
+MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
+TERMINATED = 128 + signal.SIGTERM
+
+log = logging.getLogger("jobs")
+
+_PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came. Luigi lets a KeyboardInterrupt through where it turns a SystemExit into a failed task."""
+
+
+class LineFormatter(logging.Formatter):
+    """A line per event: words on a terminal, JSON elsewhere."""
+
+    def __init__(self, *, words: bool) -> None:
+        super().__init__()
+        self._words = words
+
+    def format(self, record: logging.LogRecord) -> str:
+        message, fields = record.getMessage(), {k: v for k, v in vars(record).items() if k not in _PLAIN}
+        if "\nTraceback" in message:
+            # Luigi puts the traceback of a failed completeness check into the message.
+            first, *_, last = message.strip().splitlines()
+            message, fields = first.rstrip(":"), fields | {"error": last}
+        if record.exc_info and record.exc_info[1]:
+            fields["error"] = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+            if not self._words:
+                fields["traceback"] = self.formatException(record.exc_info)
+        if self._words:
+            mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+            return mark + message + "".join(f"  {name}={value}" for name, value in fields.items())
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return json.dumps({"time": moment, "level": record.levelname.lower(), "event": message} | fields, default=str)
+
+
+def _not_told_already(record: logging.LogRecord) -> bool:
+    """Luigi logs a failed task with its traceback; `_failed` has said it in one line."""
+    return not (record.exc_info and isinstance(record.exc_info[1], EtlError))
+
+
+def set_up() -> None:
+    """Called when the command line loads the jobs."""
+    if not logging.getLogger().handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(LineFormatter(words=sys.stderr.isatty()))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+        # botocore, prawcore and urllib3 tell at DEBUG what they send, credentials included.
+        for chatty in ("botocore", "boto3", "urllib3", "praw", "prawcore", "smart_open"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+    interface = logging.getLogger("luigi-interface")
+    interface.setLevel(logging.WARNING)
+    interface.addFilter(_not_told_already)
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.excepthook = _end
+
+
+def misconfigured(error: ConfigurationError) -> SystemExit:
+    """To be raised where no task runs yet: says the line and ends with its code."""
+    log.error("not started", extra={"error": str(error)})
+    return SystemExit(MISCONFIGURED)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, Terminated):
+        sys.__excepthook__(kind, error, trace)
+        return
+    log.warning("stopped by SIGTERM; what is committed stays, the rest is done by the next run")
+    logging.shutdown()
+    sys.stdout.flush()
+    # Python would end itself by SIGINT after a KeyboardInterrupt.
+    os._exit(TERMINATED)
+
+
+def _failed(task: luigi.Task, error: BaseException) -> None:
+    if isinstance(error, EtlError):
+        log.error("task failed", extra={"task": task.task_family, **task.log_fields(), "error": str(error)})
+    if isinstance(error, ConfigurationError):
+        # Luigi keeps one instance of its configuration and reads the codes from it at the end of the run.
+        codes: Any = retcode()
+        codes.task_failed = codes.scheduling_error = MISCONFIGURED
+
+
+luigi.Task.event_handler(luigi.Event.FAILURE)(_failed)
+luigi.Task.event_handler(luigi.Event.BROKEN_TASK)(_failed)

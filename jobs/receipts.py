@@ -1,0 +1,106 @@
+"""Tasks whose target is a receipt in the lake."""
+
+import logging
+import secrets
+from abc import abstractmethod
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+import luigi
+
+from jobs import resources
+from jobs.parameters import HourParameter
+from reddit_etl.entities import POSTS
+from reddit_etl.errors import LakeError
+from reddit_etl.receipt import RECEIPT, Receipt, Transformed, hour_text, receipt_key, receipts_of, selection_of
+
+log = logging.getLogger(__name__)
+
+CATCH_UP = timedelta(hours=48)
+
+Kind = TypeVar("Kind", bound=Receipt)
+
+
+class ReceiptTarget(luigi.Target, Generic[Kind]):
+    """A receipt, which is there for good once it is there."""
+
+    def __init__(self, key: str, kind: type[Kind]) -> None:
+        self.key = key
+        self._kind = kind
+        self._content: bytes | None = None
+
+    def exists(self) -> bool:
+        self._content = self._content or resources.lake().read(self.key)
+        return self._content is not None
+
+    def read(self) -> Kind:
+        if not self.exists() or self._content is None:
+            raise LakeError(f"{self.key}: the receipt is gone, though it was there before")
+        return self._kind.from_json(self._content)
+
+    def commit(self, receipt: Kind) -> bool:
+        """False: another run of the same task was first, and its receipt counts."""
+        return resources.lake().create(self.key, receipt.to_json())
+
+
+class ReceiptTask(luigi.Task, Generic[Kind]):
+    """A task that does its work under a new attempt, and commits a receipt of it last."""
+
+    hour: datetime = HourParameter()
+
+    entity = POSTS
+    step: str
+    kind: type[Kind]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What the receipt is of, beside the hour."""
+
+    @abstractmethod
+    def work(self, attempt: str) -> Kind:
+        """Produce the data under the attempt's prefix, and say what was produced."""
+
+    def output(self) -> ReceiptTarget[Kind]:
+        return ReceiptTarget(receipt_key(self.step, self.entity.name, self.hour, self.name), self.kind)
+
+    def run(self) -> None:
+        moment = resources.clock(self.hour)()
+        receipt = self.work(f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
+        if not self.output().commit(receipt):
+            log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
+
+    def log_fields(self) -> dict[str, object]:
+        return {"hour": hour_text(self.hour), "of": self.name}
+
+
+def unfinished(hour: datetime) -> list[tuple[datetime, tuple[str, ...]]]:
+    """What the runs of the hours before left undone: hours, each with the extracts to transform or load.
+
+    Found by the receipts: an extract that no transformation lists, and a transformation that no load followed.
+    """
+    lake, entity = resources.lake(), ReceiptTask.entity.name
+    begin = hour - CATCH_UP
+    found: dict[datetime, dict[str, set[str]]] = {}
+    for day in sorted({(begin + timedelta(hours=n)).date() for n in range(int(CATCH_UP.total_seconds() // 3600) + 1)}):
+        for key in lake.keys(receipts_of(datetime.combine(day, datetime.min.time()))):
+            match = RECEIPT.fullmatch(key)
+            if not match or match[4] != entity:
+                continue
+            then = datetime.fromisoformat(f"{match[1]}T{match[2]}")
+            if begin <= then < hour:
+                steps = found.setdefault(then, {"extract": set(), "transform": set(), "load": set()})
+                steps[match[3]].add(match[5])
+    work: list[tuple[datetime, tuple[str, ...]]] = []
+    for then, steps in sorted(found.items()):
+        if steps["transform"] == steps["load"] and selection_of(steps["extract"]) in steps["load"]:
+            continue
+        transformed = {
+            name: ReceiptTarget(receipt_key("transform", entity, then, name), Transformed).read().extracts
+            for name in steps["transform"]
+        }
+        work += [(then, tuple(transformed[name])) for name in sorted(steps["transform"] - steps["load"])]
+        left = steps["extract"].difference(*transformed.values())
+        if left:
+            work.append((then, tuple(sorted(left))))
+    return work

@@ -1,0 +1,61 @@
+"""What the tasks of one process share, made from the settings when it is first needed."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from jobs.settings import RedditCredentials, Settings
+from reddit_etl.client import RedditClient
+from reddit_etl.clock import Clock, clock_in, utc_now
+from reddit_etl.lake import Lake, open_lake
+from reddit_etl.warehouse import Warehouse, open_warehouse
+
+log = logging.getLogger(__name__)
+
+# The sandbox asks for a login like Reddit, and takes any.
+VISITOR = RedditCredentials("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
+
+
+@cache
+def settings() -> Settings:
+    return Settings.read()
+
+
+@cache
+def lake() -> Lake:
+    return open_lake(settings().lake_url)
+
+
+@cache
+def warehouse() -> Warehouse:
+    return open_warehouse(settings().warehouse_url)
+
+
+def clock(hour: datetime) -> Clock:
+    """Real time for Reddit; for a sandbox, the run's own hour."""
+    return clock_in(hour) if settings().source == "sandbox" else utc_now
+
+
+@dataclass(frozen=True)
+class Reddit:
+    client: RedditClient
+    clock: Clock
+    source: str
+
+
+@cache
+def reddit(hour: datetime) -> Reddit:
+    """Real Reddit, a stand-in at REDDIT_URL, or the sandbox, started in this process."""
+    chosen = settings()
+    url, now = chosen.reddit_url, clock(hour)
+    if not chosen.credentials and not url:
+        from reddit_etl.sandbox import start  # noqa: PLC0415
+
+        url = start(clock=now)
+        log.info("no Reddit credentials are set: the built-in sandbox answers, with invented posts")
+    login = chosen.credentials or VISITOR
+    client = RedditClient(
+        client_id=login.client_id, client_secret=login.client_secret, user_agent=login.user_agent, url=url, clock=now
+    )
+    return Reddit(client=client, clock=now, source=chosen.source)

@@ -1,0 +1,62 @@
+"""The transformation as a task: the records of several extracts of one hour to Parquet."""
+
+import tempfile
+from pathlib import Path
+
+import luigi
+
+from jobs import resources
+from jobs.extract import ExtractPosts
+from jobs.receipts import ReceiptTask, log
+from reddit_etl.clock import iso
+from reddit_etl.errors import TransformError
+from reddit_etl.receipt import Transformed, curated_key, hour_text, selection_of
+from reddit_etl.transform import transform_engine
+
+
+class TransformPosts(ReceiptTask[Transformed]):
+    extracts: tuple[str, ...] = luigi.ListParameter()
+
+    priority = 20
+    step = "transform"
+    kind = Transformed
+
+    @property
+    def name(self) -> str:
+        return selection_of(self.extracts)
+
+    def requires(self) -> list[ExtractPosts]:
+        # Neither a listing's name nor a limit has a dash in it; a user's profile may.
+        parts = (extract.rsplit("-", 2) for extract in self.extracts)
+        return [
+            ExtractPosts(hour=self.hour, subreddit=subreddit, listing=listing, limit=int(limit))
+            for subreddit, listing, limit in parts
+        ]
+
+    def work(self, attempt: str) -> Transformed:
+        transform = transform_engine(resources.settings().transform_engine)
+        lake = resources.lake()
+        extracts = [task.output().read() for task in self.requires()]
+        records = sum(extracted.records for extracted in extracts)
+        objects = ()
+        with tempfile.TemporaryDirectory(prefix="transform-") as folder:
+            scratch = Path(folder)
+            inputs = [lake.verified_file(entry, scratch) for extracted in extracts for entry in extracted.objects]
+            if inputs:
+                output = scratch / "out.parquet"
+                read, written = transform(entity=self.entity, inputs=inputs, output=output, scratch=scratch)
+                if read != records or not 0 < written <= read:
+                    raise TransformError(f"{records} records went in, {read} were read and {written} rows came out")
+                key = curated_key(self.entity.name, self.hour, self.name, attempt, 0)
+                objects = (lake.add_file(output, key, written),)
+        receipt = Transformed(
+            entity=self.entity.name,
+            hour=hour_text(self.hour),
+            attempt=attempt,
+            committed_at=iso(resources.clock(self.hour)()),
+            extracts=sorted(self.extracts),
+            records=records,
+            objects=objects,
+        )
+        log.info("transformed", extra=self.log_fields() | {"records": records, "rows": receipt.rows})
+        return receipt

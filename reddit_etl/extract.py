@@ -1,0 +1,122 @@
+"""Extraction: one listing of one subreddit, streamed from Reddit into the lake in one go."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from reddit_etl.client import LISTING_CAP, Observation, RedditClient, Unavailable
+from reddit_etl.clock import HOUR, Clock, iso
+from reddit_etl.lake import JsonLines, Lake
+from reddit_etl.receipt import Extracted, extract_name, hour_text, raw_key, receipt_key, rejected_key
+from reddit_etl.record import Reject, to_record
+from reddit_etl.schema import Entity
+
+log = logging.getLogger(__name__)
+
+WATERMARK_HOURS = 48
+# Reddit's listings end at "about" 1,000; one that ends well below has come to its end.
+NEARLY_FULL = 0.9
+
+Progress = Callable[[int], None]
+
+
+def extract(
+    *,
+    entity: Entity,
+    client: RedditClient,
+    lake: Lake,
+    clock: Clock,
+    source: str,
+    hour: datetime,
+    attempt: str,
+    subreddit: str,
+    listing: str,
+    limit: int,
+    progress: Progress = lambda _: None,
+) -> Extracted:
+    """Read one listing, write its records and rejects, and say what was done.
+
+    Holds one page in memory. Raises what the client and the lake raise, and then leaves no object behind.
+    """
+    name = extract_name(subreddit, listing, limit)
+    sent_before = client.requests
+    cleaned: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    truncated = 0
+    created: list[str] = []  # Oldest and newest.
+    verdict = "ok"
+
+    def observations() -> Iterator[Observation]:
+        nonlocal verdict
+        try:
+            yield from client.listing(subreddit, listing, limit=limit)
+        except Unavailable as unavailable:
+            verdict = unavailable.verdict
+
+    with (
+        JsonLines(lake, raw_key(entity.name, hour, attempt, name)) as records,
+        # Rejects are kept to the letter, lone surrogates too.
+        JsonLines(lake, rejected_key(entity.name, hour, attempt, name), ascii_only=True) as rejects,
+    ):
+        for place, observation in enumerate(observations(), start=1):
+            outcome = to_record(
+                entity,
+                observation.child,
+                {
+                    "observed_at": iso(observation.observed_at),
+                    "source": source,
+                    "listing": name,
+                    "place": place,
+                },
+            )
+            if isinstance(outcome, Reject):
+                reasons[outcome.reason] += 1
+                rejects.write({"reason": outcome.reason, "payload": outcome.payload})
+            else:
+                cleaned.update(outcome.cleaned)
+                truncated += bool(outcome.values["text_truncated"])
+                moment = str(outcome.values["created_at"])
+                created = [min(moment, *created[:1]), max(moment, *created[1:])] if created else [moment, moment]
+                records.write(outcome.values)
+            progress(1)
+
+    oldest, newest = created or (None, None)
+    nearly_full = records.rows + rejects.rows >= NEARLY_FULL * min(limit, LISTING_CAP)
+    gap = None
+    if listing == "new" and oldest and nearly_full:
+        watermark = _watermark(lake, entity, hour, name)
+        gap = (watermark, oldest) if watermark and watermark < oldest else None
+    if gap:
+        log.warning("posts were missed", extra={"subreddit": subreddit, "after": gap[0], "before": gap[1]})
+    return Extracted(
+        entity=entity.name,
+        hour=hour_text(hour),
+        attempt=attempt,
+        committed_at=iso(clock()),
+        subreddit=subreddit,
+        listing=listing,
+        limit=limit,
+        source=source,
+        verdict=verdict,
+        requests=client.requests - sent_before,
+        records=records.rows,
+        rejects=rejects.rows,
+        objects=records.entries(),
+        rejected=rejects.entries(),
+        reasons=dict(reasons),
+        cleaned=dict(cleaned),
+        truncated=truncated,
+        oldest=oldest,
+        newest=newest,
+        gap=gap,
+    )
+
+
+def _watermark(lake: Lake, entity: Entity, hour: datetime, name: str) -> str | None:
+    """When the newest post was created that the same extract saw last, in the hours before."""
+    for hours in range(1, WATERMARK_HOURS + 1):
+        content = lake.read(receipt_key("extract", entity.name, hour - timedelta(hours=hours), name))
+        if content:
+            return Extracted.from_json(content).newest
+    return None

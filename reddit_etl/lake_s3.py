@@ -1,0 +1,112 @@
+"""A lake in an S3 bucket. boto3's own variables say which account, region and endpoint."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+import smart_open
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reddit_etl.errors import ConfigurationError, LakeError
+from reddit_etl.lake import Lake
+
+# The smallest part that S3 takes. Each open object holds one part in memory; smart_open's own default is ten times that.
+PART_BYTES = 5 * 1024 * 1024
+ABSENT = ("404", "NoSuchKey")
+FIXES = {
+    "403": "give this role s3:GetObject, s3:PutObject and s3:ListBucket on it",
+    "AccessDenied": "give this role s3:GetObject, s3:PutObject and s3:ListBucket on it",
+    "NoSuchBucket": "create the bucket, or name the one that exists",
+    "PermanentRedirect": "the bucket is in another region, set AWS_REGION to it",
+    "301": "the bucket is in another region, set AWS_REGION to it",
+    "ExpiredToken": "the AWS credentials have expired, log in again",
+    "InvalidAccessKeyId": "AWS does not know these credentials, log in again",
+    "SignatureDoesNotMatch": "AWS refuses these credentials, log in again",
+}
+
+
+class S3Lake(Lake):
+    def __init__(self, *, bucket: str, prefix: str) -> None:
+        self.bucket = bucket
+        self.prefix = f"{prefix}/" if prefix else ""
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        with self._failures(""):
+            self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
+
+    @contextmanager
+    def open_new(self, key: str) -> Iterator[IO[bytes]]:
+        # smart_open aborts the upload when an exception leaves its block.
+        with self._failures(key), self._opened(key, "wb", min_part_size=PART_BYTES) as stream:
+            yield stream
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[IO[bytes]]:
+        with self._failures(key), self._opened(key, "rb") as stream:
+            yield stream
+
+    def _opened(self, key: str, mode: str, **options: object) -> Any:
+        return smart_open.open(
+            f"s3://{self.bucket}/{self.prefix}{key}",
+            mode,
+            compression="disable",
+            transport_params={"client": self._client, **options},
+        )
+
+    def create(self, key: str, content: bytes) -> bool:
+        with self._failures(key):
+            try:
+                self._client.put_object(
+                    Bucket=self.bucket,
+                    Key=self.prefix + key,
+                    Body=content,
+                    IfNoneMatch="*",
+                    ContentType="application/json",
+                )
+            except ClientError as error:
+                # 409: another writer of the same key is at work, so one of the two wins.
+                if error.response["Error"]["Code"] in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+                    return False
+                raise
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        with self._failures(key):
+            try:
+                content: bytes = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)["Body"].read()
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ABSENT:
+                    return None
+                raise
+            return content
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with self._failures(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix + prefix
+            )
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self.prefix)
+
+    def local_file(self, key: str, scratch: Path) -> Path:
+        path = scratch / key.replace("/", "_")
+        with self.open(key) as stream, path.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+        return path
+
+    @contextmanager
+    def _failures(self, key: str) -> Iterator[None]:
+        place = f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}"
+        try:
+            yield
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in FIXES:
+                raise ConfigurationError(f"{place}: {code}: {FIXES[code]}") from error
+            raise LakeError(f"{place}: {error}") from error
+        except (BotoCoreError, OSError) as error:
+            raise LakeError(f"{place}: {error}") from error

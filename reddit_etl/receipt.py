@@ -1,0 +1,138 @@
+"""Receipts: what a task did, and the names of everything in the lake.
+
+A receipt is a small JSON object, put once and never changed, that lists exactly what its task produced. The next task
+reads what the receipt lists and nothing else, so an orphaned or half-written object can never be taken for data.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Self
+
+RECEIPT = re.compile(r"receipts/dt=(\d{4}-\d\d-\d\d)/hr=(\d\d)/(extract|transform|load)-([a-z]+)-(.+)\.json")
+
+
+@dataclass(frozen=True)
+class DataObject:
+    """An object of data in the lake: its key, its size in bytes, the SHA-256 of them, and its rows."""
+
+    key: str
+    bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What every receipt says. `hour` is written like `2026-11-23T04`, every other time in full."""
+
+    entity: str
+    hour: str
+    attempt: str
+    committed_at: str
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=1).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        content = json.loads(text)
+        # A later version may say more; what it says as we know it is enough.
+        values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        for name in {"objects", "rejected"} & set(values):
+            values[name] = tuple(DataObject(**entry) for entry in values[name])
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extracted(Receipt):
+    """One listing of one subreddit, read once."""
+
+    subreddit: str
+    listing: str
+    limit: int
+    source: str
+    verdict: str
+    """`ok`, or why Reddit does not give the listing: private, banned, unknown, …"""
+    requests: int
+    records: int
+    rejects: int
+    objects: tuple[DataObject, ...]
+    rejected: tuple[DataObject, ...]
+    reasons: dict[str, int] = field(default_factory=dict)
+    """How many payloads were rejected for which reason."""
+    cleaned: dict[str, int] = field(default_factory=dict)
+    """How many values were changed in which column."""
+    truncated: int = 0
+    """How many records had a text cut to its column's size."""
+    oldest: str | None = None
+    newest: str | None = None
+    gap: tuple[str, str] | None = None
+    """Posts created between these two times were missed: the listing ended before the previous one began."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transformed(Receipt):
+    """The newest observation of each post of several extracts."""
+
+    extracts: list[str]
+    """The names of the extracts that went in."""
+    records: int
+    objects: tuple[DataObject, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(entry.rows for entry in self.objects)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded(Receipt):
+    """One load of a transformation's rows into the warehouse."""
+
+    rows: int
+    inserted: int
+    updated: int
+    stale: int
+    """Rows that changed nothing: the warehouse knew the post in the same or a newer state."""
+
+
+def extract_name(subreddit: str, listing: str, limit: int) -> str:
+    return f"{subreddit}-{listing}-{limit}"
+
+
+def selection_of(extracts: Iterable[str]) -> str:
+    """A short name for a set of extracts, the same for the same set."""
+    return hashlib.sha256("\n".join(sorted(set(extracts))).encode()).hexdigest()[:12]
+
+
+def hour_text(hour: datetime) -> str:
+    return hour.strftime("%Y-%m-%dT%H")
+
+
+def _partition(hour: datetime) -> str:
+    return hour.strftime("dt=%Y-%m-%d/hr=%H")
+
+
+def receipts_of(day: datetime) -> str:
+    """The prefix of all receipts of a day."""
+    return f"receipts/dt={day:%Y-%m-%d}/"
+
+
+def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
+    """Where the receipt of a task is. `name` is an extract's name, or a selection."""
+    return f"receipts/{_partition(hour)}/{task}-{entity}-{name}.json"
+
+
+def raw_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
+    return f"raw/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"
+
+
+def rejected_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
+    return f"rejected/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"
+
+
+def curated_key(entity: str, hour: datetime, selection: str, attempt: str, part: int) -> str:
+    return f"curated/{entity}/{_partition(hour)}/sel={selection}/{attempt}/part-{part:05}.parquet"

@@ -1,0 +1,48 @@
+"""The transformation over the set: newest observation per key, and what is derived from columns.
+
+One SQL text, made from the entity, that every engine runs over a relation `records`. It picks the newest records by
+their narrow keys first and fetches the wide rows after, which keeps 100,000 posts within the container's memory.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.schema import Entity, Sql
+
+
+class TransformEngine(Protocol):
+    """Something that runs the SQL over files of records."""
+
+    def __call__(self, *, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int]:
+        """Write one Parquet file to `output`; give the number of records read and of rows written."""
+
+
+def transform_sql(entity: Entity) -> str:
+    columns = ",\n".join(
+        f"  {column.origin.expression} AS {column.name}" if isinstance(column.origin, Sql) else f"  {column.name}"
+        for column in entity.curated
+    )
+    return f"""\
+WITH ranked AS (
+  SELECT
+    listing AS picked_listing,
+    place AS picked_place,
+    ROW_NUMBER() OVER (PARTITION BY {entity.key} ORDER BY observed_at DESC, listing, place) AS age
+  FROM records
+)
+SELECT
+{columns}
+FROM records
+JOIN ranked ON picked_listing = listing AND picked_place = place
+WHERE age = 1
+ORDER BY created_at, {entity.key}
+"""  # noqa: S608
+
+
+def transform_engine(name: str) -> TransformEngine:
+    if name == "duckdb":
+        from reddit_etl.transform_duckdb import transform  # noqa: PLC0415
+
+        return transform
+    raise ConfigurationError(f"TRANSFORM_ENGINE is {name!r}: give duckdb")

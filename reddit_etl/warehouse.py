@@ -1,0 +1,43 @@
+"""The warehouse: what a load is, and which warehouse a URL means."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.schema import Entity
+
+DUCKDB = "duckdb:///"
+
+
+@dataclass(frozen=True)
+class LoadCounts:
+    """Rows that arrived, and what they did."""
+
+    staged: int
+    inserted: int
+    updated: int
+    stale: int
+
+
+class Warehouse(Protocol):
+    url: str
+    """Without a password."""
+
+    def load(self, *, entity: Entity, load_id: str, hour: str, files: list[Path], rows: int) -> LoadCounts:
+        """Upsert the rows of Parquet files, `rows` in all, in one transaction, once per `load_id`.
+
+        A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
+        """
+
+    def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """The column names and the first `limit` rows of a query that changes nothing."""
+
+
+def open_warehouse(url: str) -> Warehouse:
+    if url.startswith(DUCKDB) and url != DUCKDB:
+        from reddit_etl.warehouse_duckdb import DuckDBWarehouse  # noqa: PLC0415
+
+        return DuckDBWarehouse(Path(url.removeprefix(DUCKDB)))
+    scheme = url.partition(":")[0]
+    raise ConfigurationError(f"WAREHOUSE_URL begins with {scheme!r}: give duckdb:///path/to/file.duckdb")

@@ -1,0 +1,125 @@
+"""A warehouse in a DuckDB file, for the embedded run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from reddit_etl import duck, upsert
+from reddit_etl.clock import Clock, utc_now
+from reddit_etl.errors import WarehouseError
+from reddit_etl.schema import Entity
+from reddit_etl.warehouse import DUCKDB, LoadCounts
+
+# A DuckDB file has one writer at a time; another run is done with it in seconds.
+LOCK_WAIT = 60.0
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+
+
+class DuckDBWarehouse:
+    def __init__(self, path: Path, *, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self.path = path.expanduser().absolute()
+        self.url = f"{DUCKDB}{self.path}"
+
+    def load(self, *, entity: Entity, load_id: str, hour: str, files: list[Path], rows: int) -> LoadCounts:
+        """See `Warehouse`."""
+        with self._connection() as connection:
+            connection.begin()
+            self._prepare(connection, entity)
+            known = connection.execute(upsert.find_audit("?"), [load_id]).fetchone()
+            if known:
+                connection.rollback()
+                return LoadCounts(*known)
+            counts = self._upsert(connection, entity, files)
+            if counts.staged != rows:
+                raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}; nothing was loaded")
+            connection.execute(
+                upsert.audit("?"),
+                [
+                    load_id,
+                    entity.name,
+                    hour,
+                    counts.staged,
+                    counts.inserted,
+                    counts.updated,
+                    counts.stale,
+                    self._clock(),
+                ],
+            )
+            connection.commit()
+        return counts
+
+    def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """See `Warehouse`."""
+        if not self.path.exists():
+            raise WarehouseError(f"WAREHOUSE_URL: {self.path} is not there yet: run the pipeline first")
+        with self._connection(read_only=True) as connection:
+            result = connection.execute(sql)
+            return [column[0] for column in result.description or ()], result.fetchmany(limit)
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
+        """Create what is missing, add what the definition gained; nothing is ever dropped."""
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {upsert.SCHEMA}")
+        found: dict[str, set[str]] = {}
+        for table, column in connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?", [upsert.SCHEMA]
+        ).fetchall():
+            found.setdefault(table, set()).add(column)
+        for table in upsert.tables(entity):
+            if table.name not in found:
+                statements = upsert.create(table)
+            else:
+                missing = [column for column in table.columns if column.name not in found[table.name]]
+                statements = [text for column in missing for text in upsert.add_column(table, column)]
+            for statement in statements:
+                connection.execute(statement)
+
+    def _upsert(self, connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> LoadCounts:
+        columns = ", ".join(f"{column.name} {column.type.sql}" for column in entity.curated)
+        connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE incoming ({columns})")
+        # By name: a file that waited while the definition gained or lost a column still loads.
+        known = [column.name for column in entity.curated]
+        for path in files:
+            connection.execute(
+                "INSERT INTO incoming BY NAME SELECT COLUMNS(lambda name: list_contains(?, name)) FROM read_parquet(?)",
+                [known, str(path)],
+            )
+        connection.execute(upsert.deduplicate(entity))
+        if _count(connection, upsert.null_keys(entity)):
+            raise WarehouseError(f"the transformation gave {entity.name} without a key or a time; nothing was loaded")
+        staged = _count(connection, "SELECT COUNT(*) FROM incoming")
+        connection.execute(upsert.observe(entity))
+        connection.execute(upsert.backdate(entity))
+        connection.execute(upsert.drop_stale(entity))
+        fresh = _count(connection, "SELECT COUNT(*) FROM staged")
+        updated = _count(connection, upsert.count_known(entity))
+        connection.execute(upsert.merge(entity))
+        return LoadCounts(staged=staged, inserted=fresh - updated, updated=updated, stale=staged - fresh)
+
+    @contextmanager
+    def _connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Closed after each use, so that others find the file free; what was not committed is rolled back."""
+        waiting = Retrying(
+            retry=retry_if_exception(_is_locked),
+            stop=stop_after_delay(LOCK_WAIT),
+            wait=wait_random(0.05, 0.3),
+            reraise=True,
+        )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = self.path.with_name(f"{self.path.name}.tmp")
+            with waiting(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection:
+                yield connection
+        except (duckdb.Error, OSError) as error:
+            raise WarehouseError(f"WAREHOUSE_URL: {self.url}: {str(error).splitlines()[0]}") from error
+
+
+def _count(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    [(count,)] = connection.execute(sql).fetchall()
+    return int(count)
