@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import luigi
 
@@ -16,12 +16,11 @@ LISTINGS = ("new", "hot", "top", "rising", "controversial")
 # Two letters only among the oldest subreddits; `u_` and a user's name is that user's profile.
 SUBREDDIT = re.compile(r"[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}")
 
-Parsed = TypeVar("Parsed")
-
 
 class HourParameter(luigi.DateHourParameter):
     def parse(self, text: str) -> datetime:
-        return _parsed(super().parse, text, "--hour", "write a UTC hour like 2026-11-23T04")
+        hour: datetime = _parsed(super().parse, text, "--hour", "write a UTC hour like 2026-11-23T04")
+        return hour
 
 
 class NamesParameter(luigi.ListParameter):
@@ -31,10 +30,11 @@ class NamesParameter(luigi.ListParameter):
 
 class LimitParameter(luigi.IntParameter):
     def parse(self, text: str) -> int:
-        return _parsed(super().parse, text, "--limit", f"write a number from 1 to {LISTING_CAP}")
+        limit: int = _parsed(super().parse, text, "--limit", f"write a number from 1 to {LISTING_CAP}")
+        return limit
 
 
-def _parsed(parse: Callable[[str], Parsed], text: str, name: str, fix: str) -> Parsed:
+def _parsed(parse: Callable[[str], Any], text: str, name: str, fix: str) -> Any:
     try:
         return parse(text)
     except Exception as error:
@@ -61,7 +61,7 @@ def checked_listings(names: Any) -> tuple[str, ...]:
 
 def _checked(names: Any, setting: str, valid: Callable[[str], bool], rule: str) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f'{setting}: give a JSON list of at least one name, like ["{rule.split()[-1]}"]')
+        raise ConfigurationError(f'{setting}: give a JSON list of at least one name, like ["new"]')
     lowered = tuple(name.lower() for name in names)
     for name in lowered:
         if not valid(name):

@@ -30,11 +30,11 @@ class RedditPipeline(luigi.Task):
     limit: int = parameters.LimitParameter(default=1000, description="posts of each listing, 1000 at most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._reported = False
         try:
             settings = resources.settings()
-            check_config(RedditPipeline.task_family, [name for name, _ in self.get_params()])
+            check_config("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
             limit = parameters.checked_limit(self.limit)
             self._extracts = tuple(
@@ -57,7 +57,7 @@ class RedditPipeline(luigi.Task):
 
     @cached_property
     def _was_complete(self) -> bool:
-        return self._load.complete()
+        return bool(self._load.complete())  # type: ignore[no-untyped-call]
 
     def requires(self) -> list[LoadPosts]:
         _ = self._was_complete
@@ -80,7 +80,8 @@ class RedditPipeline(luigi.Task):
         loads = [task.output().read() for task in [*self._catch_up, self._load]]
         settings = resources.settings()
         yield ""
-        title = f"Hour {hour_text(self.hour)} UTC, {'sandbox Reddit (invented posts)' if settings.source == 'sandbox' else 'Reddit'}"
+        place = "sandbox Reddit (invented posts)" if settings.source == "sandbox" else "Reddit"
+        title = f"Hour {hour_text(self.hour)} UTC, {place}"
         yield f"{title}: was complete before; nothing was requested" if self._was_complete else f"{title}: complete"
         rows = {
             "posts seen": f"{sum(e.records for e in extracts):,} in {len(extracts)} listings",

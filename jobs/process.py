@@ -98,7 +98,7 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 def _failed(task: luigi.Task, error: BaseException) -> None:
     if isinstance(error, EtlError):
-        log.error("task failed", extra={"task": task.task_family, **task.log_fields(), "error": str(error)})
+        log.error("task failed", extra={"task": str(task), "error": str(error)})
     if isinstance(error, ConfigurationError):
         # Luigi keeps one instance of its configuration and reads the codes from it at the end of the run.
         codes: Any = retcode()

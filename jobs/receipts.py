@@ -4,7 +4,7 @@ import logging
 import secrets
 from abc import abstractmethod
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import luigi
 
@@ -49,8 +49,8 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
     hour: datetime = HourParameter()
 
     entity = POSTS
-    step: str
-    kind: type[Kind]
+    step: ClassVar[str]
+    kind: ClassVar[type[Any]]
 
     @property
     @abstractmethod
@@ -69,6 +69,9 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
         receipt = self.work(f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
         if not self.output().commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
+
+    def __repr__(self) -> str:
+        return f"{self.task_family}({hour_text(self.hour)}, {self.name})"
 
     def log_fields(self) -> dict[str, object]:
         return {"hour": hour_text(self.hour), "of": self.name}

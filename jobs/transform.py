@@ -10,7 +10,7 @@ from jobs.extract import ExtractPosts
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
 from reddit_etl.errors import TransformError
-from reddit_etl.receipt import Transformed, curated_key, hour_text, selection_of
+from reddit_etl.receipt import DataObject, Transformed, curated_key, hour_text, selection_of
 from reddit_etl.transform import transform_engine
 
 
@@ -38,7 +38,7 @@ class TransformPosts(ReceiptTask[Transformed]):
         lake = resources.lake()
         extracts = [task.output().read() for task in self.requires()]
         records = sum(extracted.records for extracted in extracts)
-        objects = ()
+        objects: tuple[DataObject, ...] = ()
         with tempfile.TemporaryDirectory(prefix="transform-") as folder:
             scratch = Path(folder)
             inputs = [lake.verified_file(entry, scratch) for extracted in extracts for entry in extracted.objects]

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import praw
 import requests
+from praw.exceptions import RedditAPIException
 from prawcore import Requestor
 from prawcore.exceptions import BadJSON, OAuthException, Redirect, RequestException, ResponseException
-from praw.exceptions import RedditAPIException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
 from reddit_etl.clock import Clock, utc_now
@@ -119,7 +119,7 @@ class RedditClient:
             requestor_kwargs={"session": session},
         )
         self._reddit.read_only = True
-        self._requestor: CountingRequestor = self._reddit._core.requestor  # type: ignore[assignment,union-attr]
+        self._requestor: CountingRequestor = self._reddit._core.requestor  # type: ignore[attr-defined]
         self._clock = clock
         self._sleep = sleep
 

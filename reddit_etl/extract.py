@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from reddit_etl.client import LISTING_CAP, Observation, RedditClient, Unavailable
-from reddit_etl.clock import HOUR, Clock, iso
+from reddit_etl.clock import Clock, iso
 from reddit_etl.lake import JsonLines, Lake
 from reddit_etl.receipt import Extracted, extract_name, hour_text, raw_key, receipt_key, rejected_key
 from reddit_etl.record import Reject, to_record
@@ -18,7 +18,7 @@ WATERMARK_HOURS = 48
 # Reddit's listings end at "about" 1,000; one that ends well below has come to its end.
 NEARLY_FULL = 0.9
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
 def extract(

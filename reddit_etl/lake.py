@@ -108,7 +108,7 @@ class JsonLines:
         self._encoder = json.JSONEncoder(ensure_ascii=ascii_only, separators=(",", ":"))
         self._stack = ExitStack()
         self._measured: _Measured | None = None
-        self._gzip: IO[bytes] | None = None
+        self._gzip: gzip.GzipFile | None = None
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -123,9 +123,8 @@ class JsonLines:
         if self._gzip is None:
             self._measured = _Measured(self._stack.enter_context(self._lake.open_new(self._key)))
             self._gzip = self._stack.enter_context(
-                gzip.GzipFile(fileobj=self._measured, mode="wb", compresslevel=COMPRESSION_LEVEL, mtime=0)  # type: ignore[call-overload]
+                gzip.GzipFile(fileobj=self._measured, mode="wb", compresslevel=COMPRESSION_LEVEL, mtime=0)
             )
-        assert self._gzip is not None
         self._gzip.write(self._encoder.encode(row).encode() + b"\n")
         self.rows += 1
 

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake import Lake
 
-# The smallest part that S3 takes. Each open object holds one part in memory; smart_open's own default is ten times that.
+# The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
 PART_BYTES = 5 * 1024 * 1024
 ABSENT = ("404", "NoSuchKey")
 FIXES = {

@@ -37,7 +37,7 @@ FROM records
 JOIN ranked ON picked_listing = listing AND picked_place = place
 WHERE age = 1
 ORDER BY created_at, {entity.key}
-"""  # noqa: S608
+"""
 
 
 def transform_engine(name: str) -> TransformEngine:

@@ -16,7 +16,10 @@ def transform(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path
     try:
         with duck.connect(scratch=scratch) as connection:
             records = connection.read_json(
-                [str(path) for path in inputs], format="newline_delimited", compression="gzip", columns=columns
+                [str(path) for path in inputs],  # type: ignore[arg-type]
+                format="newline_delimited",
+                compression="gzip",
+                columns=columns,
             )
             records.create_view("records")
             [(read,)] = connection.sql("SELECT count(*) FROM records").fetchall()

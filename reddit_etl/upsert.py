@@ -72,12 +72,12 @@ FROM (
   SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {entity.key} ORDER BY observed_at DESC) AS age
   FROM incoming
 ) AS ranked
-WHERE age = 1"""  # noqa: S608
+WHERE age = 1"""
 
 
 def null_keys(entity: Entity) -> str:
     """Counts the rows that cannot be told apart or put in order."""
-    return f"SELECT COUNT(*) FROM staged WHERE {entity.key} IS NULL OR observed_at IS NULL"  # noqa: S608
+    return f"SELECT COUNT(*) FROM staged WHERE {entity.key} IS NULL OR observed_at IS NULL"
 
 
 def observe(entity: Entity) -> str:
@@ -88,7 +88,7 @@ INSERT INTO {metrics} ({_names(entity.metrics)})
 SELECT {_names(entity.metrics, "staged")}
 FROM staged
 LEFT JOIN {metrics} AS known ON known.{entity.key} = staged.{entity.key} AND known.observed_at = staged.observed_at
-WHERE known.{entity.key} IS NULL"""  # noqa: S608
+WHERE known.{entity.key} IS NULL"""
 
 
 def backdate(entity: Entity) -> str:
@@ -97,7 +97,7 @@ def backdate(entity: Entity) -> str:
     return f"""\
 UPDATE {table} SET first_observed_at = staged.observed_at
 FROM staged
-WHERE {table}.{entity.key} = staged.{entity.key} AND staged.observed_at < {table}.first_observed_at"""  # noqa: S608
+WHERE {table}.{entity.key} = staged.{entity.key} AND staged.observed_at < {table}.first_observed_at"""
 
 
 def drop_stale(entity: Entity) -> str:
@@ -106,13 +106,13 @@ def drop_stale(entity: Entity) -> str:
     return f"""\
 DELETE FROM staged
 USING {table}
-WHERE {table}.{entity.key} = staged.{entity.key} AND {table}.observed_at >= staged.observed_at"""  # noqa: S608
+WHERE {table}.{entity.key} = staged.{entity.key} AND {table}.observed_at >= staged.observed_at"""
 
 
 def count_known(entity: Entity) -> str:
     """Counts the staged rows that will replace a stored one."""
     table = f"{SCHEMA}.{entity.name}"
-    return f"SELECT COUNT(*) FROM staged JOIN {table} ON {table}.{entity.key} = staged.{entity.key}"  # noqa: S608
+    return f"SELECT COUNT(*) FROM staged JOIN {table} ON {table}.{entity.key} = staged.{entity.key}"
 
 
 def merge(entity: Entity) -> str:
@@ -131,12 +131,12 @@ VALUES ({_names(entity.curated, "staged")}, staged.observed_at)"""
 def audit(placeholder: str) -> str:
     """Says that the load happened; `placeholder` is how the driver marks a bound value."""
     values = ", ".join([placeholder] * len(AUDIT))
-    return f"INSERT INTO {SCHEMA}.load_audit ({_names(AUDIT)}) VALUES ({values})"  # noqa: S608
+    return f"INSERT INTO {SCHEMA}.load_audit ({_names(AUDIT)}) VALUES ({values})"
 
 
 def find_audit(placeholder: str) -> str:
     return (
-        "SELECT rows_staged, rows_inserted, rows_updated, rows_stale "  # noqa: S608
+        "SELECT rows_staged, rows_inserted, rows_updated, rows_stale "
         f"FROM {SCHEMA}.load_audit WHERE load_id = {placeholder}"
     )
 

@@ -39,7 +39,7 @@ REMARKS = (
     "& <b>not</b> HTML",
     "ok? 1 < 2",
 )
-PARAGRAPH = "I have thought about this for a while.\n\n* first, it works\r\n* second, it is small\n\n> they said it could not be done\n\n"
+PARAGRAPH = "I have thought about this.\n\n* first, it works\r\n* second, it is small\n\n> they said it cannot be\n\n"
 FLAIRS = (None, None, "Discussion", "Help", "Show & Tell 🛠")
 
 

@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     # Headers and body in one packet: otherwise each answer waits 40 ms for an acknowledgement.
     wbufsize = -1
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers.get("content-length", 0))).decode())
         if urlsplit(self.path).path != "/api/v1/access_token":
             self._answer(404, {"message": "Not Found", "error": 404})
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.tokens.add(token)
             self._answer(200, {"access_token": token, "token_type": "bearer", "expires_in": 86400, "scope": "*"})
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if self.headers.get("authorization", "").removeprefix("bearer ") not in self.server.tokens:
@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(encoded)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:
         """Silent: the client's side tells what was asked."""
 
 
