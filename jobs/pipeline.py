@@ -17,6 +17,7 @@ from jobs.settings import check_config
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.receipt import Extracted, extract_name, hour_text
+from reddit_etl.transform import transform_engine
 
 STARTED = time.monotonic()
 
@@ -42,6 +43,7 @@ class RedditPipeline(luigi.Task):
                 for subreddit in parameters.checked_subreddits(self.subreddits)
                 for listing in parameters.checked_listings(self.listings)
             )
+            transform_engine(settings.transform_engine)
             resources.lake()
             resources.warehouse()
         except ConfigurationError as error:

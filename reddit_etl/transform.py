@@ -36,7 +36,6 @@ SELECT
 FROM records
 JOIN ranked ON picked_listing = listing AND picked_place = place
 WHERE age = 1
-ORDER BY created_at, {entity.key}
 """
 
 

@@ -9,6 +9,12 @@ from reddit_etl.errors import TransformError
 from reddit_etl.schema import Entity
 from reddit_etl.transform import transform_sql
 
+# A record's texts come to 82 kB, and a character to six bytes at most as JSON writes it. Twice this is the reader's
+# buffer.
+LONGEST_LINE = 1 << 20
+# A row group is held in memory until it is written; DuckDB's own default is 122,880 rows of any size.
+ROW_GROUP_BYTES = 8_000_000
+
 
 def transform(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int]:
     """See `TransformEngine`."""
@@ -20,10 +26,14 @@ def transform(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path
                 format="newline_delimited",
                 compression="gzip",
                 columns=columns,
+                maximum_object_size=LONGEST_LINE,
             )
             records.create_view("records")
             [(read,)] = connection.sql("SELECT count(*) FROM records").fetchall()
-            connection.sql(transform_sql(entity)).write_parquet(str(output), compression="zstd")
+            connection.execute(
+                f"COPY ({transform_sql(entity)}) TO '{output}' "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES {ROW_GROUP_BYTES})"
+            )
             [(written,)] = connection.read_parquet(str(output)).aggregate("count(*)").fetchall()
     except duckdb.Error as error:
         raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error

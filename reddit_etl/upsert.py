@@ -5,7 +5,7 @@ observation, whatever the order, repetition or overlap of the loads. Redshift's 
 equality, so what is not newer leaves the staging table before it; and Redshift enforces no keys, so doubles and null
 keys are looked for here.
 
-Expects the rows in a temporary table `incoming` with the entity's curated columns, in a transaction.
+Expects the rows in a temporary table `staged` with the entity's curated columns, in a transaction.
 """
 
 from dataclasses import dataclass
@@ -62,17 +62,27 @@ def _comment(table: Table, column: Column) -> str:
     return f"COMMENT ON COLUMN {table.path}.{column.name} IS '{text}'"
 
 
-def deduplicate(entity: Entity) -> str:
-    """`staged`: the newest of the incoming rows per key."""
+def count_doubles(entity: Entity) -> str:
+    """Counts the rows too many; none come from a transformation, whose keys are unique."""
+    return f"SELECT COUNT(*) - COUNT(DISTINCT {entity.key}) FROM staged WHERE {entity.key} IS NOT NULL"
+
+
+def deduplicate(entity: Entity) -> list[str]:
+    """Leaves the newest row per key in `staged`. Sorts whole rows, so only to be run where there are doubles."""
     columns = _names(entity.curated)
-    return f"""\
-CREATE TEMPORARY TABLE staged AS
+    return [
+        f"""\
+CREATE TEMPORARY TABLE singled AS
 SELECT {columns}
 FROM (
   SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {entity.key} ORDER BY observed_at DESC) AS age
-  FROM incoming
+  FROM staged
 ) AS ranked
-WHERE age = 1"""
+WHERE age = 1""",
+        "DELETE FROM staged",
+        f"INSERT INTO staged ({columns}) SELECT {columns} FROM singled",
+        "DROP TABLE singled",
+    ]
 
 
 def null_keys(entity: Entity) -> str:

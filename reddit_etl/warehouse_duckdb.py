@@ -36,9 +36,7 @@ class DuckDBWarehouse:
             if known:
                 connection.rollback()
                 return LoadCounts(*known)
-            counts = self._upsert(connection, entity, files)
-            if counts.staged != rows:
-                raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}; nothing was loaded")
+            counts = self._upsert(connection, entity, files, rows)
             connection.execute(
                 upsert.audit("?"),
                 [
@@ -80,27 +78,30 @@ class DuckDBWarehouse:
             for statement in statements:
                 connection.execute(statement)
 
-    def _upsert(self, connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> LoadCounts:
+    def _upsert(
+        self, connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path], rows: int
+    ) -> LoadCounts:
         columns = ", ".join(f"{column.name} {column.type.sql}" for column in entity.curated)
-        connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE incoming ({columns})")
-        # By name: a file that waited while the definition gained or lost a column still loads.
-        known = [column.name for column in entity.curated]
-        for path in files:
-            connection.execute(
-                "INSERT INTO incoming BY NAME SELECT COLUMNS(lambda name: list_contains(?, name)) FROM read_parquet(?)",
-                [known, str(path)],
-            )
-        connection.execute(upsert.deduplicate(entity))
-        if _count(connection, upsert.null_keys(entity)):
-            raise WarehouseError(f"the transformation gave {entity.name} without a key or a time; nothing was loaded")
-        staged = _count(connection, "SELECT COUNT(*) FROM incoming")
-        connection.execute(upsert.observe(entity))
-        connection.execute(upsert.backdate(entity))
-        connection.execute(upsert.drop_stale(entity))
-        fresh = _count(connection, "SELECT COUNT(*) FROM staged")
-        updated = _count(connection, upsert.count_known(entity))
-        connection.execute(upsert.merge(entity))
-        return LoadCounts(staged=staged, inserted=fresh - updated, updated=updated, stale=staged - fresh)
+        connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE staged ({columns})")
+        staged = inserted = updated = 0
+        for _ in _stage(connection, entity, files):
+            staged += _count(connection, "SELECT COUNT(*) FROM staged")
+            if _count(connection, upsert.null_keys(entity)):
+                raise WarehouseError(f"{entity.name} without a key or a time came from the transformation")
+            if _count(connection, upsert.count_doubles(entity)):
+                for statement in upsert.deduplicate(entity):
+                    connection.execute(statement)
+            connection.execute(upsert.observe(entity))
+            connection.execute(upsert.backdate(entity))
+            connection.execute(upsert.drop_stale(entity))
+            fresh = _count(connection, "SELECT COUNT(*) FROM staged")
+            known = _count(connection, upsert.count_known(entity))
+            connection.execute(upsert.merge(entity))
+            updated += known
+            inserted += fresh - known
+        if staged != rows:
+            raise WarehouseError(f"{staged} rows arrived where the receipt lists {rows}")
+        return LoadCounts(staged=staged, inserted=inserted, updated=updated, stale=staged - inserted - updated)
 
     @contextmanager
     def _connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -118,6 +119,29 @@ class DuckDBWarehouse:
                 yield connection
         except (duckdb.Error, OSError) as error:
             raise WarehouseError(f"WAREHOUSE_URL: {self.url}: {str(error).splitlines()[0]}") from error
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:
+    """Fill `staged` with one row group of the files after the other: whole files do not fit into DuckDB's memory.
+
+    By name: a file that waited while the definition gained or lost a column still loads.
+    """
+    names = [column.name for column in entity.curated]
+    for path in map(str, files):
+        groups = connection.execute(
+            "SELECT any_value(row_group_num_rows) FROM parquet_metadata(?) GROUP BY row_group_id ORDER BY row_group_id",
+            [path],
+        ).fetchall()
+        begin = 0
+        for (rows,) in groups:
+            connection.execute("TRUNCATE staged")
+            connection.execute(
+                "INSERT INTO staged BY NAME SELECT COLUMNS(lambda name: list_contains(?, name)) "
+                "FROM read_parquet(?, file_row_number = true) WHERE file_row_number >= ? AND file_row_number < ?",
+                [names, path, begin, begin + rows],
+            )
+            begin += rows
+            yield
 
 
 def _count(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
