@@ -1,0 +1,164 @@
+"""The pipeline as a test runs it: Luigi's command line in this process, on a lake and a warehouse of the test's."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from luigi.retcodes import run_with_retcodes
+from luigi.task_register import Register
+
+from jobs import resources
+from reddit_etl.sandbox.content import InventedReddit
+from reddit_etl.sandbox.server import Content, RedditServer
+
+PROJECT = Path(__file__).parents[1]
+MINUTE = timedelta(minutes=17)
+
+# The luigi command at a moment of the test's choice.
+LUIGI_AT = """\
+import datetime, sys
+from jobs import resources
+resources.clock = lambda hour: lambda: datetime.datetime.fromisoformat("{moment}")
+from luigi.cmdline import luigi_run
+luigi_run(sys.argv[1:])
+"""
+
+
+@dataclass
+class Pipeline:
+    """Runs of the main job that share a lake, a warehouse and a Reddit."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    now: datetime = datetime(2026, 11, 23)  # noqa: DTZ001
+    server: RedditServer = field(init=False)
+
+    def serve(self, content: Content | None = None) -> None:
+        """Start the Reddit of these runs: the sandbox's in the hour of the run, or another content."""
+        self.server = RedditServer(content or InventedReddit(lambda: self.now))
+        self.server.start()
+
+    @property
+    def lake(self) -> Path:
+        return self.folder / "lake"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.folder / "warehouse.duckdb"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "LAKE_URL": str(self.lake),
+            "WAREHOUSE_URL": f"duckdb:///{self.warehouse}",
+            "REDDIT_URL": self.server.url,
+        }
+
+    def run(self, hour: str, **parameters: object) -> int:
+        """One run, as a scheduler would start it; gives the exit code. Text goes to the command line as it is."""
+        with suppress(ValueError):
+            self.now = datetime.fromisoformat(hour) + MINUTE
+        for name, value in self.environment().items():
+            self.monkeypatch.setenv(name, value)
+        arguments = ["--module", "jobs", "RedditPipeline", "--hour", hour]
+        for name, value in ({"subreddits": ["python"]} | parameters).items():
+            arguments += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
+        forget_run()
+        try:
+            run_with_retcodes(arguments)
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.sql(sql).fetchall()
+
+    def tables(self) -> dict[str, list[tuple[object, ...]]]:
+        """All that the warehouse says about posts, whatever the attempts were called."""
+        return {
+            "posts": self.rows("SELECT * FROM reddit.posts ORDER BY post_id"),
+            "post_metrics": self.rows("SELECT * FROM reddit.post_metrics ORDER BY post_id, observed_at"),
+            "load_audit": self.rows(
+                "SELECT hour, rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit ORDER BY ALL"
+            ),
+        }
+
+    def files(self) -> dict[str, bytes]:
+        return {str(p.relative_to(self.lake)): p.read_bytes() for p in sorted(self.lake.rglob("*")) if p.is_file()}
+
+    def receipts(self, pattern: str) -> list[dict[str, object]]:
+        return [json.loads(path.read_text()) for path in sorted(self.lake.glob(f"receipts/**/{pattern}"))]
+
+
+def forget_run() -> None:
+    """What one process keeps between its tasks, a new process does not have."""
+    Register.clear_instance_cache()
+    for kept in (resources.settings, resources.lake, resources.warehouse, resources.reddit):
+        kept.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine's reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_", "AWS_", "praw_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
+    """A maker of pipelines, each in a folder of its own and with a Reddit of its own."""
+    made: list[Pipeline] = []
+
+    def make(name: str = "run", content: Content | None = None) -> Pipeline:
+        pipeline = Pipeline(tmp_path / name, monkeypatch)
+        pipeline.folder.mkdir()
+        pipeline.serve(content)
+        made.append(pipeline)
+        # Each hour's run sees the same moment, whenever the test runs.
+        monkeypatch.setattr(resources, "clock", lambda hour: lambda: hour + MINUTE)
+        return pipeline
+
+    yield make
+    for pipeline in made:
+        pipeline.server.shutdown()
+        pipeline.server.server_close()
+
+
+@pytest.fixture
+def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    return make_pipeline()
+
+
+@pytest.fixture
+def run_luigi() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """A starter of runs in processes of their own, at the moment that in-process runs see; killed with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(pipeline: Pipeline, hour: str, **parameters: object) -> subprocess.Popen[str]:
+        pipeline.now = datetime.fromisoformat(hour) + MINUTE
+        arguments = [f"--{name}={json.dumps(value)}" for name, value in parameters.items()]
+        script = LUIGI_AT.format(moment=pipeline.now)
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments],
+            env=os.environ | pipeline.environment() | {"PYTHONPATH": str(PROJECT)},
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,232 @@
+"""The main job from end to end: PRAW over HTTP, a lake in a folder, DuckDB."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reddit_etl.errors import LakeError
+from reddit_etl.lake_folder import FolderLake
+from reddit_etl.sandbox.content import InventedReddit, Subreddit
+from reddit_etl.sandbox.server import Listing, Refusal
+from tests.conftest import Pipeline
+
+HOUR = "2026-11-23T04"
+NEXT = "2026-11-23T05"
+TASK_FAILED = 30
+
+
+def test_a_run_lands_every_post_once_and_says_so(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pipeline.run(HOUR, subreddits=("python", "aws"), limit=250) == 0
+    assert pipeline.rows("SELECT count(*), count(DISTINCT post_id) FROM reddit.posts") == [(500, 500)]
+    assert pipeline.rows("SELECT count(*) FROM reddit.post_metrics") == [(500,)]
+    assert pipeline.rows("SELECT rows_staged, rows_inserted FROM reddit.load_audit") == [(500, 500)]
+    report = capsys.readouterr().out
+    assert "posts seen  500 in 2 listings" in report
+    assert "requests    7" in report  # Three pages each, and the token.
+    assert str(pipeline.lake) in report
+    assert str(pipeline.warehouse) in report
+
+
+def test_the_same_hour_again_requests_nothing_and_changes_nothing(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pipeline.run(HOUR, limit=100) == 0
+    files, tables, requests = pipeline.files(), pipeline.tables(), pipeline.server.used
+    assert pipeline.run(HOUR, limit=100) == 0
+    assert pipeline.server.used == requests
+    assert pipeline.files() == files
+    assert pipeline.tables() == tables
+    assert "was complete before; nothing was requested" in capsys.readouterr().out
+
+
+def test_the_next_hour_updates_scores_and_adds_posts_with_none_twice(pipeline: Pipeline) -> None:
+    pipeline.run(HOUR, limit=200)
+    before = dict(pipeline.rows("SELECT post_id, score FROM reddit.posts"))
+    assert pipeline.run(NEXT, limit=200) == 0
+    after = dict(pipeline.rows("SELECT post_id, score FROM reddit.posts"))
+    assert set(before) < set(after)
+    assert any(before[post] != after[post] for post in before)
+    assert pipeline.rows("SELECT count(*) - count(DISTINCT post_id) FROM reddit.posts") == [(0,)]
+    assert pipeline.rows("SELECT count(*) FROM reddit.post_metrics") == [(400,)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"subreddits": ("aws",)}, {"listings": ["top"]}, {"limit": 150}, {"listings": ["new", "hot"], "limit": 100}],
+    ids=str,
+)
+def test_another_selection_in_the_same_hour_lands_whole(pipeline: Pipeline, other: dict[str, Any]) -> None:
+    first = {"subreddits": ("python",), "listings": ["new"], "limit": 100}
+    assert pipeline.run(HOUR, **first) == 0
+    assert pipeline.run(HOUR, **first | other) == 0
+    assert len(pipeline.receipts("load-*.json")) == 2
+    wanted = first | other
+    posts = {
+        post["id"]
+        for name in wanted["subreddits"]
+        for listing in wanted["listings"]
+        for post in _shown(pipeline, name, listing)[: wanted["limit"]]
+    }
+    assert posts <= {post for (post,) in pipeline.rows("SELECT post_id FROM reddit.posts")}
+
+
+def _shown(pipeline: Pipeline, name: str, listing: str) -> list[dict[str, Any]]:
+    shown = InventedReddit(lambda: pipeline.now).listing(name, listing)
+    assert isinstance(shown, Listing)
+    return [shown.post(place) for place in range(len(shown.ids))]
+
+
+def test_overlapping_listings_give_each_post_once(pipeline: Pipeline) -> None:
+    assert pipeline.run(HOUR, listings=["new", "top", "hot"], limit=1000) == 0
+    [transformed] = pipeline.receipts("transform-*.json")
+    assert transformed["records"] == 3000
+    assert pipeline.rows("SELECT count(*), count(DISTINCT post_id) FROM reddit.posts") == [(1000, 1000)]
+
+
+def test_a_subreddit_that_is_not_given_gets_its_verdict_and_the_others_go_on(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = ("private_example", "banned_example", "unknown_example")
+    assert pipeline.run(HOUR, subreddits=(*refused, "python"), limit=100) == 0
+    verdicts = {receipt["subreddit"]: receipt["verdict"] for receipt in pipeline.receipts("extract-*.json")}
+    assert verdicts == {
+        "private_example": "private",
+        "banned_example": "banned",
+        "unknown_example": "unknown",
+        "python": "ok",
+    }
+    assert pipeline.rows("SELECT count(*) FROM reddit.posts") == [(100,)]
+    assert "r/private_example new: private" in capsys.readouterr().out
+
+
+def test_a_run_without_any_post_is_complete_and_says_zero(pipeline: Pipeline) -> None:
+    assert pipeline.run(HOUR, subreddits=("private_example",)) == 0
+    assert [receipt["objects"] for receipt in pipeline.receipts("transform-*.json")] == [[]]
+    assert pipeline.rows("SELECT rows_staged FROM reddit.load_audit") == [(0,)]
+
+
+def test_every_object_of_data_is_listed_by_one_receipt(pipeline: Pipeline) -> None:
+    pipeline.run(HOUR, subreddits=("python", "aws"), limit=100)
+    listed = [
+        entry["key"]
+        for receipt in pipeline.receipts("*.json")
+        for entry in [*receipt.get("objects", []), *receipt.get("rejected", [])]  # type: ignore[misc]
+    ]
+    data = [name for name in pipeline.files() if not name.startswith("receipts/")]
+    assert sorted(listed) == sorted(data)
+
+
+class FailsFor:
+    """The sandbox's content, but one subreddit is broken until it is mended."""
+
+    def __init__(self, name: str, pipeline: Pipeline) -> None:
+        self.name = name
+        self.inner = InventedReddit(lambda: pipeline.now)
+        self.broken = True
+
+    def listing(self, subreddit: str, listing: str) -> Listing | Refusal:
+        return Refusal(410) if self.broken and subreddit == self.name else self.inner.listing(subreddit, listing)
+
+    def info(self, fullnames: list[str]) -> list[dict[str, Any]]:
+        return list(self.inner.info(fullnames))
+
+
+def test_an_extract_that_fails_keeps_the_others_and_the_next_run_catches_up(pipeline: Pipeline) -> None:
+    content = FailsFor("aws", pipeline)
+    pipeline.server.content = content
+    assert pipeline.run(HOUR, subreddits=("python", "aws"), limit=100) == TASK_FAILED
+    assert [receipt["subreddit"] for receipt in pipeline.receipts("extract-*.json")] == ["python"]
+    content.broken = False
+    assert pipeline.run(NEXT, subreddits=("python", "aws"), limit=100) == 0
+    # What was extracted in the first hour is in the warehouse, each observation of it.
+    assert pipeline.rows("SELECT count(*) FROM reddit.post_metrics WHERE date_part('hour', observed_at) = 4") == [
+        (100,)
+    ]
+    assert pipeline.rows("SELECT hour, rows_staged FROM reddit.load_audit ORDER BY hour") == [(HOUR, 100), (NEXT, 200)]
+
+
+def test_a_warehouse_down_for_three_hours_costs_no_post(
+    make_pipeline: Callable[..., Pipeline], caplog: pytest.LogCaptureFixture
+) -> None:
+    hours = [f"2026-11-23T{hour:02}" for hour in range(4, 8)]
+    calm, troubled = make_pipeline("calm"), make_pipeline("troubled")
+    for hour in hours:
+        assert calm.run(hour, limit=100) == 0
+    troubled.warehouse.write_text("not a database")
+    for count, hour in enumerate(hours[:3], start=1):
+        caplog.clear()
+        assert troubled.run(hour, limit=100) == TASK_FAILED
+        assert len(troubled.receipts("extract-*.json")) == len(troubled.receipts("transform-*.json")) == count
+        assert not troubled.receipts("load-*.json")
+        failures = [record for record in caplog.records if record.getMessage() == "task failed"]
+        assert len(failures) == count  # This hour's load and those of the hours before.
+        assert all("WAREHOUSE_URL" in str(vars(record)["error"]) for record in failures)
+    troubled.warehouse.unlink()
+    assert troubled.run(hours[3], limit=100) == 0
+    assert len(troubled.receipts("load-*.json")) == 4
+    assert troubled.tables()["posts"] == calm.tables()["posts"]
+    assert troubled.tables()["post_metrics"] == calm.tables()["post_metrics"]
+
+
+def test_what_is_older_than_two_days_is_left_alone(pipeline: Pipeline) -> None:
+    pipeline.warehouse.write_text("not a database")
+    pipeline.run("2026-11-20T23", limit=100)
+    pipeline.run("2026-11-21T04", limit=100)
+    pipeline.warehouse.unlink()
+    assert pipeline.run(HOUR, limit=100) == 0
+    assert [hour for (hour,) in pipeline.rows("SELECT hour FROM reddit.load_audit ORDER BY hour")] == [
+        "2026-11-21T04",
+        HOUR,
+    ]
+
+
+@pytest.mark.parametrize("step", ["extract", "transform", "load"])
+def test_a_run_that_ends_between_data_and_receipt_is_done_again(
+    make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    calm, broken = make_pipeline("calm"), make_pipeline("broken")
+    calm.run(HOUR, limit=100)
+    create = FolderLake.create
+
+    def fail(lake: FolderLake, key: str, content: bytes) -> bool:
+        if f"/{step}-" in key:
+            raise LakeError("LAKE_URL: gone for a moment")
+        return create(lake, key, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderLake, "create", fail)
+        assert broken.run(HOUR, limit=100) == TASK_FAILED
+    assert broken.run(HOUR, limit=100) == 0
+    assert broken.tables() == calm.tables()
+
+
+def test_two_runs_of_one_hour_at_once_both_end_well_with_nothing_twice(
+    make_pipeline: Callable[..., Pipeline], run_luigi: Callable[..., Any]
+) -> None:
+    calm, shared = make_pipeline("calm"), make_pipeline("shared")
+    calm.run(HOUR, subreddits=("python", "aws"), limit=200)
+    runs = [run_luigi(shared, HOUR, subreddits=("python", "aws"), limit=200) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in runs] == [0, 0, 0]
+    assert shared.tables() == calm.tables()
+
+
+def test_a_file_changed_behind_its_receipt_is_not_read(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    pipeline.warehouse.write_text("not a database")
+    pipeline.run(HOUR, limit=100)
+    pipeline.warehouse.unlink()
+    [parquet] = pipeline.lake.glob("curated/**/*.parquet")
+    parquet.write_bytes(parquet.read_bytes()[:-1])
+    assert pipeline.run(HOUR, limit=100) == TASK_FAILED
+    assert "checksum differs" in caplog.text or any("checksum" in str(vars(r).get("error")) for r in caplog.records)
+
+
+def test_a_gap_is_reported(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    place = Subreddit("python")
+    posts_an_hour = 3600 // place.interval
+    pipeline.run(HOUR, limit=posts_an_hour)
+    pipeline.run("2026-11-23T10", limit=posts_an_hour)
+    [_, later] = pipeline.receipts("extract-*.json")
+    [first, _] = pipeline.receipts("extract-*.json")
+    assert later["gap"] == [first["newest"], later["oldest"]]
+    assert "were missed" in capsys.readouterr().out

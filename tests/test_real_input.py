@@ -1,0 +1,204 @@
+"""Recorded Reddit data through the whole pipeline, where REAL_REDDIT_DATA names a folder of it."""
+
+import io
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from reddit_etl.client import Observation
+from reddit_etl.entities import POSTS
+from reddit_etl.extract import extract
+from reddit_etl.lake_folder import FolderLake
+from reddit_etl.receipt import Extracted
+from reddit_etl.sandbox.server import Listing, Refusal
+from reddit_etl.transform_duckdb import transform
+from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests.conftest import Pipeline
+
+SUBREDDITS = ("golang", "cpp", "aws")
+NOON = datetime(2020, 2, 1, 12)  # noqa: DTZ001
+
+
+@pytest.fixture
+def real() -> Path:
+    folder = os.environ.get("REAL_REDDIT_DATA")
+    if not folder:
+        pytest.skip("REAL_REDDIT_DATA is not set to a folder of recorded Reddit data")
+    return Path(folder)
+
+
+class Recorded:
+    """The listings of one moment, as Reddit sent them."""
+
+    def __init__(self) -> None:
+        self.listings: dict[str, Path] = {}
+
+    def listing(self, subreddit: str, listing: str) -> Listing | Refusal:
+        if subreddit not in self.listings or listing != "new":
+            return Refusal(404)
+        children = json.loads(self.listings[subreddit].read_text())["data"]["children"]
+        return Listing([child["data"]["id"] for child in children], lambda place: children[place]["data"])
+
+    def info(self, _: list[str]) -> list[dict[str, Any]]:
+        return []
+
+
+def _scheduled_runs(real: Path) -> list[tuple[str, dict[str, Path]]]:
+    """Hours, and the listing of each subreddit then; one day was recorded twice."""
+    runs: dict[str, dict[str, Path]] = {}
+    for path in sorted(real.glob("snapshots/*/*.json")):
+        name, _, second = path.stem.partition("__")
+        runs.setdefault(f"{path.parent.name}T{'22' if second else '05'}", {})[name] = path
+    return sorted(runs.items())
+
+
+def test_fourteen_days_end_in_the_same_tables_in_any_order(real: Path, make_pipeline: Callable[..., Pipeline]) -> None:
+    runs = _scheduled_runs(real)
+    assert len(runs) == 14
+    orders = {"forwards": runs, "backwards": runs[::-1], "shuffled": random.Random(3).sample(runs, len(runs))}
+    ended = {}
+    for order, sequence in orders.items():
+        content = Recorded()
+        pipeline = make_pipeline(order, content)
+        for hour, listings in sequence:
+            content.listings = listings
+            assert pipeline.run(hour, subreddits=SUBREDDITS, limit=100) == 0
+        tables = pipeline.tables()
+        ended[order] = (tables["posts"], tables["post_metrics"])
+        observations = sum(receipt["records"] for receipt in pipeline.receipts("extract-*.json"))  # type: ignore[misc]
+        assert len(tables["post_metrics"]) == observations
+        assert pipeline.rows("SELECT count(*) - count(DISTINCT (post_id, observed_at)) FROM reddit.post_metrics") == [
+            (0,)
+        ]
+        assert len(tables["posts"]) == pipeline.rows("SELECT count(DISTINCT post_id) FROM reddit.posts")[0][0]
+    assert ended["forwards"] == ended["backwards"] == ended["shuffled"]
+
+
+def _oracle(runs: list[tuple[str, dict[str, Path]]]) -> dict[str, dict[str, Any]]:
+    """The newest payload of each post, read without any of the pipeline's code."""
+    newest: dict[str, dict[str, Any]] = {}
+    for _, listings in runs:
+        for path in listings.values():
+            for child in json.loads(path.read_text())["data"]["children"]:
+                newest[child["data"]["id"]] = child["data"]
+    return newest
+
+
+def test_the_posts_of_fourteen_days_are_what_reddit_last_showed(real: Path, pipeline: Pipeline) -> None:
+    content = Recorded()
+    pipeline.server.content = content
+    runs = _scheduled_runs(real)
+    for hour, content.listings in runs:
+        pipeline.run(hour, subreddits=SUBREDDITS, limit=100)
+    shown = _oracle(runs)
+    rows = pipeline.rows(
+        "SELECT post_id, title, selftext, url, score, num_comments, upvote_ratio, epoch(created_at), is_self "
+        "FROM reddit.posts"
+    )
+    assert {row[0]: row[1:] for row in rows} == {
+        post_id: (
+            post["title"],
+            post["selftext"],
+            post["url"],
+            post["score"],
+            post["num_comments"],
+            post.get("upvote_ratio"),
+            post["created_utc"],
+            post["is_self"],
+        )
+        for post_id, post in shown.items()
+    }
+
+
+class Replayed:
+    """Children one by one instead of Reddit."""
+
+    requests = 0
+
+    def __init__(self, children: Iterator[object]) -> None:
+        self.children = children
+
+    def listing(self, *_: object, **__: object) -> Iterator[Observation]:
+        for child in self.children:
+            yield Observation(child, NOON)
+
+
+def _children(found: object) -> Iterator[object]:
+    """Each submission, at any depth, as a listing child."""
+    if isinstance(found, list):
+        for entry in found:
+            yield from _children(entry)
+    elif isinstance(found, dict):
+        if found.get("kind") == "t3":
+            yield found
+        else:
+            for entry in found.values():
+                yield from _children(entry)
+
+
+def _odd(real: Path) -> Iterator[object]:
+    for line in (real / "odd/odd_examples.ndjson").open():
+        yield json.loads(line)
+
+
+def _listings(real: Path) -> Iterator[object]:
+    for path in sorted((real / "listings").glob("*.json")):
+        if not path.name.endswith(".meta.json"):
+            yield from _children(json.loads(path.read_text()))
+
+
+def _dumps(real: Path) -> Iterator[object]:
+    for path in sorted((real / "dumps").glob("*.ndjson.zst")):
+        if not path.name.startswith("RC_") and "comments" not in path.name:
+            with path.open("rb") as packed:
+                lines = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(packed)
+                for line in io.TextIOWrapper(lines, encoding="utf-8"):
+                    raw = json.loads(line)
+                    yield {"kind": "t3", "data": raw.get("row", raw)}
+
+
+@pytest.mark.parametrize(("source", "least"), [(_odd, 200), (_listings, 5000), (_dumps, 6500)])
+def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
+    real: Path, tmp_path: Path, source: Callable[[Path], Iterator[object]], least: int
+) -> None:
+    children = list(source(real))
+    assert len(children) >= least
+    lake = FolderLake(tmp_path / "lake")
+    receipt: Extracted = extract(
+        entity=POSTS,
+        client=Replayed(iter(children)),  # type: ignore[arg-type]
+        lake=lake,
+        clock=lambda: NOON,
+        source="reddit",
+        hour=NOON,
+        attempt="once",
+        subreddit="any",
+        listing="hot",
+        limit=1000,
+    )
+    assert receipt.records + receipt.rejects == len(children)
+    assert sum(receipt.reasons.values()) == receipt.rejects
+    output = tmp_path / "out.parquet"
+    read, written = transform(
+        entity=POSTS,
+        inputs=[lake.verified_file(entry, tmp_path) for entry in receipt.objects],
+        output=output,
+        scratch=tmp_path,
+    )
+    assert read == receipt.records
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    counts = warehouse.load(entity=POSTS, load_id="once", hour="2020-02-01T12", files=[output], rows=written)
+    posts = {child["data"]["id"] for child in children if child["kind"] == "t3"}  # type: ignore[index]
+    assert counts.inserted == written == len(posts)
+    _, [(loaded, truncated)] = warehouse.query(
+        "SELECT count(DISTINCT post_id), count_if(text_truncated) FROM reddit.posts", limit=1
+    )
+    assert loaded == len(posts)
+    assert truncated == receipt.truncated == 0

@@ -1,0 +1,201 @@
+"""Every wrong setting is answered with one line that names it and its fix, and with an exit code of its own."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.settings import CREDENTIALS, Settings
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.sandbox import server
+from tests.conftest import PROJECT, Pipeline
+
+LOGIN = {
+    "REDDIT_CLIENT_ID": "an-id-4711",
+    "REDDIT_CLIENT_SECRET": "a-secret-0815",
+    "REDDIT_USER_AGENT": "linux:reddit-etl:0.1 (by /u/somebody)",
+}
+MISCONFIGURED = 78
+
+
+def test_without_any_variable_the_sandbox_and_the_embedded_engines_are_chosen() -> None:
+    settings = Settings.read({})
+    assert settings.source == "sandbox"
+    assert (settings.lake_url, settings.transform_engine) == ("data/lake", "duckdb")
+    assert settings.warehouse_url == "duckdb:///data/warehouse.duckdb"
+
+
+def test_with_credentials_real_reddit_is_chosen() -> None:
+    settings = Settings.read(LOGIN)
+    assert settings.source == "reddit"
+    assert settings.credentials is not None
+    assert settings.credentials.client_id == "an-id-4711"
+
+
+def test_the_environment_comes_before_the_file() -> None:
+    assert Settings.read({"LAKE_URL": "/elsewhere"}).lake_url == "/elsewhere"
+
+
+def test_a_stand_in_on_this_machine_is_never_called_reddit() -> None:
+    assert Settings.read(LOGIN | {"REDDIT_URL": "http://127.0.0.1:8080/"}).source == "sandbox"
+
+
+def test_no_secret_shows_when_settings_are_printed() -> None:
+    settings = Settings.read(LOGIN | {"WAREHOUSE_URL": "duckdb:///secret-0816"})
+    assert "a-secret-0815" not in repr(settings)
+    assert "secret-0816" not in repr(settings)
+
+
+@pytest.mark.parametrize("given", [{"REDDIT_CLIENT_ID"}, {"REDDIT_CLIENT_ID", "REDDIT_USER_AGENT"}], ids=len)
+def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.read({name: LOGIN[name] for name in given})
+    said = str(caught.value).partition(" missing")[0]
+    assert {name for name in CREDENTIALS if name in said} == set(CREDENTIALS) - given
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has white space"),
+        (LOGIN | {"REDDIT_CLIENT_SECRET": " "}, "REDDIT_CLIENT_SECRET missing"),
+        (LOGIN | {"REDDIT_USER_AGENT": "python-requests/2"}, "REDDIT_USER_AGENT must look like"),
+        (LOGIN | {"REDDIT_URL": "http://reddit.example.com"}, "REDDIT_URL names 'reddit.example.com'"),
+        (LOGIN | {"REDDIT_URL": "http://127.0.0.1:80@reddit.example.com"}, "REDDIT_URL"),
+        (LOGIN | {"REDDIT_URL": "http://127.0.0.1.example.com:80"}, "REDDIT_URL"),
+        (LOGIN | {"REDDIT_URL": "http://127.0.0.1:99999"}, "REDDIT_URL"),
+        (LOGIN | {"REDDIT_URL": "ftp://127.0.0.1:21"}, "REDDIT_URL"),
+        ({"LAKE_URL": "s3://bucket/lake"}, "REDDIT_CLIENT_ID"),
+        ({"WAREHOUSE_URL": "redshift+psycopg2://u:a-secret-0815@host/db"}, "REDDIT_CLIENT_ID"),
+        ({"LAKE_URL": "s3://bucket/lake", "REDDIT_URL": "http://127.0.0.1:8080"}, "REDDIT_CLIENT_ID"),
+    ],
+    ids=str,
+)
+def test_a_wrong_environment_is_one_line_without_the_secret(environment: dict[str, str], names: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.read(environment)
+    assert names in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ({"subreddits": "python"}, "--subreddits"),
+        ({"subreddits": "[]"}, "--subreddits"),
+        ({"subreddits": '["../../x"]'}, "--subreddits: '../../x'"),
+        ({"subreddits": '["a b"]'}, "--subreddits: 'a b'"),
+        ({"subreddits": '[""]'}, "--subreddits: ''"),
+        ({"subreddits": '["python", "Python"]'}, "--subreddits: 'python' is listed twice"),
+        ({"subreddits": '["abcdefghijklmnopqrstuv"]'}, "--subreddits: 'abcdefghijklmnopqrstuv'"),
+        ({"subreddits": "[3]"}, "--subreddits"),
+        ({"listings": '["newest"]'}, "--listings: 'newest'"),
+        ({"limit": "0"}, "--limit is 0"),
+        ({"limit": "-5"}, "--limit is -5"),
+        ({"limit": "1001"}, "--limit is 1001"),
+        ({"limit": "many"}, "--limit: 'many'"),
+        ({"hour": "yesterday"}, "--hour: 'yesterday'"),
+        ({"hour": "2026-13-01T00"}, "--hour: '2026-13-01T00'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_parameter_is_one_line_and_nothing_starts(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture, parameters: dict[str, Any], names: str
+) -> None:
+    assert pipeline.run(**{"hour": "2026-11-23T04"} | parameters) == MISCONFIGURED
+    [said] = [str(vars(record)["error"]) for record in caplog.records if record.getMessage() == "not started"]
+    assert names in said
+    assert "\n" not in said
+    assert pipeline.server.used == 0
+    assert not pipeline.lake.exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({"TRANSFORM_ENGINE": "sparkle"}, "TRANSFORM_ENGINE is 'sparkle'"),
+        ({"LAKE_URL": "gs://bucket"}, "LAKE_URL is 'gs://bucket'"),
+        ({"WAREHOUSE_URL": "duckdb:///"}, "WAREHOUSE_URL"),
+        (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL begins with 'mysql'"),
+        ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
+        (LOGIN | {"HOUR": "2999-01-01T00"}, "--hour 2999-01-01T00 has not begun"),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_ends_the_command_with_its_code_and_one_line(
+    tmp_path: Path, environment: dict[str, str], names: str
+) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
+    done = _luigi(tmp_path, environment)
+    assert done.returncode == MISCONFIGURED
+    assert names in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "a-secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "names"),
+    [
+        ("lake_url=", "lake_ulr=", "[reddit_etl] has no setting 'lake_ulr'"),
+        ("transform_engine=duckdb\n", "", "TRANSFORM_ENGINE is not set"),
+        ("subreddits=", "subredits=", "[RedditPipeline] has no setting 'subredits'"),
+        ("task_failed=30\n", "", "[retcode] task_failed is not set"),
+        ("[reddit_etl]", "[redit_etl]", "luigi.cfg with [reddit_etl] is not found"),
+    ],
+    ids=str,
+)
+def test_a_wrong_file_ends_the_command_with_its_code_and_one_line(
+    tmp_path: Path, line: str, instead: str, names: str
+) -> None:
+    right = (PROJECT / "luigi.cfg").read_text()
+    assert line in right
+    (tmp_path / "luigi.cfg").write_text(right.replace(line, instead))
+    done = _luigi(tmp_path, {})
+    assert done.returncode == MISCONFIGURED
+    assert names in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Path) -> None:
+    done = _luigi(tmp_path, {})
+    assert done.returncode == MISCONFIGURED
+    assert "luigi.cfg with [reddit_etl] is not found" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_task_or_parameter_is_not_a_success(tmp_path: Path) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
+    assert _luigi(tmp_path, {}, "NoSuchTask").returncode != 0
+    assert _luigi(tmp_path, {}, "RedditPipeline", "--no-such-parameter", "1").returncode != 0
+
+
+def _luigi(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    hour = ["--hour", environment["HOUR"]] if "HOUR" in environment else []
+    return subprocess.run(
+        [sys.executable, "-m", "luigi", "--module", "jobs", *(arguments or ("RedditPipeline", *hour))],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)} | environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_refused_credentials_stop_at_once_and_name_the_setting(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in LOGIN.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(server._Handler, "_login", lambda _: False)
+    caplog.set_level(logging.DEBUG)
+    assert pipeline.run("2026-11-23T04", limit=100) == MISCONFIGURED
+    assert "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit refused them" in str(
+        [vars(record).get("error") for record in caplog.records]
+    )
+    assert pipeline.server.used == 1
+    assert "a-secret" not in caplog.text
