@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import luigi
@@ -100,7 +101,9 @@ class RedditPipeline(luigi.Task):
         yield from _troubles(extracts)
         yield f"  {'lake':<12}{resources.lake().url}"
         yield f"  {'warehouse':<12}{resources.warehouse().url}"
-        yield f'  {"ask it":<12}python -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"'
+        python = Path(sys.executable)
+        python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+        yield f'  {"ask it":<12}{python} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"'
 
 
 def _troubles(extracts: list[Extracted]) -> Iterable[str]:

@@ -1,7 +1,8 @@
 """How the process speaks and how it ends: log lines, one line for an error, exit codes, SIGTERM.
 
 Exit codes beside those of luigi.cfg's `[retcode]` (30: a task failed, running again may help):
-78 a setting or a right is wrong, running again does not help; 143 stopped by SIGTERM, nothing half-done is left.
+78 a setting or a right is wrong, running again does not help; 143 stopped by SIGTERM (130 by Ctrl-C), nothing
+half-done is left.
 """
 
 import json
@@ -20,6 +21,7 @@ from reddit_etl.errors import ConfigurationError, EtlError
 
 MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 TERMINATED = 128 + signal.SIGTERM
+INTERRUPTED = 128 + signal.SIGINT
 
 log = logging.getLogger("jobs")
 
@@ -68,9 +70,9 @@ def set_up() -> None:
         # botocore, prawcore and urllib3 tell at DEBUG what they send, credentials included.
         for chatty in ("botocore", "boto3", "urllib3", "praw", "prawcore", "smart_open"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
-    interface = logging.getLogger("luigi-interface")
-    interface.setLevel(logging.WARNING)
-    interface.addFilter(_not_told_already)
+    for name in ("luigi", "luigi-interface"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("luigi-interface").addFilter(_not_told_already)
     signal.signal(signal.SIGTERM, _terminate)
     sys.excepthook = _end
 
@@ -86,14 +88,14 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not issubclass(kind, Terminated):
+    if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    log.warning("stopped by SIGTERM; what is committed stays, the rest is done by the next run")
+    log.warning("stopped; what is committed stays, the rest is done by the next run")
     logging.shutdown()
     sys.stdout.flush()
     # Python would end itself by SIGINT after a KeyboardInterrupt.
-    os._exit(TERMINATED)
+    os._exit(TERMINATED if issubclass(kind, Terminated) else INTERRUPTED)
 
 
 def _failed(task: luigi.Task, error: BaseException) -> None:
