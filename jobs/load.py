@@ -28,7 +28,7 @@ class LoadPosts(ReceiptTask[Loaded]):
         return TransformPosts(hour=self.hour, extracts=self.extracts)
 
     def work(self, attempt: str) -> Loaded:
-        transformed = self.requires().output().read()
+        transformed = self.requires().receipt.read()
         hour = hour_text(self.hour)
         with tempfile.TemporaryDirectory(prefix="load-") as folder:
             files = [resources.lake().verified_file(entry, Path(folder)) for entry in transformed.objects]

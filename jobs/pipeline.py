@@ -79,8 +79,8 @@ class RedditPipeline(luigi.Task):
         return {"hour": hour_text(self.hour)}
 
     def _report(self) -> Iterable[str]:
-        extracts = [task.output().read() for task in self._load.requires().requires()]
-        loads = [task.output().read() for task in [*self._catch_up, self._load]]
+        extracts = [task.receipt.read() for task in self._load.requires().requires()]
+        loads = [task.receipt.read() for task in [*self._catch_up, self._load]]
         settings = resources.settings()
         yield ""
         place = "sandbox Reddit (invented posts)" if settings.source == "sandbox" else "Reddit"
@@ -111,8 +111,10 @@ def _troubles(extracts: list[Extracted]) -> Iterable[str]:
         place = f"r/{extracted.subreddit} {extracted.listing}"
         if extracted.verdict != "ok":
             yield f"  {'skipped':<12}{place}: {extracted.verdict}"
+        for reason, count in extracted.reasons.items():
+            yield f"  {'rejected':<12}{place}: {count} because {reason}"
         if extracted.gap:
             yield f"  {'gap':<12}{place}: posts created from {extracted.gap[0]} to {extracted.gap[1]} were missed"
         if extracted.cleaned or extracted.truncated:
             changed = [f"{column} {count}" for column, count in extracted.cleaned.items()]
-            yield f"  {'cleaned':<12}{place}: {', '.join([*changed, f'{extracted.truncated} cut'])}"
+            yield f"  {'cleaned':<12}{place}: {', '.join([*changed, f'{extracted.truncated} texts cut to size'])}"

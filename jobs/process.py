@@ -23,6 +23,9 @@ MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
 
+# Failures that one line tells whole: ours, and the machine's (a full disk, a folder that may not be written).
+UNDERSTOOD = (EtlError, OSError)
+
 log = logging.getLogger("jobs")
 
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -58,7 +61,7 @@ class LineFormatter(logging.Formatter):
 
 def _not_told_already(record: logging.LogRecord) -> bool:
     """Luigi logs a failed task with its traceback; `_failed` has said it in one line."""
-    return not (record.exc_info and isinstance(record.exc_info[1], EtlError))
+    return not (record.exc_info and isinstance(record.exc_info[1], UNDERSTOOD))
 
 
 def set_up() -> None:
@@ -99,7 +102,7 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 
 def _failed(task: luigi.Task, error: BaseException) -> None:
-    if isinstance(error, EtlError):
+    if isinstance(error, UNDERSTOOD):
         log.error("task failed", extra={"task": str(task), "error": str(error)})
     if isinstance(error, ConfigurationError):
         # Luigi keeps one instance of its configuration and reads the codes from it at the end of the run.

@@ -4,6 +4,7 @@ import logging
 import secrets
 from abc import abstractmethod
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 import luigi
@@ -40,7 +41,11 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
 
     def commit(self, receipt: Kind) -> bool:
         """False: another run of the same task was first, and its receipt counts."""
-        return resources.lake().create(self.key, receipt.to_json())
+        content = receipt.to_json()
+        if not resources.lake().create(self.key, content):
+            return False
+        self._content = content
+        return True
 
 
 class ReceiptTask(luigi.Task, Generic[Kind]):
@@ -61,13 +66,17 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
     def work(self, attempt: str) -> Kind:
         """Produce the data under the attempt's prefix, and say what was produced."""
 
-    def output(self) -> ReceiptTarget[Kind]:
+    @cached_property
+    def receipt(self) -> ReceiptTarget[Kind]:
         return ReceiptTarget(receipt_key(self.step, self.entity.name, self.hour, self.name), self.kind)
+
+    def output(self) -> ReceiptTarget[Kind]:
+        return self.receipt
 
     def run(self) -> None:
         moment = resources.clock(self.hour)()
         receipt = self.work(f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
-        if not self.output().commit(receipt):
+        if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
 
     def __repr__(self) -> str:

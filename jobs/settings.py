@@ -67,7 +67,9 @@ def _from_file(name: str) -> str:
     if path and not Path(path).is_file():
         raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, where no file is: set it to a luigi.cfg")
     if not get_config().has_section(SECTION):
-        raise ConfigurationError("luigi.cfg with [reddit_etl] is not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it")
+        raise ConfigurationError(
+            "luigi.cfg with [reddit_etl] is not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
+        )
     check_config(SECTION, IN_FILE)
     value = get_config().get(SECTION, name, None)
     if not value:

@@ -36,7 +36,7 @@ class TransformPosts(ReceiptTask[Transformed]):
     def work(self, attempt: str) -> Transformed:
         transform = transform_engine(resources.settings().transform_engine)
         lake = resources.lake()
-        extracts = [task.output().read() for task in self.requires()]
+        extracts = [task.receipt.read() for task in self.requires()]
         records = sum(extracted.records for extracted in extracts)
         objects: tuple[DataObject, ...] = ()
         with tempfile.TemporaryDirectory(prefix="transform-") as folder:
