@@ -75,8 +75,8 @@ class RedditPipeline(luigi.Task):
         sys.stdout.flush()
         self._reported = True
 
-    def log_fields(self) -> dict[str, object]:
-        return {"hour": hour_text(self.hour)}
+    def __repr__(self) -> str:
+        return f"RedditPipeline({hour_text(self.hour)})"
 
     def _report(self) -> Iterable[str]:
         extracts = [task.receipt.read() for task in self._load.requires().requires()]

@@ -60,8 +60,9 @@ class LineFormatter(logging.Formatter):
 
 
 def _not_told_already(record: logging.LogRecord) -> bool:
-    """Luigi logs a failed task with its traceback; `_failed` has said it in one line."""
-    return not (record.exc_info and isinstance(record.exc_info[1], UNDERSTOOD))
+    """Luigi tells of a failed task and of a task that could not be planned; `_failed` has done so."""
+    text = str(record.msg)
+    return not (text.startswith("[pid %s] Worker %s failed") or "due to error in deps() method" in text)
 
 
 def set_up() -> None:
@@ -104,6 +105,8 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
 def _failed(task: luigi.Task, error: BaseException) -> None:
     if isinstance(error, UNDERSTOOD):
         log.error("task failed", extra={"task": str(task), "error": str(error)})
+    else:
+        log.error("task failed", extra={"task": str(task)}, exc_info=error)
     if isinstance(error, ConfigurationError):
         # Luigi keeps one instance of its configuration and reads the codes from it at the end of the run.
         codes: Any = retcode()

@@ -34,6 +34,8 @@ LONGEST_WAIT = 600.0  # Seconds; Reddit's rate limit window.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 522})
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105
 CREDENTIALS = "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET"
+# Reddit's rate limit in requests and seconds, and the most that is believed of each.
+LIMITS = {"x-ratelimit-remaining": 1e9, "x-ratelimit-used": 1e9, "x-ratelimit-reset": LONGEST_WAIT}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Transient(RedditError):
 
 
 class CountingRequestor(Requestor):
-    """prawcore's HTTP, counted, with our deadline, and with only rate limit headers that prawcore can read."""
+    """prawcore's HTTP, counted, with our deadline, and with only such headers as prawcore can read."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -70,15 +72,7 @@ class CountingRequestor(Requestor):
     def request(self, *args: Any, timeout: float | None = None, **settings: Any) -> requests.Response:  # noqa: ARG002
         self.sent += 1
         response = super().request(*args, timeout=TIMEOUT, **settings)
-        limits = {name: response.headers.get(f"x-ratelimit-{name}") for name in ("remaining", "used", "reset")}
-        numbers = {name: _seconds(value) for name, value in limits.items()}
-        for name, number in numbers.items():
-            if None in numbers.values():
-                response.headers.pop(f"x-ratelimit-{name}", None)
-            elif number is not None:
-                response.headers[f"x-ratelimit-{name}"] = str(int(number))
-        if "retry-after" in response.headers and _seconds(response.headers["retry-after"]) is None:
-            del response.headers["retry-after"]
+        _make_readable(response)
         return response
 
 
@@ -99,8 +93,10 @@ class RedditClient:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         session = requests.Session()
-        # Neither a proxy nor a .netrc stands between us and our own machine.
+        # No proxy stands between us and our own machine.
         session.trust_env = url is None
+        # Else a .netrc that knows the host would put its password in the place of our token.
+        session.auth = _as_it_is
         self._reddit = praw.Reddit(
             site_name="DEFAULT",
             client_id=client_id,
@@ -108,16 +104,16 @@ class RedditClient:
             user_agent=user_agent,
             oauth_url=url or "https://oauth.reddit.com",
             reddit_url=url or "https://www.reddit.com",
-            # All that a stray praw.ini or praw_* variable could say otherwise.
-            username=None,
-            password=None,
-            refresh_token=None,
-            redirect_uri=None,
+            # What a stray praw.ini could say otherwise, in words even where a number is meant.
+            timeout=int(TIMEOUT),
+            ratelimit_seconds=5,
+            window_size=int(LONGEST_WAIT),
             check_for_updates=False,
             check_for_async=False,
             requestor_class=CountingRequestor,
             requestor_kwargs={"session": session},
         )
+        # As nobody, though a stray praw.ini or praw_* variable may name a user.
         self._reddit.read_only = True
         self._requestor: CountingRequestor = self._reddit._core.requestor  # type: ignore[attr-defined]
         self._clock = clock
@@ -147,7 +143,7 @@ class RedditClient:
             for child in children:
                 yield Observation(child, observed_at)
             seen += len(children)
-            if not children or not after:
+            if not children or not after or after == params.get("after"):
                 return
 
     def _page(self, path: str, params: dict[str, str | int]) -> tuple[list[object], str | None, datetime]:
@@ -165,16 +161,16 @@ class RedditClient:
         try:
             answer = self._reddit.request(method="GET", path=path, params=params)
         except OAuthException as error:
-            raise ConfigurationError(f"{CREDENTIALS}: Reddit refused them: {error.error}") from None
+            raise ConfigurationError(f"{CREDENTIALS}: Reddit refused them: {_word(error.error)}") from None
         except ResponseException as error:
             raise _verdict(error) from None
         except RequestException as error:
             raise Transient(f"{path}: {type(error.original_exception).__name__}") from None
         except RedditAPIException:
             raise RedditError(f"{path}: Reddit refused the request as malformed") from None
-        except (ValueError, KeyError, TypeError):
-            # prawcore reads the token's answer without looking.
-            raise Transient("Reddit's answer to the login was not understood") from None
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
+            # PRAW and prawcore take a token, a redirect or a malformed request's answer to be what they expect.
+            raise Transient(f"{path}: the answer was not understood") from None
         observed_at = self._clock()
         data = answer.get("data") if isinstance(answer, dict) else None
         children = data.get("children") if isinstance(data, dict) else None
@@ -182,6 +178,10 @@ class RedditClient:
             raise Transient(f"{path}: the answer is not a listing")
         after = data.get("after")
         return children, after if isinstance(after, str) else None, observed_at
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _verdict(error: ResponseException) -> RedditError | ConfigurationError:
@@ -193,6 +193,8 @@ def _verdict(error: ResponseException) -> RedditError | ConfigurationError:
         return Transient(f"{path}: the answer is not JSON")
     if status in TRANSIENT:
         return Transient(f"{path}: HTTP {status}", _told_wait(response))
+    if status == 403 and _reason(response) is None:
+        return ConfigurationError(f"REDDIT_USER_AGENT: Reddit blocks this client ({path}: HTTP 403)")
     if status == 401 or path == TOKEN_PATH:
         return ConfigurationError(
             f"{CREDENTIALS}: Reddit refused them (HTTP {status}): check both, and that they are not swapped"
@@ -200,10 +202,7 @@ def _verdict(error: ResponseException) -> RedditError | ConfigurationError:
     if status == 404:
         return Unavailable("banned" if _reason(response) == "banned" else "not_found")
     if status == 403:
-        reason = _reason(response)
-        if reason is None:
-            return ConfigurationError(f"REDDIT_USER_AGENT: Reddit blocks this client ({path}: HTTP 403)")
-        return Unavailable(reason)
+        return Unavailable(_reason(response) or "forbidden")
     if status == 451:
         return Unavailable("legal")
     if isinstance(error, Redirect) and error.path.startswith("/subreddits/search"):
@@ -216,9 +215,31 @@ def _reason(response: requests.Response) -> str | None:
     with suppress(ValueError):
         body = response.json()
         if isinstance(body, dict) and ("reason" in body or "message" in body):
-            word = str(body.get("reason") or "forbidden").lower()
-            return "".join(letter if letter.isalnum() else "_" for letter in word)[:32]
+            return _word(body.get("reason") or "forbidden")
     return None
+
+
+def _word(value: object) -> str:
+    """Reddit's word for a thing, fit for a receipt and for a line of a log."""
+    return "".join(letter if letter.isalnum() else "_" for letter in str(value).lower())[:32]
+
+
+def _make_readable(response: requests.Response) -> None:
+    """Leave only headers that prawcore can read: it trusts them, and a malformed one would end the run."""
+    headers = response.headers
+    for name, most in LIMITS.items():
+        number = _seconds(headers.get(name))
+        if number is None:
+            # Without this one, prawcore looks at none of them.
+            headers.pop("x-ratelimit-remaining", None)
+        else:
+            headers[name] = str(int(min(number, most)))
+    if _seconds(headers.get("retry-after")) is None:
+        headers.pop("retry-after", None)
+    # A reason other than those of its table is a KeyError to prawcore; a 401 goes without saying.
+    headers.pop("www-authenticate", None)
+    if response.status_code == 401:
+        headers["www-authenticate"] = 'error="invalid_token"'
 
 
 def _seconds(value: str | None) -> float | None:

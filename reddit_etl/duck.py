@@ -1,5 +1,8 @@
 """How DuckDB is opened here: within the memory of a small container, and without the network."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -22,3 +25,19 @@ def connect(database: Path | str = ":memory:", *, scratch: Path, read_only: bool
             "autoinstall_known_extensions": "false",
         },
     )
+
+
+def exactly(path: Path) -> str:
+    """A pattern that matches this file alone: where DuckDB reads, it takes every name as a glob."""
+    return re.sub(r"([*?[])", r"[\1]", str(path))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Around queries: DuckDB swallows what a signal's handler raised while one ran, and says RuntimeError instead."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise

@@ -82,9 +82,9 @@ def extract(
             progress(1)
 
     oldest, newest = created or (None, None)
-    nearly_full = records.rows + rejects.rows >= NEARLY_FULL * min(limit, LISTING_CAP)
+    cut_off = verdict != "ok" or records.rows + rejects.rows >= NEARLY_FULL * min(limit, LISTING_CAP)
     gap = None
-    if listing == "new" and oldest and nearly_full:
+    if listing == "new" and oldest and cut_off:
         watermark = _watermark(lake, entity, hour, name)
         gap = (watermark, oldest) if watermark and watermark < oldest else None
     if gap:
@@ -114,9 +114,10 @@ def extract(
 
 
 def _watermark(lake: Lake, entity: Entity, hour: datetime, name: str) -> str | None:
-    """When the newest post was created that the same extract saw last, in the hours before."""
+    """When the newest post was created that the same extract saw last, in the hours before; None if it saw none."""
     for hours in range(1, WATERMARK_HOURS + 1):
         content = lake.read(receipt_key("extract", entity.name, hour - timedelta(hours=hours), name))
-        if content:
-            return Extracted.from_json(content).newest
+        # An hour in which the subreddit was private or Reddit gave nothing says nothing of what was seen.
+        if content and (newest := Extracted.from_json(content).newest):
+            return newest
     return None

@@ -8,12 +8,11 @@ import gzip
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
-from urllib.parse import urlsplit
 
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.receipt import DataObject
@@ -38,7 +37,7 @@ class Lake(ABC):
 
     @abstractmethod
     def create(self, key: str, content: bytes) -> bool:
-        """Put a small object unless there is one; False says that there was one, which stays."""
+        """Put a small object unless there is one; False says that there is another one, which stays."""
 
     @abstractmethod
     def read(self, key: str) -> bytes | None:
@@ -52,16 +51,14 @@ class Lake(ABC):
     def local_file(self, key: str, scratch: Path) -> Path:
         """A file with the object's content: the object itself where it is a file, else a copy in `scratch`."""
 
-    def exists(self, key: str) -> bool:
-        return self.read(key) is not None
-
     def verified_file(self, entry: DataObject, scratch: Path) -> Path:
-        """The object's file, once its size and checksum are those of its receipt."""
+        """The object's file, once its checksum is that of its receipt."""
         path = self.local_file(entry.key, scratch)
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
+        try:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256")
+        except OSError as error:
+            raise LakeError(f"{self.url}/{entry.key}: {error.strerror}") from error
         if digest.hexdigest() != entry.sha256:
             raise LakeError(f"{self.url}/{entry.key} is not the object that its receipt lists: its checksum differs")
         return path
@@ -119,7 +116,7 @@ class JsonLines:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def write(self, row: Mapping[str, object] | object) -> None:
+    def write(self, row: object) -> None:
         if self._gzip is None:
             self._measured = _Measured(self._stack.enter_context(self._lake.open_new(self._key)))
             self._gzip = self._stack.enter_context(
@@ -135,16 +132,18 @@ class JsonLines:
 
 def open_lake(url: str) -> Lake:
     """The lake at `s3://bucket[/prefix]`, or in a folder."""
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
+    scheme, colon, rest = url.partition(":")
+    place, _, prefix = rest.removeprefix("//").partition("/")
+    is_folder = not colon or "/" in scheme
+    if "@" in place and not is_folder:
         raise ConfigurationError("LAKE_URL holds credentials: leave them out, AWS's own settings give them")
-    if parts.scheme == "s3" and parts.netloc:
+    if scheme == "s3" and rest.startswith("//") and place:
         # boto3 is 25 MB of memory that a local lake does not need.
         from reddit_etl.lake_s3 import S3Lake  # noqa: PLC0415
 
-        return S3Lake(bucket=parts.netloc, prefix=parts.path.strip("/"))
-    if parts.scheme in ("", "file") and parts.path and not parts.netloc:
+        return S3Lake(bucket=place, prefix=prefix.strip("/"))
+    if url and is_folder:
         from reddit_etl.lake_folder import FolderLake  # noqa: PLC0415
 
-        return FolderLake(Path(parts.path))
+        return FolderLake(Path(url))
     raise ConfigurationError(f"LAKE_URL is {url!r}: give s3://bucket/prefix or a folder")

@@ -1,5 +1,6 @@
 """A lake in a folder of this machine."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -9,8 +10,16 @@ from typing import IO
 
 import smart_open
 
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake import Lake
+
+FIXES: dict[int | None, str] = {
+    errno.EACCES: "give this user the right to read and write there",
+    errno.EPERM: "give this user the right to read and write there",
+    errno.EROFS: "name a folder that can be written",
+    errno.EEXIST: "a file is in the way, name a folder",
+    errno.ENOTDIR: "a file is in the way, name a folder",
+}
 
 
 class FolderLake(Lake):
@@ -50,7 +59,7 @@ class FolderLake(Lake):
                 # A link to a name that exists fails, which a rename would not.
                 os.link(partial, path)
             except FileExistsError:
-                return False
+                return path.read_bytes() == content
             finally:
                 with suppress(FileNotFoundError):
                     partial.unlink()
@@ -65,14 +74,13 @@ class FolderLake(Lake):
 
     def keys(self, prefix: str) -> Iterator[str]:
         with self._failures(prefix):
-            for path in sorted((self.folder / prefix).rglob("*")):
-                if path.is_file() and not path.name.startswith("."):
-                    yield path.relative_to(self.folder).as_posix()
+            for path in _files(self.folder / prefix):
+                yield path.relative_to(self.folder).as_posix()
 
     def local_file(self, key: str, scratch: Path) -> Path:  # noqa: ARG002
         path = self.folder / key
-        if not path.is_file():
-            raise LakeError(f"{path} is gone, though a receipt lists it")
+        with self._failures(key):
+            path.stat()
         return path
 
     @contextmanager
@@ -80,7 +88,23 @@ class FolderLake(Lake):
         try:
             yield
         except OSError as error:
-            raise LakeError(f"LAKE_URL: {self.folder / key}: {error.strerror or error}") from error
+            message = f"LAKE_URL: {self.folder / key}: {error.strerror or error}"
+            if error.errno in FIXES:
+                raise ConfigurationError(f"{message}: {FIXES[error.errno]}") from error
+            raise LakeError(message) from error
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Unlike `rglob`, this says so if it may not look into a folder."""
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for path in paths:
+        if path.is_dir():
+            yield from _files(path)
+        elif not path.name.startswith("."):
+            yield path
 
 
 def _to_disk(stream: IO[bytes]) -> None:

@@ -21,12 +21,19 @@ FIXES = {
     "403": "give this role s3:GetObject, s3:PutObject and s3:ListBucket on it",
     "AccessDenied": "give this role s3:GetObject, s3:PutObject and s3:ListBucket on it",
     "NoSuchBucket": "create the bucket, or name the one that exists",
-    "PermanentRedirect": "the bucket is in another region, set AWS_REGION to it",
-    "301": "the bucket is in another region, set AWS_REGION to it",
+    "PermanentRedirect": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
+    "301": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
+    "AuthorizationHeaderMalformed": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
     "ExpiredToken": "the AWS credentials have expired, log in again",
     "InvalidAccessKeyId": "AWS does not know these credentials, log in again",
     "SignatureDoesNotMatch": "AWS refuses these credentials, log in again",
+    "NoCredentialsError": "log in to AWS, or give this job a role",
+    "PartialCredentialsError": "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "ProfileNotFound": "set AWS_PROFILE to a profile that there is",
+    "ParamValidationError": "name a bucket as S3 allows it",
 }
+# What S3 answers if the object is there, or if another writer of it is at work.
+TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 
 
 class S3Lake(Lake):
@@ -35,7 +42,12 @@ class S3Lake(Lake):
         self.prefix = f"{prefix}/" if prefix else ""
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
         with self._failures(""):
-            self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
+            try:
+                self._client: Any = boto3.client(
+                    "s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5})
+                )
+            except ValueError as error:
+                raise ConfigurationError(f"AWS_ENDPOINT_URL: {error}: give it like https://host:port") from error
 
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
@@ -67,10 +79,11 @@ class S3Lake(Lake):
                     ContentType="application/json",
                 )
             except ClientError as error:
-                # 409: another writer of the same key is at work, so one of the two wins.
-                if error.response["Error"]["Code"] in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
-                    return False
-                raise
+                stored = self.read(key) if error.response["Error"]["Code"] in TAKEN else None
+                if stored is None:
+                    raise
+                # boto3 repeats a request whose answer was lost, and then finds what the first one put.
+                return stored == content
         return True
 
     def read(self, key: str) -> bytes | None:
@@ -103,10 +116,12 @@ class S3Lake(Lake):
         place = f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}"
         try:
             yield
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
+        except (ClientError, BotoCoreError, OSError, ValueError) as error:
+            # smart_open hands on what S3 answered as the cause of an OSError or a ValueError.
+            cause = error.__cause__ if isinstance(error.__cause__, ClientError) else error
+            if isinstance(cause, ValueError):
+                raise
+            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__
             if code in FIXES:
                 raise ConfigurationError(f"{place}: {code}: {FIXES[code]}") from error
-            raise LakeError(f"{place}: {error}") from error
-        except (BotoCoreError, OSError) as error:
-            raise LakeError(f"{place}: {error}") from error
+            raise LakeError(f"{place}: {' '.join(str(cause).split())}") from error

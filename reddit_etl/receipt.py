@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 RECEIPT = re.compile(r"receipts/dt=(\d{4}-\d\d-\d\d)/hr=(\d\d)/(extract|transform|load)-([a-z]+)-(.+)\.json")
 
@@ -39,12 +39,17 @@ class Receipt:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        content = json.loads(text)
-        # A later version may say more; what it says as we know it is enough.
-        values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        values = _known(cls, json.loads(text))
         for name in {"objects", "rejected"} & set(values):
-            values[name] = tuple(DataObject(**entry) for entry in values[name])
+            values[name] = tuple(DataObject(**_known(DataObject, entry)) for entry in values[name])
+        if values.get("gap"):
+            values["gap"] = tuple(values["gap"])
         return cls(**values)
+
+
+def _known(kind: type[Receipt | DataObject], content: dict[str, Any]) -> dict[str, Any]:
+    """A later version may say more; what it says as we know it is enough."""
+    return {field.name: content[field.name] for field in fields(kind) if field.name in content}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,21 +20,24 @@ def transform(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path
     """See `TransformEngine`."""
     columns = {column.name: column.type.sql for column in entity.record}
     try:
-        with duck.connect(scratch=scratch) as connection:
+        with duck.connect(scratch=scratch) as connection, duck.interruptible():
             records = connection.read_json(
-                [str(path) for path in inputs],  # type: ignore[arg-type]
+                [duck.exactly(path) for path in inputs],  # type: ignore[arg-type]
                 format="newline_delimited",
                 compression="gzip",
                 columns=columns,
                 maximum_object_size=LONGEST_LINE,
+                # Else folders of the lake's own path, such as `score=7`, would be read as columns.
+                hive_partitioning=False,
             )
             records.create_view("records")
             [(read,)] = connection.sql("SELECT count(*) FROM records").fetchall()
             connection.execute(
-                f"COPY ({transform_sql(entity)}) TO '{output}' "
-                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES {ROW_GROUP_BYTES})"
+                f"COPY ({transform_sql(entity)}) TO ? "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES {ROW_GROUP_BYTES})",
+                [str(output)],
             )
-            [(written,)] = connection.read_parquet(str(output)).aggregate("count(*)").fetchall()
+            [(written,)] = connection.read_parquet(duck.exactly(output)).aggregate("count(*)").fetchall()
     except duckdb.Error as error:
         raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
     return read, written

@@ -27,10 +27,14 @@ def text(value: object) -> str:
 
 def integer(value: object, allowed: range = INT32) -> int:
     number = double(value)
-    whole = value if isinstance(value, int) else int(number)
-    if whole != number or whole not in allowed:
+    try:
+        # Beyond 2**53 a float is no longer every whole number.
+        exact = int(value) if isinstance(value, int | str) else number
+    except ValueError:
+        exact = number
+    if int(exact) != exact or int(exact) not in allowed:
         raise ValueError("is not a whole number in range")
-    return whole
+    return int(exact)
 
 
 def bigint(value: object) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
@@ -15,10 +16,12 @@ from reddit_etl.warehouse import DUCKDB, LoadCounts
 
 # A DuckDB file has one writer at a time; another run is done with it in seconds.
 LOCK_WAIT = 60.0
+# Within a process DuckDB locks nothing: two loads would each insert what neither sees of the other.
+ONE_AT_A_TIME = Lock()
 
 
 def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+    return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
 
 
 class DuckDBWarehouse:
@@ -59,6 +62,8 @@ class DuckDBWarehouse:
             raise WarehouseError(f"WAREHOUSE_URL: {self.path} is not there yet: run the pipeline first")
         with self._connection(read_only=True) as connection:
             result = connection.execute(sql)
+            if result is None:  # What DuckDB makes of a text without a statement.
+                return [], []
             return [column[0] for column in result.description or ()], result.fetchmany(limit)
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
@@ -115,7 +120,11 @@ class DuckDBWarehouse:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             scratch = self.path.with_name(f"{self.path.name}.tmp")
-            with waiting(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection:
+            with (
+                ONE_AT_A_TIME,
+                waiting(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection,
+                duck.interruptible(),
+            ):
                 yield connection
         except (duckdb.Error, OSError) as error:
             raise WarehouseError(f"WAREHOUSE_URL: {self.url}: {str(error).splitlines()[0]}") from error
@@ -127,7 +136,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Pa
     By name: a file that waited while the definition gained or lost a column still loads.
     """
     names = [column.name for column in entity.curated]
-    for path in map(str, files):
+    for path in map(duck.exactly, files):
         groups = connection.execute(
             "SELECT any_value(row_group_num_rows) FROM parquet_metadata(?) GROUP BY row_group_id ORDER BY row_group_id",
             [path],
@@ -137,7 +146,8 @@ def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Pa
             connection.execute("TRUNCATE staged")
             connection.execute(
                 "INSERT INTO staged BY NAME SELECT COLUMNS(lambda name: list_contains(?, name)) "
-                "FROM read_parquet(?, file_row_number = true) WHERE file_row_number >= ? AND file_row_number < ?",
+                "FROM read_parquet(?, file_row_number = true, hive_partitioning = false) "
+                "WHERE file_row_number >= ? AND file_row_number < ?",
                 [names, path, begin, begin + rows],
             )
             begin += rows

@@ -4,6 +4,7 @@ A post is a pure function of its subreddit, its number and the hour at which it 
 """
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,9 @@ from reddit_etl.sandbox.server import Listing, Refusal
 
 EPOCH = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
 CAP = 1000
+LONG_EVERY = 400  # One text in so many posts is longer than a warehouse's column: a whole listing has two or three.
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+FULLNAME = re.compile(r"t3_([0-9a-z]{1,13})")
 
 REFUSED = {
     "private_example": Refusal(403, reason="private"),
@@ -76,12 +79,12 @@ class Subreddit:
         post_id = self.post_id(number)
         created = self.created(number)
         age = max(0, hour - created) // 3600
-        kind = dice.choice(KINDS)
+        long = number % LONG_EVERY == 0
+        kind = "self" if long else dice.choice(KINDS)
         author = f"user_{dice.randrange(5000)}"
         title = f"{dice.choice(VERBS).capitalize()} my {dice.choice(SUBJECTS)} {dice.choice(REMARKS)}"
         fame = int(dice.paretovariate(1.1) * 8) % 40000
         score = int(fame * age / (age + 6)) + dice.randrange(-3, 4) * (age % 5)
-        long = dice.random() < 0.002
         text = PARAGRAPH * dice.randrange(1, 6) + (("All of it, " + "ünïcödé " * 9000) if long else "")
         fate = dice.random()
         permalink = f"/r/{self.name}/comments/{post_id}/{'_'.join(title.lower().split()[:4])}/"
@@ -114,7 +117,7 @@ class Subreddit:
             "is_video": False,
             "over_18": dice.random() < 0.03,
             "spoiler": dice.random() < 0.03,
-            "locked": age > 72 and dice.random() < 0.05,
+            "locked": dice.random() < 0.05 and age > 72,
             "stickied": False,
             "archived": age > 4380,
             "pinned": False,
@@ -212,14 +215,20 @@ class InventedReddit:
         return _ordered(Subreddit(name), listing, self._hour())
 
     def info(self, fullnames: list[str]) -> Iterator[dict[str, Any]]:
-        """Posts by their `t3_` names. An id names its subreddit only by a checksum, so only read ones are found."""
-        wanted = [name.removeprefix("t3_") for name in fullnames]
-        for post_id in wanted:
-            place = _KNOWN.get(int(post_id, 36) & 0xFFFFFFFF) if post_id.isalnum() else None
-            if place:
-                yield place.post((int(post_id, 36) >> 32) - 1, self._hour())
+        """Posts by their `t3_` names, those that are not found left out.
+
+        Found are posts of subreddits of which this process has served a listing before: the 13 digits of an id have
+        room for a checksum of the subreddit's name, which may be 21 letters long, and not for the name.
+        """
+        hour = self._hour()
+        for match in filter(None, map(FULLNAME.fullmatch, fullnames)):
+            packed = int(match[1], 36)
+            place, number = _KNOWN.get(packed & 0xFFFFFFFF), (packed >> 32) - 1
+            if place and 0 <= number <= place.newest(hour):
+                yield place.post(number, hour)
 
 
+# By checksum, the subreddits that were listed.
 _KNOWN: dict[int, Subreddit] = {}
 
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 PAGE = 100
 WINDOW = 600  # Seconds of Reddit's rate limit window.
 ALLOWED = 100_000  # Requests a window: Reddit's own 1,000 would slow a first look down.
+INFO = re.compile(r"/api/info/?(?:\.json)?")
 LISTING = re.compile(r"/r/([A-Za-z0-9_-]+)/(new|hot|top|rising|controversial)/?(?:\.json)?")
 
 
@@ -45,6 +46,7 @@ class RedditServer(ThreadingHTTPServer):
     """On a free port of 127.0.0.1, unless told which."""
 
     daemon_threads = True
+    poll = 0.05  # Seconds between looks whether to shut down.
 
     def __init__(self, content: Content, *, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
@@ -57,8 +59,16 @@ class RedditServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    def count(self) -> float:
+        """Count a request; give the seconds since the rate limit window opened."""
+        elapsed = time.monotonic() - self.opened
+        if elapsed >= WINDOW:
+            self.opened, self.used, elapsed = self.opened + elapsed, 0, 0.0
+        self.used += 1
+        return elapsed
+
     def start(self) -> str:
-        Thread(target=self.serve_forever, name="reddit-sandbox", daemon=True).start()
+        Thread(target=self.serve_forever, args=(self.poll,), name="reddit-sandbox", daemon=True).start()
         return self.url
 
 
@@ -66,8 +76,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: RedditServer
     protocol_version = "HTTP/1.1"
     server_version = "reddit-etl-sandbox"
-    # Headers and body in one packet: otherwise each answer waits 40 ms for an acknowledgement.
+    # An answer leaves in few packets and at once: the last one would else wait 40 ms for an acknowledgement.
     wbufsize = -1
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers.get("content-length", 0))).decode())
@@ -87,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if self.headers.get("authorization", "").removeprefix("bearer ") not in self.server.tokens:
             self._answer(401, {"message": "Unauthorized", "error": 401})
-        elif parts.path == "/api/info":
+        elif INFO.fullmatch(parts.path):
             self._answer(200, _page(list(self.server.content.info(query.get("id", "").split(",")[:PAGE])), None))
         elif match := LISTING.fullmatch(parts.path):
             self._listing(self.server.content.listing(match[1], match[2]), query)
@@ -97,7 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _listing(self, listing: Listing | Refusal, query: dict[str, str]) -> None:
         if isinstance(listing, Refusal):
             headers = {"location": f"{self.server.url}{listing.location}"} if listing.location else {}
-            body = {"reason": listing.reason, "message": "Forbidden", "error": listing.status}
+            message, _ = self.responses.get(listing.status, ("Refused", ""))
+            body = {"reason": listing.reason, "message": message, "error": listing.status}
             self._answer(listing.status, body, headers)
             return
         limit = min(PAGE, int(query.get("limit", 25)))
@@ -113,14 +125,14 @@ class _Handler(BaseHTTPRequestHandler):
         return scheme.lower() == "basic" and len(b64decode(encoded)) > 2
 
     def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-        self.server.used += 1
+        elapsed = self.server.count()
         encoded = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json; charset=UTF-8")
         self.send_header("content-length", str(len(encoded)))
         self.send_header("x-ratelimit-used", str(self.server.used))
         self.send_header("x-ratelimit-remaining", str(float(max(0, ALLOWED - self.server.used))))
-        self.send_header("x-ratelimit-reset", str(int(WINDOW - (time.monotonic() - self.server.opened) % WINDOW)))
+        self.send_header("x-ratelimit-reset", str(int(WINDOW - elapsed)))
         if self.close_connection:
             self.send_header("connection", "close")
         for name, value in (headers or {}).items():

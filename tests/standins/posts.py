@@ -1,0 +1,98 @@
+"""Posts on their way: as Reddit's payload, as a record, as a line in the lake, as a row of Parquet."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from reddit_etl.clock import iso
+from reddit_etl.entities import POSTS
+from reddit_etl.lake import JsonLines
+from reddit_etl.lake_folder import FolderLake
+from reddit_etl.record import Record, to_record
+from reddit_etl.schema import Entity
+
+NOON = datetime(2026, 11, 23, 12)  # noqa: DTZ001
+MINUTE = timedelta(minutes=1)
+
+
+def payload(post_id: str = "abc", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": post_id,
+        "name": f"t3_{post_id}",
+        "subreddit": "python",
+        "author": "someone",
+        "title": "A title",
+        "selftext": "A text",
+        "url": f"https://www.reddit.com/r/python/comments/{post_id}/a_title/",
+        "domain": "self.python",
+        "permalink": f"/r/python/comments/{post_id}/a_title/",
+        "link_flair_text": None,
+        "created_utc": 1580515200.0,
+        "edited": False,
+        "score": 7,
+        "upvote_ratio": 0.75,
+        "num_comments": 3,
+        "is_self": True,
+        "over_18": False,
+        "spoiler": False,
+        "locked": False,
+        "stickied": False,
+        "removed_by_category": None,
+        "is_video": False,
+    } | fields
+
+
+def child(post_id: str = "abc", **fields: Any) -> dict[str, Any]:
+    """As it stands in a listing."""
+    return {"kind": "t3", "data": payload(post_id, **fields)}
+
+
+def record(
+    post_id: str = "abc", *, seen: datetime = NOON, listing: str = "python-new-100", place: int = 1, **fields: Any
+) -> dict[str, object]:
+    outcome = to_record(
+        POSTS,
+        child(post_id, **fields),
+        {"observed_at": iso(seen), "source": "sandbox", "listing": listing, "place": place},
+    )
+    assert isinstance(outcome, Record)
+    return outcome.values
+
+
+def json_lines(path: Path, records: Iterable[dict[str, object]]) -> Path:
+    """A file of records as the lake keeps it."""
+    with JsonLines(FolderLake(path.parent), path.name) as lines:
+        for row in records:
+            lines.write(row)
+    return path
+
+
+def parquet(path: Path, rows: Iterable[dict[str, object]], entity: Entity = POSTS) -> Path:
+    """A file of curated rows, as the transformation gives it; a column that a row does not name is NULL in it."""
+    columns = entity.curated
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE t ({', '.join(f'{c.name} {c.type.sql}' for c in columns)})")
+        values = [[row.get(column.name) for column in columns] for row in rows]
+        if values:
+            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", values)
+        connection.execute("COPY t TO ? (FORMAT parquet)", [str(path)])
+    return path
+
+
+def post(post_id: str | None = "abc", *, seen: datetime | None = NOON, **fields: object) -> dict[str, object]:
+    """A curated row."""
+    return {
+        "post_id": post_id,
+        "subreddit": "python",
+        "title": "A title",
+        "created_at": datetime(2020, 2, 1),  # noqa: DTZ001
+        "score": 7,
+        "upvote_ratio": 0.75,
+        "num_comments": 3,
+        "text_truncated": False,
+        "observed_at": seen,
+        "source": "sandbox",
+    } | fields

@@ -1,0 +1,117 @@
+"""S3 on loopback, spoken to over HTTP: moto's server in a process of its own, and a server that answers as it is told.
+
+`python -m tests.standins.s3` serves until its standard input ends.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+
+# What boto3 is told, so that it finds nothing of the machine's own.
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """The URL of an empty S3."""
+    command = [sys.executable, "-m", "tests.standins.s3"]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdin
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def serve() -> None:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
+    from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415
+
+    class Silent(WSGIRequestHandler):
+        def log(self, *_: Any) -> None:
+            """Requests are the client's to tell."""
+
+    moto = DomainDispatcherApplication(create_backend_app)
+    lock = Lock()
+
+    def one_at_a_time(environ: Any, start_response: Any) -> Any:
+        # S3 promises that of two conditional puts one wins; moto looks first and puts then.
+        with lock:
+            return moto(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=Silent)
+    Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+Answer = Callable[[str, str], tuple[int, str]]
+
+
+class AnsweringS3(ThreadingHTTPServer):
+    """Answers each request, a method and a path, with a status and a body; remembers what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer = answer
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+@contextmanager
+def answering(answer: Answer) -> Iterator[AnsweringS3]:
+    with AnsweringS3(answer) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def refusal(code: str) -> str:
+    """The body of S3's refusals."""
+    return f"<Error><Code>{code}</Code><Message>no</Message></Error>"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: AnsweringS3
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.asked.append(f"{self.command} {self.path}")
+        status, body = self.server.answer(self.command, self.path)
+        content = b"" if self.command == "HEAD" or status == 204 else body.encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.send_header("content-type", "application/xml")
+        # S3 says it with every refusal, and boto3 looks for it when the bucket is elsewhere.
+        self.send_header("x-amz-bucket-region", "eu-central-1")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silent: `asked` tells."""
+
+
+if __name__ == "__main__":
+    serve()

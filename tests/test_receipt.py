@@ -1,0 +1,117 @@
+import json
+from datetime import datetime
+from itertools import permutations, product
+
+import pytest
+
+from reddit_etl import receipt
+from reddit_etl.receipt import RECEIPT, DataObject, Extracted, Loaded, Transformed
+
+HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
+COMMON = {"entity": "posts", "hour": "2026-11-23T04", "attempt": "a1", "committed_at": "2026-11-23T04:05:06.000000Z"}
+OBJECT = DataObject("raw/posts/x.jsonl.gz", 12, "ab" * 32, 3)
+
+EXTRACTED = Extracted(
+    **COMMON,
+    subreddit="python",
+    listing="new",
+    limit=1000,
+    source="reddit",
+    verdict="ok",
+    requests=2,
+    records=3,
+    rejects=1,
+    objects=(OBJECT,),
+    rejected=(DataObject("rejected/posts/x.jsonl.gz", 5, "cd" * 32, 1),),
+    reasons={"id is missing": 1},
+    cleaned={"title": 1},
+    truncated=1,
+    oldest="2026-11-23T01:00:00.000000Z",
+    newest="2026-11-23T04:00:00.000000Z",
+    gap=("2026-11-23T00:00:00.000000Z", "2026-11-23T01:00:00.000000Z"),
+)
+EMPTY = Extracted(
+    **COMMON,
+    subreddit="gone",
+    listing="new",
+    limit=1000,
+    source="reddit",
+    verdict="banned",
+    requests=2,
+    records=0,
+    rejects=0,
+    objects=(),
+    rejected=(),
+)
+TRANSFORMED = Transformed(
+    **COMMON,
+    extracts=["aws-new-1000", "python-new-1000"],
+    records=9,
+    objects=(OBJECT, DataObject("b", 1, "ef" * 32, 4)),
+)
+LOADED = Loaded(**COMMON, rows=7, inserted=3, updated=2, stale=2)
+
+
+def test_everything_in_the_lake_has_one_name_made_from_the_task_s_parameters():
+    name = receipt.extract_name("python", "new", 1000)
+    assert name == "python-new-1000"
+    assert receipt.hour_text(HOUR) == "2026-11-23T04"
+    assert receipt.receipts_of(HOUR) == "receipts/dt=2026-11-23/"
+    assert receipt.receipt_key("extract", "posts", HOUR, name) == (
+        "receipts/dt=2026-11-23/hr=04/extract-posts-python-new-1000.json"
+    )
+    assert receipt.raw_key("posts", HOUR, "a1", name) == ("raw/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz")
+    assert receipt.rejected_key("posts", HOUR, "a1", name) == (
+        "rejected/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz"
+    )
+    assert receipt.curated_key("posts", HOUR, "3fa9c1", "a1", 2) == (
+        "curated/posts/dt=2026-11-23/hr=04/sel=3fa9c1/a1/part-00002.parquet"
+    )
+
+
+def test_a_receipt_s_key_says_what_it_is_of():
+    key = receipt.receipt_key("extract", "posts", HOUR, "u_some-one-new-1000")
+    match = RECEIPT.fullmatch(key)
+    assert match
+    assert match.groups() == ("2026-11-23", "04", "extract", "posts", "u_some-one-new-1000")
+    assert not RECEIPT.fullmatch(key + ".partial")
+    assert not RECEIPT.fullmatch("raw/" + key)
+
+
+def test_no_receipt_s_key_is_the_beginning_of_another_s():
+    names = [receipt.extract_name(*parts) for parts in product(("a", "ab", "u_a-new-1"), ("new", "hot"), (1, 10, 100))]
+    keys = [receipt.receipt_key(task, "posts", HOUR, name) for task in ("extract", "transform") for name in names]
+    assert len(set(keys)) == len(keys)
+    assert not [(one, other) for one in keys for other in keys if one != other and other.startswith(one)]
+
+
+def test_a_selection_is_the_same_in_any_order_and_with_repeats_and_another_one_for_another_set():
+    extracts = ("python-new-1000", "aws-new-1000", "cpp-hot-50")
+    found = {receipt.selection_of(order) for order in permutations(extracts)}
+    assert found == {receipt.selection_of([*extracts, *extracts])} == {receipt.selection_of(iter(extracts))}
+    others = [extracts[:2], extracts[1:], (), ("python-new-100", *extracts[1:]), ("python-new-1000aws-new-1000",)]
+    assert len({receipt.selection_of(other) for other in others} | found) == len(others) + 1
+
+
+@pytest.mark.parametrize("written", [EXTRACTED, EMPTY, TRANSFORMED, LOADED], ids=lambda one: type(one).__name__)
+def test_a_receipt_is_read_as_it_was_written(written):
+    assert type(written).from_json(written.to_json()) == written
+
+
+@pytest.mark.parametrize("written", [EXTRACTED, TRANSFORMED, LOADED], ids=lambda one: type(one).__name__)
+def test_what_a_later_version_says_beside_is_overlooked(written):
+    content = json.loads(written.to_json()) | {"new": {"a": 1}}
+    for entry in content.get("objects", []) + content.get("rejected", []):
+        entry["new"] = 1
+    assert type(written).from_json(json.dumps(content).encode()) == written
+
+
+def test_what_an_earlier_version_did_not_say_has_its_default():
+    content = json.loads(EMPTY.to_json())
+    for name in ("reasons", "cleaned", "truncated", "oldest", "newest", "gap"):
+        del content[name]
+    assert Extracted.from_json(json.dumps(content).encode()) == EMPTY
+
+
+def test_a_transformation_has_the_rows_of_its_objects():
+    assert TRANSFORMED.rows == 7

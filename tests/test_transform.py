@@ -1,0 +1,282 @@
+"""The transformation: its SQL text as a whole, and what it gives on DuckDB."""
+
+import gzip
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reddit_etl.entities import POSTS
+from reddit_etl.errors import ConfigurationError, TransformError
+from reddit_etl.record import Record, to_record
+from reddit_etl.transform import transform_engine, transform_sql
+from tests.standins.odd import odd_payload
+from tests.standins.posts import MINUTE, NOON, json_lines, record
+from tests.standins.things import THINGS
+
+transform = transform_engine("duckdb")
+
+
+def run(folder, *inputs):
+    """The counts, and the rows by their keys."""
+    paths = [json_lines(folder / f"{number}.jsonl.gz", records) for number, records in enumerate(inputs)]
+    output = folder / "out.parquet"
+    counts = transform(entity=POSTS, inputs=paths, output=output, scratch=folder)
+    with duckdb.connect() as connection:
+        rows = connection.read_parquet(str(output))
+        return counts, {row[0]: dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()}
+
+
+def test_the_sql_picks_the_newest_by_narrow_keys_and_joins_the_wide_rows():
+    assert (
+        transform_sql(THINGS)
+        == """\
+WITH ranked AS (
+  SELECT
+    listing AS picked_listing,
+    place AS picked_place,
+    ROW_NUMBER() OVER (PARTITION BY thing_id ORDER BY observed_at DESC, listing, place) AS age
+  FROM records
+)
+SELECT
+  thing_id,
+  colour,
+  tint = 'red' AS is_warm,
+  score,
+  text_truncated,
+  observed_at
+FROM records
+JOIN ranked ON picked_listing = listing AND picked_place = place
+WHERE age = 1
+"""
+    )
+
+
+def test_a_record_becomes_a_row(tmp_path):
+    counts, rows = run(tmp_path, [record("abc", edited=1580518800)])
+    assert counts == (1, 1)
+    assert rows == {
+        "abc": {
+            "post_id": "abc",
+            "subreddit": "python",
+            "author": "someone",
+            "title": "A title",
+            "selftext": "A text",
+            "url": "https://www.reddit.com/r/python/comments/abc/a_title/",
+            "domain": "self.python",
+            "permalink": "/r/python/comments/abc/a_title/",
+            "post_type": "self",
+            "link_flair_text": None,
+            "created_at": datetime(2020, 2, 1),  # noqa: DTZ001
+            "edited_at": datetime(2020, 2, 1, 1),  # noqa: DTZ001
+            "score": 7,
+            "upvote_ratio": 0.75,
+            "num_comments": 3,
+            "is_self": True,
+            "is_nsfw": False,
+            "is_spoiler": False,
+            "is_locked": False,
+            "is_stickied": False,
+            "crosspost_parent_id": None,
+            "removed_by_category": None,
+            "text_truncated": False,
+            "observed_at": NOON,
+            "source": "sandbox",
+        }
+    }
+
+
+def test_of_a_post_in_several_listings_the_newest_observation_wins(tmp_path):
+    early = {"listing": "python-new-100", "seen": NOON}
+    late = {"listing": "python-hot-100", "seen": NOON + timedelta(microseconds=1)}
+    new = [record("abc", score=1, place=1, **early), record("def", score=2, place=2, **early)]
+    hot = [record("xyz", score=3, place=1, **late), record("abc", score=4, place=2, **late)]
+    for order, inputs in enumerate([(new, hot), (hot, new)]):
+        folder = tmp_path / str(order)
+        folder.mkdir()
+        counts, rows = run(folder, *inputs)
+        assert counts == (4, 3)
+        assert {post_id: row["score"] for post_id, row in rows.items()} == {"abc": 4, "def": 2, "xyz": 3}
+
+
+def test_observations_of_the_same_moment_are_decided_by_listing_and_place(tmp_path):
+    """So that two engines, or two runs of one, choose the same row."""
+    same = [
+        record("abc", listing=listing, place=place, score=score)
+        for listing, place, score in [("b-new-1", 1, 1), ("a-new-1", 3, 2), ("a-new-1", 2, 3), ("a-new-1", 10, 4)]
+    ]
+    for order, records in enumerate([same, same[::-1], same[2:] + same[:2]]):
+        folder = tmp_path / str(order)
+        folder.mkdir()
+        assert run(folder, records)[1]["abc"]["score"] == 3
+
+
+KINDS = [
+    ("self", {}),
+    ("self", {"is_video": None, "post_hint": "self"}),
+    ("link", {"is_self": False, "domain": "example.com"}),
+    ("link", {"is_self": False, "domain": "example.com", "post_hint": "link"}),
+    ("link", {"is_self": None, "domain": None, "is_video": None}),
+    ("image", {"is_self": False, "post_hint": "image", "domain": "example.com"}),
+    ("image", {"is_self": False, "domain": "i.redd.it"}),
+    ("gallery", {"is_self": False, "is_gallery": True, "domain": "reddit.com"}),
+    ("video", {"is_self": False, "is_video": True, "domain": "v.redd.it"}),
+    ("video", {"is_self": False, "post_hint": "hosted:video"}),
+    ("video", {"is_self": False, "post_hint": "rich:video", "domain": "youtube.com"}),
+    ("poll", {"poll_data": {"options": []}}),
+    ("self", {"poll_data": False}),
+    ("crosspost", {"is_self": False, "crosspost_parent": "t3_xyz"}),
+    ("crosspost", {"is_self": False, "crosspost_parent": "t3_xyz", "is_video": True, "post_hint": "image"}),
+    ("poll", {"poll_data": {"options": []}, "is_gallery": True}),
+    ("gallery", {"is_gallery": True, "post_hint": "image"}),
+]
+
+
+def test_each_kind_of_post_is_told_by_its_payload(tmp_path):
+    records = [record(f"p{n}", place=n, **fields) for n, (_, fields) in enumerate(KINDS)]
+    _, rows = run(tmp_path, records)
+    assert {n: rows[f"p{n}"]["post_type"] for n in range(len(KINDS))} == {n: kind for n, (kind, _) in enumerate(KINDS)}
+
+
+def test_the_parquet_file_has_the_entity_s_columns_in_order_with_their_types(tmp_path):
+    run(tmp_path, [record()])
+    physical = {
+        "VARCHAR": ("BYTE_ARRAY", "UTF8"),
+        "TIMESTAMP": ("INT64", "TIMESTAMP_MICROS"),
+        "INTEGER": ("INT32", "INT_32"),
+        "DOUBLE PRECISION": ("DOUBLE", None),
+        "BOOLEAN": ("BOOLEAN", None),
+    }
+    with duckdb.connect() as connection:
+        schema = connection.execute(
+            "SELECT name, type, converted_type FROM parquet_schema(?)", [str(tmp_path / "out.parquet")]
+        ).fetchall()
+    # The first is the root of the columns.
+    assert schema[1:] == [(c.name, *physical[c.type.sql.partition("(")[0]]) for c in POSTS.curated]
+
+
+TEXTS = [
+    "line\nline\r\n\rline",
+    "\u2028\u2029\u0085\u000b\u000c",
+    "emoji 🎉 👩🏽\u200d💻 \U0010ffff",
+    "עברית مرحبا 日本語 naïve",
+    "\"quoted\" 'quoted' \\ \\n \\u0041 \\",
+    "tab\tand \x01\x02\x1f\x7f",
+    "&amp; <b>",
+    "",
+    " ",
+    "NULL",
+    "null",
+    "nan",
+    "{}",
+    "\ufeffmark \u200b\ufffe\uffff",
+]
+
+
+def test_texts_arrive_as_they_were_read(tmp_path):
+    records = [record(f"p{n}", place=n, title=text, selftext=text * 3) for n, text in enumerate(TEXTS)]
+    counts, rows = run(tmp_path, records)
+    assert counts == (len(TEXTS), len(TEXTS))
+    assert [rows[f"p{n}"]["title"] for n in range(len(TEXTS))] == TEXTS
+    assert [rows[f"p{n}"]["selftext"] for n in range(len(TEXTS))] == [text * 3 for text in TEXTS]
+
+
+@pytest.mark.parametrize("unit", ["a", "\x01", "😀", '"', "\\"], ids=ascii)
+def test_the_longest_record_there_can_be_is_a_line_that_can_be_read(tmp_path, unit):
+    texts = {str(column.origin): unit * 65536 for column in POSTS.payload if column.type.max_bytes}
+    texts |= {"id": "z" * 13, "crosspost_parent": "z" * 13}
+    counts, rows = run(tmp_path, [record(**{"post_id": "z" * 13} | {k: v for k, v in texts.items() if k != "id"})])
+    assert counts == (1, 1)
+    assert len(rows["z" * 13]["selftext"].encode()) in range(65532, 65536)
+
+
+def test_a_record_of_an_earlier_definition_has_null_where_it_has_no_column(tmp_path):
+    earlier = {name: value for name, value in record().items() if name != "num_comments"} | {"since_dropped": 1}
+    _, rows = run(tmp_path, [earlier])
+    assert rows["abc"]["num_comments"] is None
+    assert rows["abc"]["score"] == 7
+
+
+def test_no_record_at_all_is_a_file_without_a_row(tmp_path):
+    empty = tmp_path / "empty.jsonl.gz"
+    empty.write_bytes(gzip.compress(b""))
+    output = tmp_path / "out.parquet"
+    some = json_lines(tmp_path / "some.jsonl.gz", [record()])
+    assert transform(entity=POSTS, inputs=[empty, some], output=output, scratch=tmp_path) == (1, 1)
+    assert transform(entity=POSTS, inputs=[empty], output=output, scratch=tmp_path) == (0, 0)
+    with duckdb.connect() as connection:
+        assert connection.read_parquet(str(output)).columns == [column.name for column in POSTS.curated]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(b'{"post_id": "abc"}\n{"post_id": "ab'),
+        gzip.compress(b"<html>\n"),
+        gzip.compress(json.dumps({"score": "many"}).encode()),
+        gzip.compress(b"{}" * 100_000)[:-20],
+        b"not gzip at all",
+    ],
+    ids=["cut line", "html", "wrong type", "cut gzip", "no gzip"],
+)
+def test_a_file_that_is_not_records_is_an_error_on_one_line(tmp_path, content):
+    bad = tmp_path / "bad.jsonl.gz"
+    bad.write_bytes(content)
+    with pytest.raises(TransformError) as caught:
+        transform(entity=POSTS, inputs=[bad], output=tmp_path / "out.parquet", scratch=tmp_path)
+    assert str(caught.value).startswith("TRANSFORM_ENGINE duckdb: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["score=9", "it's", "a*", "a?", "[ab]", "with space", "ünï"])
+def test_a_folder_s_name_means_nothing_to_the_transformation(tmp_path, name):
+    """DuckDB takes `score=9` for a column, and `*` for any folder."""
+    for folder in (name, "ab", "a"):
+        (tmp_path / folder).mkdir()
+        other = [record("other", score=1)]
+        json_lines(tmp_path / folder / "0.jsonl.gz", other)
+    counts, rows = run(tmp_path / name, [record("abc", score=7)])
+    assert counts == (1, 1)
+    assert rows["abc"]["score"] == 7
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(odd_payload, min_size=1, max_size=20))
+def test_whatever_becomes_a_record_arrives_in_parquet_with_the_same_values(payloads):
+    observation = {"observed_at": "2026-11-23T12:00:00.000000Z", "source": "sandbox", "listing": "a-new-1"}
+    records = []
+    for place, data in enumerate(payloads):
+        outcome = to_record(POSTS, {"kind": "t3", "data": data | {"id": f"p{place}"}}, observation | {"place": place})
+        if isinstance(outcome, Record):
+            records.append(outcome.values)
+    with TemporaryDirectory() as folder:
+        counts, rows = run(Path(folder), records) if records else ((0, 0), {})
+    assert counts == (len(records), len(records))
+    shared = [column for column in POSTS.curated if column in POSTS.record]
+    for values in records:
+        row = rows[values["post_id"]]
+        for column in shared:
+            expected = values[column.name]
+            if column.type.sql == "TIMESTAMP" and expected:
+                expected = datetime.fromisoformat(expected).replace(tzinfo=None)
+            assert row[column.name] == expected
+
+
+def test_an_engine_that_there_is_not_is_refused_with_what_to_give():
+    with pytest.raises(ConfigurationError, match="TRANSFORM_ENGINE is 'spark': give duckdb"):
+        transform_engine("spark")
+
+
+def test_the_newest_of_many_is_found_over_more_rows_than_a_row_group(tmp_path):
+    hours = [
+        [record(f"p{n}", seen=NOON + hour * 60 * MINUTE, listing=f"l-{hour}", place=n, score=hour) for n in range(3000)]
+        for hour in range(3)
+    ]
+    counts, rows = run(tmp_path, hours[1], hours[2], hours[0])
+    assert counts == (9000, 3000)
+    assert {row["score"] for row in rows.values()} == {2}
