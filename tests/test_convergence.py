@@ -137,7 +137,7 @@ def test_any_history_loaded_in_any_order_with_repeats_ends_in_the_same_tables(ru
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(runs())
 def test_many_histories_loaded_in_any_order_with_repeats_end_in_the_same_tables(run):
     converges(*run)
@@ -183,7 +183,7 @@ def test_two_processes_at_a_time_end_in_the_same_tables(pool, run):
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(run=runs())
 def test_two_processes_at_a_time_end_in_the_same_tables_many_times(pool, run):
     converges_side_by_side(pool, *run)

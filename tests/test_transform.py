@@ -257,10 +257,10 @@ def test_whatever_becomes_a_record_arrives_in_parquet_with_the_same_values(paylo
     with TemporaryDirectory() as folder:
         counts, rows = run(Path(folder), records) if records else ((0, 0), {})
     assert counts == (len(records), len(records))
-    shared = [column for column in POSTS.curated if column in POSTS.record]
+    both = [column for column in POSTS.curated if column in POSTS.record]
     for values in records:
         row = rows[values["post_id"]]
-        for column in shared:
+        for column in both:
             expected = values[column.name]
             if column.type.sql == "TIMESTAMP" and expected:
                 expected = datetime.fromisoformat(expected).replace(tzinfo=None)

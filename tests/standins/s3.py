@@ -31,7 +31,9 @@ def moto_server() -> Iterator[str]:
     command = [sys.executable, "-m", "tests.standins.s3"]
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdin
-        yield process.stdout.readline().strip()
+        url = process.stdout.readline().strip()
+        assert url, "moto's server did not start"
+        yield url
         process.stdin.close()
 
 
