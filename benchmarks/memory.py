@@ -107,7 +107,7 @@ def _expect(posts: int, found: int) -> None:
 
 def table(small: int, large: int) -> Iterator[str]:
     """The measurements as lines of Markdown, each as soon as it is done."""
-    yield f"| | posts | peak MB | CPU s | wall s | CPU ms a post |"
+    yield "| | posts | peak MB | CPU s | wall s | CPU ms a post |"
     yield "|---|---:|---:|---:|---:|---:|"
 
     def row(name: str, posts: int, usage: Usage) -> str:

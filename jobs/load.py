@@ -1,8 +1,6 @@
 """The load as a task: one transformation's rows into the warehouse."""
 
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 
 import luigi
 
@@ -30,15 +28,13 @@ class LoadPosts(ReceiptTask[Loaded]):
     def work(self, attempt: str) -> Loaded:
         transformed = self.requires().receipt.read()
         hour = hour_text(self.hour)
-        with tempfile.TemporaryDirectory(prefix="load-") as folder:
-            files = [resources.lake().verified_file(entry, Path(folder)) for entry in transformed.objects]
-            counts = resources.warehouse().load(
-                entity=self.entity,
-                load_id=f"{self.entity.name}/{hour}/{self.name}/{transformed.attempt}",
-                hour=hour,
-                files=files,
-                rows=transformed.rows,
-            )
+        counts = resources.warehouse().load(
+            entity=self.entity,
+            load_id=f"{self.entity.name}/{hour}/{self.name}/{transformed.attempt}",
+            hour=hour,
+            lake=resources.lake(),
+            objects=transformed.objects,
+        )
         log.info("loaded", extra=self.log_fields() | asdict(counts))
         return Loaded(
             entity=self.entity.name,

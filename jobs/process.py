@@ -28,6 +28,9 @@ UNDERSTOOD = (EtlError, OSError)
 
 log = logging.getLogger("jobs")
 
+# What stopped the process. DuckDB makes a plain KeyboardInterrupt of whatever is raised while it works.
+_signals: list[int] = []
+
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -87,7 +90,8 @@ def misconfigured(error: ConfigurationError) -> SystemExit:
     return SystemExit(MISCONFIGURED)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    _signals.append(number)
     raise Terminated
 
 
@@ -99,7 +103,7 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
     logging.shutdown()
     sys.stdout.flush()
     # Python would end itself by SIGINT after a KeyboardInterrupt.
-    os._exit(TERMINATED if issubclass(kind, Terminated) else INTERRUPTED)
+    os._exit(TERMINATED if _signals else INTERRUPTED)
 
 
 def _failed(task: luigi.Task, error: BaseException) -> None:

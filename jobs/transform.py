@@ -1,8 +1,5 @@
 """The transformation as a task: the records of several extracts of one hour to Parquet."""
 
-import tempfile
-from pathlib import Path
-
 import luigi
 
 from jobs import resources
@@ -10,7 +7,7 @@ from jobs.extract import ExtractPosts
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
 from reddit_etl.errors import TransformError
-from reddit_etl.receipt import DataObject, Transformed, curated_key, hour_text, selection_of
+from reddit_etl.receipt import Transformed, curated_prefix, hour_text, selection_of
 from reddit_etl.transform import transform_engine
 
 
@@ -35,20 +32,17 @@ class TransformPosts(ReceiptTask[Transformed]):
 
     def work(self, attempt: str) -> Transformed:
         transform = transform_engine(resources.settings().transform_engine)
-        lake = resources.lake()
         extracts = [task.receipt.read() for task in self.requires()]
         records = sum(extracted.records for extracted in extracts)
-        objects: tuple[DataObject, ...] = ()
-        with tempfile.TemporaryDirectory(prefix="transform-") as folder:
-            scratch = Path(folder)
-            inputs = [lake.verified_file(entry, scratch) for extracted in extracts for entry in extracted.objects]
-            if inputs:
-                output = scratch / "out.parquet"
-                read, written = transform(entity=self.entity, inputs=inputs, output=output, scratch=scratch)
-                if read != records or not 0 < written <= read:
-                    raise TransformError(f"{records} records went in, {read} were read and {written} rows came out")
-                key = curated_key(self.entity.name, self.hour, self.name, attempt, 0)
-                objects = (lake.add_file(output, key, written),)
+        done = transform(
+            entity=self.entity,
+            lake=resources.lake(),
+            inputs=[entry for extracted in extracts for entry in extracted.objects],
+            prefix=curated_prefix(self.entity.name, self.hour, self.name, attempt),
+        )
+        rows = sum(entry.rows for entry in done.objects)
+        if done.records != records or rows > records or (records and not rows):
+            raise TransformError(f"{records} records went in, {done.records} were read and {rows} rows came out")
         receipt = Transformed(
             entity=self.entity.name,
             hour=hour_text(self.hour),
@@ -56,7 +50,7 @@ class TransformPosts(ReceiptTask[Transformed]):
             committed_at=iso(resources.clock(self.hour)()),
             extracts=sorted(self.extracts),
             records=records,
-            objects=objects,
+            objects=done.objects,
         )
-        log.info("transformed", extra=self.log_fields() | {"records": records, "rows": receipt.rows})
+        log.info("transformed", extra=self.log_fields() | {"records": records, "rows": rows})
         return receipt

@@ -139,5 +139,6 @@ def rejected_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
     return f"rejected/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"
 
 
-def curated_key(entity: str, hour: datetime, selection: str, attempt: str, part: int) -> str:
-    return f"curated/{entity}/{_partition(hour)}/sel={selection}/{attempt}/part-{part:05}.parquet"
+def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) -> str:
+    """Where a transformation's Parquet objects are, `part-00000.parquet` the first of them."""
+    return f"curated/{entity}/{_partition(hour)}/sel={selection}/{attempt}/"

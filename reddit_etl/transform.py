@@ -4,18 +4,29 @@ One SQL text, made from the entity, that every engine runs over a relation `reco
 their narrow keys first and fetches the wide rows after, which keeps 100,000 posts within the container's memory.
 """
 
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake import Lake
+from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity, Sql
 
 
-class TransformEngine(Protocol):
-    """Something that runs the SQL over files of records."""
+@dataclass(frozen=True)
+class Transformation:
+    """How many records were read, and the Parquet objects that were written."""
 
-    def __call__(self, *, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int]:
-        """Write one Parquet file to `output`; give the number of records read and of rows written."""
+    records: int
+    objects: tuple[DataObject, ...]
+
+
+class TransformEngine(Protocol):
+    """Something that runs the SQL over objects of the lake."""
+
+    def __call__(self, *, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
+        """Read the records of just these objects, and write Parquet below the prefix. Raises `TransformError`."""
 
 
 def transform_sql(entity: Entity) -> str:

@@ -1,13 +1,17 @@
 """The transformation on DuckDB, inside the process."""
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from reddit_etl import duck
 from reddit_etl.errors import TransformError
+from reddit_etl.lake import Lake
+from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
-from reddit_etl.transform import transform_sql
+from reddit_etl.transform import Transformation, transform_sql
 
 # A record's texts come to 82 kB, and a character to six bytes at most as JSON writes it. Twice this is the reader's
 # buffer.
@@ -16,8 +20,20 @@ LONGEST_LINE = 1 << 20
 ROW_GROUP_BYTES = 8_000_000
 
 
-def transform(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int]:
-    """See `TransformEngine`."""
+def transform(*, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
+    """See `TransformEngine`. Writes one object."""
+    if not inputs:
+        return Transformation(0, ())
+    with tempfile.TemporaryDirectory(prefix="transform-") as folder:
+        scratch = Path(folder)
+        output = scratch / "out.parquet"
+        files = [lake.verified_file(entry, scratch) for entry in inputs]
+        read, written = to_parquet(entity=entity, inputs=files, output=output, scratch=scratch)
+        return Transformation(read, (lake.add_file(output, f"{prefix}part-00000.parquet", written),))
+
+
+def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int]:
+    """From files of records to a Parquet file; gives the number of records read and of rows written."""
     columns = {column.name: column.type.sql for column in entity.record}
     try:
         with duck.connect(scratch=scratch) as connection, duck.interruptible():

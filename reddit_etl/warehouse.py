@@ -1,10 +1,13 @@
 """The warehouse: what a load is, and which warehouse a URL means."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake import Lake
+from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
 
 DUCKDB = "duckdb:///"
@@ -24,8 +27,8 @@ class Warehouse(Protocol):
     url: str
     """Without a password."""
 
-    def load(self, *, entity: Entity, load_id: str, hour: str, files: list[Path], rows: int) -> LoadCounts:
-        """Upsert the rows of Parquet files, `rows` in all, in one transaction, once per `load_id`.
+    def load(self, *, entity: Entity, load_id: str, hour: str, lake: Lake, objects: Sequence[DataObject]) -> LoadCounts:
+        """Upsert the rows of Parquet objects, all of them, in one transaction, once per `load_id`.
 
         A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
         """

@@ -1,7 +1,9 @@
 """A warehouse in a DuckDB file, for the embedded run."""
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from threading import Lock
 
@@ -11,6 +13,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from reddit_etl import duck, upsert
 from reddit_etl.clock import Clock, utc_now
 from reddit_etl.errors import WarehouseError
+from reddit_etl.lake import Lake
+from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
 from reddit_etl.warehouse import DUCKDB, LoadCounts
 
@@ -30,31 +34,23 @@ class DuckDBWarehouse:
         self.path = path.expanduser().absolute()
         self.url = f"{DUCKDB}{self.path}"
 
-    def load(self, *, entity: Entity, load_id: str, hour: str, files: list[Path], rows: int) -> LoadCounts:
+    def load(self, *, entity: Entity, load_id: str, hour: str, lake: Lake, objects: Sequence[DataObject]) -> LoadCounts:
         """See `Warehouse`."""
-        with self._connection() as connection:
-            connection.begin()
-            self._prepare(connection, entity)
-            known = connection.execute(upsert.find_audit("?"), [load_id]).fetchone()
-            if known:
-                connection.rollback()
-                return LoadCounts(*known)
-            counts = self._upsert(connection, entity, files, rows)
-            connection.execute(
-                upsert.audit("?"),
-                [
-                    load_id,
-                    entity.name,
-                    hour,
-                    counts.staged,
-                    counts.inserted,
-                    counts.updated,
-                    counts.stale,
-                    self._clock(),
-                ],
-            )
-            connection.commit()
-        return counts
+        rows = sum(entry.rows for entry in objects)
+        with tempfile.TemporaryDirectory(prefix="load-") as scratch:
+            files = [lake.verified_file(entry, Path(scratch)) for entry in objects]
+            with self._connection() as connection:
+                connection.begin()
+                self._prepare(connection, entity)
+                known = connection.execute(upsert.find_audit("?"), [load_id]).fetchone()
+                if known:
+                    connection.rollback()
+                    return LoadCounts(*known)
+                counts = self._upsert(connection, entity, files, rows)
+                said = [load_id, entity.name, hour, *astuple(counts), self._clock()]
+                connection.execute(upsert.audit("?"), said)
+                connection.commit()
+                return counts
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""

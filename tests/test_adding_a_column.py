@@ -33,11 +33,9 @@ observation = {"observed_at": f"2026-11-23T{name}:00:00.000000Z", "source": "san
 lake = open_lake(str(folder / "lake"))
 with JsonLines(lake, f"raw/{name}.jsonl.gz") as lines:
     lines.write(to_record(POSTS, json.loads(sys.stdin.read()), observation).values)
-inputs = [lake.verified_file(entry, folder) for entry in lines.entries()]
-output = folder / f"{name}.parquet"
-transform_engine("duckdb")(entity=POSTS, inputs=inputs, output=output, scratch=folder)
+done = transform_engine("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(), prefix=f"curated/{name}/")
 counts = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}").load(
-    entity=POSTS, load_id=name, hour=name, files=[output], rows=1
+    entity=POSTS, load_id=name, hour=name, lake=lake, objects=done.objects
 )
 print(json.dumps([counts.inserted, counts.updated, "num_crossposts" in dictionary()]))
 """
@@ -80,7 +78,10 @@ def test_a_line_in_the_entity_brings_the_column_to_parquet_and_to_a_warehouse_th
     assert run(PROJECT, tmp_path, "04", post | {"id": "ghi"}) == [1, 0, False]
 
     with duckdb.connect() as connection:
-        parquet = {name: connection.read_parquet(str(tmp_path / f"{name}.parquet")).columns for name in ("01", "02")}
+        parquet = {
+            name: connection.read_parquet(str(tmp_path / f"lake/curated/{name}/*.parquet")).columns
+            for name in ("01", "02")
+        }
         connection.execute(f"ATTACH '{tmp_path / 'warehouse.duckdb'}' AS warehouse (READ_ONLY)")
         posts = connection.execute("SELECT post_id, num_crossposts FROM warehouse.reddit.posts ORDER BY 1").fetchall()
         metrics = connection.execute(

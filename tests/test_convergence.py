@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from reddit_etl.entities import POSTS
 from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
-from tests.standins.posts import MINUTE, NOON, parquet
+from tests.standins.posts import MINUTE, NOON, listed, parquet
 
 # What one file of a load holds: for some posts, the moment at which each was seen.
 Sightings = dict[str, int]
@@ -84,7 +84,7 @@ class Files:
 
 
 def load(warehouse: Path, load_id: str, files: list[Path], rows: int) -> LoadCounts:
-    return DuckDBWarehouse(warehouse).load(entity=POSTS, load_id=load_id, hour="2026-11-23T12", files=files, rows=rows)
+    return DuckDBWarehouse(warehouse).load(entity=POSTS, load_id=load_id, hour="2026-11-23T12", **listed(files, rows))
 
 
 def rows_of(load: list[Sightings]) -> int:

@@ -18,9 +18,10 @@ from reddit_etl.extract import extract
 from reddit_etl.lake_folder import FolderLake
 from reddit_etl.receipt import Extracted
 from reddit_etl.sandbox.server import Listing, Refusal
-from reddit_etl.transform_duckdb import transform
+from reddit_etl.transform_duckdb import to_parquet
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline
+from tests.standins.posts import listed
 
 SUBREDDITS = ("golang", "cpp", "aws")
 NOON = datetime(2020, 2, 1, 12)  # noqa: DTZ001
@@ -186,7 +187,7 @@ def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
     assert receipt.records + receipt.rejects == len(children)
     assert sum(receipt.reasons.values()) == receipt.rejects
     output = tmp_path / "out.parquet"
-    read, written = transform(
+    read, written = to_parquet(
         entity=POSTS,
         inputs=[lake.verified_file(entry, tmp_path) for entry in receipt.objects],
         output=output,
@@ -194,7 +195,7 @@ def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
     )
     assert read == receipt.records
     warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
-    counts = warehouse.load(entity=POSTS, load_id="once", hour="2020-02-01T12", files=[output], rows=written)
+    counts = warehouse.load(entity=POSTS, load_id="once", hour="2020-02-01T12", **listed([output], written))
     posts = {child["data"]["id"] for child in children if child["kind"] == "t3"}  # type: ignore[index]
     assert counts.inserted == written == len(posts)
     _, [(loaded, truncated)] = warehouse.query(

@@ -64,9 +64,7 @@ def test_everything_in_the_lake_has_one_name_made_from_the_task_s_parameters():
     assert receipt.rejected_key("posts", HOUR, "a1", name) == (
         "rejected/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz"
     )
-    assert receipt.curated_key("posts", HOUR, "3fa9c1", "a1", 2) == (
-        "curated/posts/dt=2026-11-23/hr=04/sel=3fa9c1/a1/part-00002.parquet"
-    )
+    assert receipt.curated_prefix("posts", HOUR, "3fa9c1", "a1") == ("curated/posts/dt=2026-11-23/hr=04/sel=3fa9c1/a1/")
 
 
 def test_a_receipt_s_key_says_what_it_is_of():

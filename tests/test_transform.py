@@ -15,6 +15,7 @@ from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.record import Record, to_record
 from reddit_etl.transform import transform_engine, transform_sql
+from reddit_etl.transform_duckdb import to_parquet
 from tests.standins.odd import odd_payload
 from tests.standins.posts import MINUTE, NOON, json_lines, record
 from tests.standins.things import THINGS
@@ -26,7 +27,7 @@ def run(folder, *inputs):
     """The counts, and the rows by their keys."""
     paths = [json_lines(folder / f"{number}.jsonl.gz", records) for number, records in enumerate(inputs)]
     output = folder / "out.parquet"
-    counts = transform(entity=POSTS, inputs=paths, output=output, scratch=folder)
+    counts = to_parquet(entity=POSTS, inputs=paths, output=output, scratch=folder)
     with duckdb.connect() as connection:
         rows = connection.read_parquet(str(output))
         return counts, {row[0]: dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()}
@@ -207,8 +208,8 @@ def test_no_record_at_all_is_a_file_without_a_row(tmp_path):
     empty.write_bytes(gzip.compress(b""))
     output = tmp_path / "out.parquet"
     some = json_lines(tmp_path / "some.jsonl.gz", [record()])
-    assert transform(entity=POSTS, inputs=[empty, some], output=output, scratch=tmp_path) == (1, 1)
-    assert transform(entity=POSTS, inputs=[empty], output=output, scratch=tmp_path) == (0, 0)
+    assert to_parquet(entity=POSTS, inputs=[empty, some], output=output, scratch=tmp_path) == (1, 1)
+    assert to_parquet(entity=POSTS, inputs=[empty], output=output, scratch=tmp_path) == (0, 0)
     with duckdb.connect() as connection:
         assert connection.read_parquet(str(output)).columns == [column.name for column in POSTS.curated]
 
@@ -228,7 +229,7 @@ def test_a_file_that_is_not_records_is_an_error_on_one_line(tmp_path, content):
     bad = tmp_path / "bad.jsonl.gz"
     bad.write_bytes(content)
     with pytest.raises(TransformError) as caught:
-        transform(entity=POSTS, inputs=[bad], output=tmp_path / "out.parquet", scratch=tmp_path)
+        to_parquet(entity=POSTS, inputs=[bad], output=tmp_path / "out.parquet", scratch=tmp_path)
     assert str(caught.value).startswith("TRANSFORM_ENGINE duckdb: ")
     assert "\n" not in str(caught.value)
 

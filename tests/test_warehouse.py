@@ -13,12 +13,13 @@ import pytest
 
 from reddit_etl import duck, warehouse_duckdb
 from reddit_etl.entities import POSTS
-from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
 from reddit_etl.schema import DOUBLE, INTEGER, TIMESTAMP, Column, Origin
 from reddit_etl.upsert import tables
 from reddit_etl.warehouse import LoadCounts, open_warehouse
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
-from tests.standins.posts import MINUTE, NOON, parquet, post
+from tests.conftest import PROJECT
+from tests.standins.posts import MINUTE, NOON, listed, parquet, post
 
 LOADED_AT = datetime(2026, 11, 23, 13)  # noqa: DTZ001
 
@@ -47,7 +48,7 @@ class Loads:
     def load_files(self, files, rows, *, entity=POSTS, load_id=None):
         self._number += 1
         load_id = load_id or f"load-{self._number}"
-        return self.warehouse.load(entity=entity, load_id=load_id, hour="2026-11-23T12", files=files, rows=rows)
+        return self.warehouse.load(entity=entity, load_id=load_id, hour="2026-11-23T12", **listed(files, rows))
 
     def rows(self, sql):
         return self.warehouse.query(sql, limit=100_000)[1]
@@ -357,7 +358,7 @@ def test_two_threads_of_a_process_load_one_after_the_other(loads):
 
     def load(number, file):
         warehouse = DuckDBWarehouse(loads.path)
-        counts.append(warehouse.load(entity=POSTS, load_id=str(number), hour="2026-11-23T12", files=[file], rows=50))
+        counts.append(warehouse.load(entity=POSTS, load_id=str(number), hour="2026-11-23T12", **listed([file], 50)))
 
     threads = [Thread(target=load, args=case) for case in enumerate(files)]
     for thread in threads:
@@ -384,7 +385,7 @@ def test_a_file_that_is_no_warehouse_is_an_error_that_names_the_setting_at_once(
 
     monkeypatch.setattr(duck, "connect", observed)
     for use in (
-        lambda: warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", files=[], rows=0),
+        lambda: warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", **listed([], 0)),
         lambda: warehouse.query("SELECT 1", limit=1),
     ):
         attempts.clear()
@@ -399,14 +400,17 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_setting(tmp_pat
     (tmp_path / "file").write_text("")
     warehouse = DuckDBWarehouse(tmp_path / "file" / "warehouse.duckdb")
     with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: "):
-        warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", files=[], rows=0)
+        warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", **listed([], 0))
 
 
 def test_a_file_of_rows_that_is_gone_is_an_error_and_the_load_rolled_back(loads):
     loads.load(post("a"))
     before = loads.everything()
-    with pytest.raises(WarehouseError, match="No files found") as caught:
-        loads.load_files([loads.file(post("b")), loads.folder / "gone.parquet"], 2)
+    gone = loads.file(post("c"))
+    objects = listed([loads.file(post("b")), gone], 2)
+    gone.unlink()
+    with pytest.raises(LakeError, match="No such file") as caught:
+        loads.warehouse.load(entity=POSTS, load_id="gone", hour="2026-11-23T12", **objects)
     assert "\n" not in str(caught.value)
     assert loads.everything() == before
 
@@ -417,12 +421,13 @@ from pathlib import Path
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import WarehouseError
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests.standins.posts import listed
 
 path, file, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 limit = path.stat().st_size + 65536
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    DuckDBWarehouse(path).load(entity=POSTS, load_id="big", hour="2026-11-23T12", files=[file], rows=rows)
+    DuckDBWarehouse(path).load(entity=POSTS, load_id="big", hour="2026-11-23T12", **listed([file], rows))
 except WarehouseError as error:
     print(error)
 """
@@ -434,7 +439,7 @@ def test_a_full_disk_is_an_error_on_one_line_and_the_load_is_not_there(loads):
     rows = [post(f"p{n}", selftext=f"{n} " * 1000) for n in range(500)]
     arguments = [str(loads.path), str(loads.file(*rows)), str(len(rows))]
     done = subprocess.run(
-        [sys.executable, "-c", ON_A_FULL_DISK, *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-c", ON_A_FULL_DISK, *arguments], capture_output=True, text=True, check=True, cwd=PROJECT
     )
     assert done.stdout.startswith("WAREHOUSE_URL: duckdb:///")
     assert done.stdout.count("\n") == 1

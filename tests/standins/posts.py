@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
 from reddit_etl.lake import JsonLines
 from reddit_etl.lake_folder import FolderLake
+from reddit_etl.receipt import DataObject
 from reddit_etl.record import Record, to_record
 from reddit_etl.schema import Entity
 
@@ -80,6 +82,16 @@ def parquet(path: Path, rows: Iterable[dict[str, object]], entity: Entity = POST
             connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", values)
         connection.execute("COPY t TO ? (FORMAT parquet)", [str(path)])
     return path
+
+
+def listed(files: list[Path], rows: int) -> dict[str, Any]:
+    """The files as objects of a lake, of which a receipt says that they hold so many rows in all."""
+    rows_of = [rows] + [0] * len(files)
+    entries = [
+        DataObject(str(path)[1:], path.stat().st_size, sha256(path.read_bytes()).hexdigest(), rows_of[number])
+        for number, path in enumerate(files)
+    ]
+    return {"lake": FolderLake(Path("/")), "objects": entries}
 
 
 def post(post_id: str | None = "abc", *, seen: datetime | None = NOON, **fields: object) -> dict[str, object]:
