@@ -16,9 +16,9 @@ from jobs.process import misconfigured
 from jobs.receipts import unfinished
 from jobs.settings import check_config
 from reddit_etl.clock import hour_of, utc_now
+from reddit_etl.engines import transform_engine
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.receipt import Extracted, extract_name, hour_text
-from reddit_etl.transform import transform_engine
 
 STARTED = time.monotonic()
 

@@ -8,8 +8,9 @@ from functools import cache
 from jobs.settings import RedditCredentials, Settings
 from reddit_etl.client import RedditClient
 from reddit_etl.clock import Clock, clock_in, utc_now
-from reddit_etl.lake import Lake, open_lake
-from reddit_etl.warehouse import Warehouse, open_warehouse
+from reddit_etl.engines import open_lake, open_warehouse
+from reddit_etl.lake import Lake
+from reddit_etl.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from jobs import resources
 from jobs.extract import ExtractPosts
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
+from reddit_etl.engines import transform_engine
 from reddit_etl.errors import TransformError
 from reddit_etl.receipt import Transformed, curated_prefix, hour_text, selection_of
-from reddit_etl.transform import transform_engine
 
 
 class TransformPosts(ReceiptTask[Transformed]):

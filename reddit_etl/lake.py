@@ -1,7 +1,7 @@
 """The data lake: objects under keys, in a folder or in an S3 bucket.
 
 Data objects are streamed and appear whole or not at all. Receipts are created once; a second writer is told that it
-came second. `open_lake` chooses by the URL.
+came second.
 """
 
 import gzip
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from reddit_etl.errors import ConfigurationError, LakeError
+from reddit_etl.errors import LakeError
 from reddit_etl.receipt import DataObject
 
 # Level 1 takes half the time of level 6 for a tenth more bytes of such lines.
@@ -30,10 +30,6 @@ class Lake(ABC):
     @abstractmethod
     def open_new(self, key: str) -> AbstractContextManager[IO[bytes]]:
         """A stream to a new object, which appears when the block ends well and never otherwise."""
-
-    @abstractmethod
-    def open(self, key: str) -> AbstractContextManager[IO[bytes]]:
-        """A stream from an object."""
 
     @abstractmethod
     def create(self, key: str, content: bytes) -> bool:
@@ -128,22 +124,3 @@ class JsonLines:
     def entries(self) -> tuple[DataObject, ...]:
         """What was written, for the receipt: one object or none. To be asked after the block."""
         return (self._measured.entry(self._key, self.rows),) if self._measured else ()
-
-
-def open_lake(url: str) -> Lake:
-    """The lake at `s3://bucket[/prefix]`, or in a folder."""
-    scheme, colon, rest = url.partition(":")
-    place, _, prefix = rest.removeprefix("//").partition("/")
-    is_folder = not colon or "/" in scheme
-    if "@" in place and not is_folder:
-        raise ConfigurationError("LAKE_URL holds credentials: leave them out, AWS's own settings give them")
-    if scheme == "s3" and rest.startswith("//") and place:
-        # boto3 is 25 MB of memory that a local lake does not need.
-        from reddit_etl.lake_s3 import S3Lake  # noqa: PLC0415
-
-        return S3Lake(bucket=place, prefix=prefix.strip("/"))
-    if url and is_folder:
-        from reddit_etl.lake_folder import FolderLake  # noqa: PLC0415
-
-        return FolderLake(Path(url))
-    raise ConfigurationError(f"LAKE_URL is {url!r}: give s3://bucket/prefix or a folder")

@@ -42,11 +42,6 @@ class FolderLake(Lake):
                 with suppress(FileNotFoundError):
                     partial.unlink()
 
-    @contextmanager
-    def open(self, key: str) -> Iterator[IO[bytes]]:
-        with self._failures(key), smart_open.open(str(self.folder / key), "rb", compression="disable") as stream:
-            yield stream
-
     def create(self, key: str, content: bytes) -> bool:
         path = self.folder / key
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")

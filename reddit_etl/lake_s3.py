@@ -55,11 +55,6 @@ class S3Lake(Lake):
         with self._failures(key), self._opened(key, "wb", min_part_size=PART_BYTES) as stream:
             yield stream
 
-    @contextmanager
-    def open(self, key: str) -> Iterator[IO[bytes]]:
-        with self._failures(key), self._opened(key, "rb") as stream:
-            yield stream
-
     def _opened(self, key: str, mode: str, **options: object) -> Any:
         return smart_open.open(
             f"s3://{self.bucket}/{self.prefix}{key}",
@@ -107,7 +102,7 @@ class S3Lake(Lake):
 
     def local_file(self, key: str, scratch: Path) -> Path:
         path = scratch / key.replace("/", "_")
-        with self.open(key) as stream, path.open("wb") as copy:
+        with self._failures(key), self._opened(key, "rb") as stream, path.open("wb") as copy:
             shutil.copyfileobj(stream, copy)
         return path
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity, Sql
@@ -48,11 +47,3 @@ FROM records
 JOIN ranked ON picked_listing = listing AND picked_place = place
 WHERE age = 1
 """
-
-
-def transform_engine(name: str) -> TransformEngine:
-    if name == "duckdb":
-        from reddit_etl.transform_duckdb import transform  # noqa: PLC0415
-
-        return transform
-    raise ConfigurationError(f"TRANSFORM_ENGINE is {name!r}: give duckdb")

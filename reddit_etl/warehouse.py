@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
@@ -35,12 +33,3 @@ class Warehouse(Protocol):
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """The column names and the first `limit` rows of a query that changes nothing."""
-
-
-def open_warehouse(url: str) -> Warehouse:
-    if url.startswith(DUCKDB) and url != DUCKDB:
-        from reddit_etl.warehouse_duckdb import DuckDBWarehouse  # noqa: PLC0415
-
-        return DuckDBWarehouse(Path(url.removeprefix(DUCKDB)))
-    scheme = url.partition(":")[0]
-    raise ConfigurationError(f"WAREHOUSE_URL begins with {scheme!r}: give duckdb:///path/to/file.duckdb")

@@ -21,12 +21,11 @@ PASS = """
 import json, sys
 from pathlib import Path
 
+from reddit_etl.engines import open_lake, transform_engine, open_warehouse
 from reddit_etl.dictionary import dictionary
 from reddit_etl.entities import POSTS
-from reddit_etl.lake import JsonLines, open_lake
+from reddit_etl.lake import JsonLines
 from reddit_etl.record import to_record
-from reddit_etl.transform import transform_engine
-from reddit_etl.warehouse import open_warehouse
 
 folder, name = Path(sys.argv[1]), sys.argv[2]
 observation = {"observed_at": f"2026-11-23T{name}:00:00.000000Z", "source": "sandbox", "listing": "a-new-1", "place": 1}

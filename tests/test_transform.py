@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reddit_etl.engines import transform_engine
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.record import Record, to_record
-from reddit_etl.transform import transform_engine, transform_sql
+from reddit_etl.transform import transform_sql
 from reddit_etl.transform_duckdb import to_parquet
 from tests.standins.odd import odd_payload
 from tests.standins.posts import MINUTE, NOON, json_lines, record

@@ -12,11 +12,12 @@ import duckdb
 import pytest
 
 from reddit_etl import duck, warehouse_duckdb
+from reddit_etl.engines import open_warehouse
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
 from reddit_etl.schema import DOUBLE, INTEGER, TIMESTAMP, Column, Origin
 from reddit_etl.upsert import tables
-from reddit_etl.warehouse import LoadCounts, open_warehouse
+from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests.conftest import PROJECT
 from tests.standins.posts import MINUTE, NOON, listed, parquet, post
