@@ -33,7 +33,7 @@ clean:
 	rm -rf $(VENV) build *.egg-info
 
 $(VENV)/local: setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: set PYTHON") if sys.version_info < (3, 11) else 0'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, like: make run PYTHON=python3.13") if sys.version_info < (3, 11) else 0'
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'

@@ -82,7 +82,7 @@ def _measure(module: list[str], folder: Path, url: str) -> tuple[Usage, str]:
     ended = subprocess.run(
         [sys.executable, "-S", PROJECT / "benchmarks" / "measured.py", report, sys.executable, "-m", *module],
         cwd=folder,
-        env=_environment() | {"REDDIT_URL": url},
+        env=_environment() | {"REDDIT_URL": url, "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         check=False,
@@ -126,10 +126,11 @@ def table(small: int, large: int) -> Iterator[str]:
             yield row("whole job, first hour", posts, first)
             yield row("whole job, next hour: every row updated", posts, update)
             jobs += [first, update]
-    yield ""
     growth = extractions[1].peak - extractions[0].peak
-    yield f"- Extraction, {large:,} posts above {small:,}: {growth:+.1f} MB; at most {EXTRACTION_GROWTH:.0f} MB is the bound."
-    yield f"- Whole job, highest peak: {max(usage.peak for usage in jobs):.1f} MB; under {WHOLE_JOB:.0f} MB is the bound."
+    highest = max(usage.peak for usage in jobs)
+    yield ""
+    yield f"- Extraction: {growth:+.1f} MB from {small:,} to {large:,} posts; the bound is {EXTRACTION_GROWTH:.0f} MB."
+    yield f"- Whole job: {highest:.1f} MB at its highest; the bound is {WHOLE_JOB:.0f} MB."
 
 
 def main() -> None:

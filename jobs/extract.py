@@ -23,7 +23,7 @@ class ExtractPosts(ReceiptTask[Extracted]):
 
     @property
     def name(self) -> str:
-        return extract_name(self.subreddit, self.listing, self.limit)
+        return extract_name(self.subreddit, self.listing, self.limit, resources.settings().source)
 
     def work(self, attempt: str) -> Extracted:
         reddit = resources.reddit(self.hour)

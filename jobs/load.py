@@ -20,7 +20,12 @@ class LoadPosts(ReceiptTask[Loaded]):
 
     @property
     def name(self) -> str:
-        return selection_of(self.extracts)
+        """Another warehouse is another load."""
+        return f"{selection_of(self.extracts)}-{resources.warehouse_name()}"
+
+    def complete(self) -> bool:
+        """A receipt says that the rows arrived; a warehouse that is gone has lost them."""
+        return bool(super().complete()) and not resources.warehouse().is_gone()  # type: ignore[no-untyped-call]
 
     def requires(self) -> TransformPosts:
         return TransformPosts(hour=self.hour, extracts=self.extracts)
@@ -30,7 +35,7 @@ class LoadPosts(ReceiptTask[Loaded]):
         hour = hour_text(self.hour)
         counts = resources.warehouse().load(
             entity=self.entity,
-            load_id=f"{self.entity.name}/{hour}/{self.name}/{transformed.attempt}",
+            load_id=f"{self.entity.name}/{hour}/{selection_of(self.extracts)}/{transformed.attempt}",
             hour=hour,
             lake=resources.lake(),
             objects=transformed.objects,

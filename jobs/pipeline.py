@@ -11,9 +11,9 @@ from typing import Any
 import luigi
 
 from jobs import parameters, resources
+from jobs.catch_up import unfinished
 from jobs.load import LoadPosts
 from jobs.process import misconfigured
-from jobs.receipts import unfinished
 from jobs.settings import check_config
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.engines import transform_engine
@@ -40,7 +40,7 @@ class RedditPipeline(luigi.Task):
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
             limit = parameters.checked_limit(self.limit)
             self._extracts = tuple(
-                extract_name(subreddit, listing, limit)
+                extract_name(subreddit, listing, limit, settings.source)
                 for subreddit in parameters.checked_subreddits(self.subreddits)
                 for listing in parameters.checked_listings(self.listings)
             )
@@ -60,7 +60,7 @@ class RedditPipeline(luigi.Task):
 
     @cached_property
     def _was_complete(self) -> bool:
-        return bool(self._load.complete())  # type: ignore[no-untyped-call]
+        return self._load.complete()
 
     def requires(self) -> list[LoadPosts]:
         _ = self._was_complete
@@ -80,41 +80,51 @@ class RedditPipeline(luigi.Task):
 
     def _report(self) -> Iterable[str]:
         extracts = [task.receipt.read() for task in self._load.requires().requires()]
-        loads = [task.receipt.read() for task in [*self._catch_up, self._load]]
-        settings = resources.settings()
+        load = self._load.receipt.read()
+        sandbox = resources.settings().source == "sandbox"
+        title = f"Hour {hour_text(self.hour)} UTC, {'sandbox Reddit (invented posts)' if sandbox else 'Reddit'}"
+        records = sum(extracted.records for extracted in extracts)
+        seen = f"{records:,} in {len(extracts)} listing{'s' if len(extracts) > 1 else ''}"
         yield ""
-        place = "sandbox Reddit (invented posts)" if settings.source == "sandbox" else "Reddit"
-        title = f"Hour {hour_text(self.hour)} UTC, {place}"
-        yield f"{title}: was complete before; nothing was requested" if self._was_complete else f"{title}: complete"
-        rows = {
-            "posts seen": f"{sum(e.records for e in extracts):,} in {len(extracts)} listings",
-            "new": f"{sum(load.inserted for load in loads):,}",
-            "updated": f"{sum(load.updated for load in loads):,}",
-            "unchanged": f"{sum(load.stale for load in loads):,}",
-            "rejected": f"{sum(e.rejects for e in extracts):,}",
-            "requests": "0" if self._was_complete else f"{sum(e.requests for e in extracts):,}",
-            "time": f"{time.monotonic() - STARTED:.1f} s",
-        }
-        if self._catch_up:
-            rows["caught up"] = ", ".join(sorted({hour_text(task.hour) for task in self._catch_up}))
-        yield from (f"  {name:<12}{value}" for name, value in rows.items())
-        yield from _troubles(extracts)
-        yield f"  {'lake':<12}{resources.lake().url}"
-        yield f"  {'warehouse':<12}{resources.warehouse().url}"
+        if self._was_complete:
+            yield f"{title}: was complete before; nothing was requested, nothing changed"
+            new, updated, known = 0, 0, load.rows
+        else:
+            yield f"{title}: complete"
+            new, updated, known = load.inserted, load.updated, load.stale
+        yield _line("posts seen", seen if load.rows == records else f"{seen}, {load.rows:,} of them different")
+        yield _line("new", f"{new:,}")
+        yield _line("updated", f"{updated:,}")
+        yield _line("not newer", f"{known:,}")
+        yield _line("rejected", f"{sum(e.rejects for e in extracts):,}")
+        yield _line("requests", f"{resources.requests_sent(self.hour):,}")
+        yield _line("time", f"{time.monotonic() - STARTED:.1f} s")
+        for task in self._catch_up:
+            late = task.receipt.read()
+            yield _line("caught up", f"{hour_text(task.hour)}: {late.inserted:,} new, {late.updated:,} updated")
+        for extracted in extracts:
+            yield from _troubles(extracted)
+        yield _line("lake", resources.lake().url)
+        yield _line("warehouse", resources.warehouse().url)
         python = Path(sys.executable)
         python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
-        yield f'  {"ask it":<12}{python} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"'
+        yield _line("ask it", f'{python} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"')
 
 
-def _troubles(extracts: list[Extracted]) -> Iterable[str]:
-    for extracted in extracts:
-        place = f"r/{extracted.subreddit} {extracted.listing}"
-        if extracted.verdict != "ok":
-            yield f"  {'skipped':<12}{place}: {extracted.verdict}"
-        for reason, count in extracted.reasons.items():
-            yield f"  {'rejected':<12}{place}: {count} because {reason}"
-        if extracted.gap:
-            yield f"  {'gap':<12}{place}: posts created from {extracted.gap[0]} to {extracted.gap[1]} were missed"
-        if extracted.cleaned or extracted.truncated:
-            changed = [f"{column} {count}" for column, count in extracted.cleaned.items()]
-            yield f"  {'cleaned':<12}{place}: {', '.join([*changed, f'{extracted.truncated} texts cut to size'])}"
+def _line(name: str, value: str) -> str:
+    return f"  {name:<12}{value}"
+
+
+def _troubles(extracted: Extracted) -> Iterable[str]:
+    place = f"r/{extracted.subreddit} {extracted.listing}"
+    if extracted.verdict != "ok":
+        yield _line("skipped", f"{place}: {extracted.verdict}")
+    for reason, count in extracted.reasons.items():
+        yield _line("rejected", f"{place}: {count} because {reason}")
+    if extracted.gap:
+        yield _line("gap", f"{place}: posts created from {extracted.gap[0]} to {extracted.gap[1]} were missed")
+    if extracted.cleaned:
+        changed = [f"{column} {count}" for column, count in extracted.cleaned.items()]
+        yield _line("cleaned", f"{place}: {', '.join(changed)}")
+    if extracted.truncated:
+        yield _line("cut", f"{place}: {extracted.truncated} with a text longer than its column")

@@ -76,7 +76,7 @@ def set_up() -> None:
         logging.basicConfig(level=logging.INFO, handlers=[handler])
         # botocore, prawcore and urllib3 tell at DEBUG what they send, credentials included.
         for chatty in ("botocore", "boto3", "urllib3", "praw", "prawcore", "smart_open"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+            logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in ("luigi", "luigi-interface"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("luigi-interface").addFilter(_not_told_already)

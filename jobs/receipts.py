@@ -3,7 +3,7 @@
 import logging
 import secrets
 from abc import abstractmethod
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -13,11 +13,13 @@ from jobs import resources
 from jobs.parameters import HourParameter
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import LakeError
-from reddit_etl.receipt import RECEIPT, Receipt, Transformed, hour_text, receipt_key, receipts_of, selection_of
+from reddit_etl.receipt import (
+    Receipt,
+    hour_text,
+    receipt_key,
+)
 
 log = logging.getLogger(__name__)
-
-CATCH_UP = timedelta(hours=48)
 
 Kind = TypeVar("Kind", bound=Receipt)
 
@@ -84,35 +86,3 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
 
     def log_fields(self) -> dict[str, object]:
         return {"hour": hour_text(self.hour), "of": self.name}
-
-
-def unfinished(hour: datetime) -> list[tuple[datetime, tuple[str, ...]]]:
-    """What the runs of the hours before left undone: hours, each with the extracts to transform or load.
-
-    Found by the receipts: an extract that no transformation lists, and a transformation that no load followed.
-    """
-    lake, entity = resources.lake(), ReceiptTask.entity.name
-    begin = hour - CATCH_UP
-    found: dict[datetime, dict[str, set[str]]] = {}
-    for day in sorted({(begin + timedelta(hours=n)).date() for n in range(int(CATCH_UP.total_seconds() // 3600) + 1)}):
-        for key in lake.keys(receipts_of(datetime.combine(day, datetime.min.time()))):
-            match = RECEIPT.fullmatch(key)
-            if not match or match[4] != entity:
-                continue
-            then = datetime.fromisoformat(f"{match[1]}T{match[2]}")
-            if begin <= then < hour:
-                steps = found.setdefault(then, {"extract": set(), "transform": set(), "load": set()})
-                steps[match[3]].add(match[5])
-    work: list[tuple[datetime, tuple[str, ...]]] = []
-    for then, steps in sorted(found.items()):
-        if steps["transform"] == steps["load"] and selection_of(steps["extract"]) in steps["load"]:
-            continue
-        transformed = {
-            name: ReceiptTarget(receipt_key("transform", entity, then, name), Transformed).read().extracts
-            for name in steps["transform"]
-        }
-        work += [(then, tuple(transformed[name])) for name in sorted(steps["transform"] - steps["load"])]
-        left = steps["extract"].difference(*transformed.values())
-        if left:
-            work.append((then, tuple(sorted(left))))
-    return work

@@ -1,5 +1,6 @@
 """What the tasks of one process share, made from the settings when it is first needed."""
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,11 @@ def warehouse() -> Warehouse:
     return open_warehouse(settings().warehouse_url)
 
 
+def warehouse_name() -> str:
+    """A short name for the warehouse, the same for the same one."""
+    return hashlib.sha256(warehouse().url.encode()).hexdigest()[:6]
+
+
 def clock(hour: datetime) -> Clock:
     """Real time for Reddit; for a sandbox, the run's own hour."""
     return clock_in(hour) if settings().source == "sandbox" else utc_now
@@ -43,6 +49,11 @@ class Reddit:
     client: RedditClient
     clock: Clock
     source: str
+
+
+def requests_sent(hour: datetime) -> int:
+    """What this process asked of Reddit; nothing if no extract was left to do."""
+    return reddit(hour).client.requests if reddit.cache_info().currsize else 0
 
 
 @cache

@@ -8,7 +8,7 @@ from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
 from reddit_etl.engines import transform_engine
 from reddit_etl.errors import TransformError
-from reddit_etl.receipt import Transformed, curated_prefix, hour_text, selection_of
+from reddit_etl.receipt import Transformed, curated_prefix, extract_parts, hour_text, selection_of
 
 
 class TransformPosts(ReceiptTask[Transformed]):
@@ -23,11 +23,9 @@ class TransformPosts(ReceiptTask[Transformed]):
         return selection_of(self.extracts)
 
     def requires(self) -> list[ExtractPosts]:
-        # Neither a listing's name nor a limit has a dash in it; a user's profile may.
-        parts = (extract.rsplit("-", 2) for extract in self.extracts)
         return [
-            ExtractPosts(hour=self.hour, subreddit=subreddit, listing=listing, limit=int(limit))
-            for subreddit, listing, limit in parts
+            ExtractPosts(hour=self.hour, subreddit=subreddit, listing=listing, limit=limit)
+            for subreddit, listing, limit, _ in filter(None, map(extract_parts, self.extracts))
         ]
 
     def work(self, attempt: str) -> Transformed:

@@ -32,6 +32,7 @@ TIMEOUT = 16.0  # Seconds of silence on a connection.
 ATTEMPTS = 6  # Of one page, each of which prawcore may repeat twice for a 5xx.
 LONGEST_WAIT = 600.0  # Seconds; Reddit's rate limit window.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 522})
+REACH = "check the network, the proxy and https://www.redditstatus.com"
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105
 CREDENTIALS = "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET"
 # Reddit's rate limit in requests and seconds, and the most that is believed of each.
@@ -165,7 +166,7 @@ class RedditClient:
         except ResponseException as error:
             raise _verdict(error) from None
         except RequestException as error:
-            raise Transient(f"{path}: {type(error.original_exception).__name__}") from None
+            raise Transient(f"{path}: no answer ({type(error.original_exception).__name__}): {REACH}") from None
         except RedditAPIException:
             raise RedditError(f"{path}: Reddit refused the request as malformed") from None
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError):

@@ -39,7 +39,7 @@ def extract(
 
     Holds one page in memory. Raises what the client and the lake raise, and then leaves no object behind.
     """
-    name = extract_name(subreddit, listing, limit)
+    name = extract_name(subreddit, listing, limit, source)
     sent_before = client.requests
     cleaned: Counter[str] = Counter()
     reasons: Counter[str] = Counter()

@@ -12,7 +12,13 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
 
-RECEIPT = re.compile(r"receipts/dt=(\d{4}-\d\d-\d\d)/hr=(\d\d)/(extract|transform|load)-([a-z]+)-(.+)\.json")
+REDDIT = "reddit"
+# Of these only a user's profile may have a dash in its name.
+EXTRACT = re.compile(r"((?P<source>[a-z]+)\.)?(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
+RECEIPT = re.compile(
+    r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>\d\d)/"
+    r"(?P<step>extract|transform|load)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+)
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,16 @@ class Loaded(Receipt):
     """Rows that changed nothing: the warehouse knew the post in the same or a newer state."""
 
 
-def extract_name(subreddit: str, listing: str, limit: int) -> str:
-    return f"{subreddit}-{listing}-{limit}"
+def extract_name(subreddit: str, listing: str, limit: int, source: str = REDDIT) -> str:
+    """What is not from Reddit says so in front, so that neither is ever taken for the other."""
+    name = f"{subreddit}-{listing}-{limit}"
+    return name if source == REDDIT else f"{source}.{name}"
+
+
+def extract_parts(name: str) -> tuple[str, str, int, str] | None:
+    """Subreddit, listing, limit and source of a name; None if it is not an extract's."""
+    found = EXTRACT.fullmatch(name)
+    return found and (found["subreddit"], found["listing"], int(found["limit"]), found["source"] or REDDIT)
 
 
 def selection_of(extracts: Iterable[str]) -> str:

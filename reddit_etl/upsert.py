@@ -21,7 +21,12 @@ AUDIT = (
     Column("rows_staged", BIGINT, Origin.WAREHOUSE, "Rows that arrived."),
     Column("rows_inserted", BIGINT, Origin.WAREHOUSE, "Rows that were new."),
     Column("rows_updated", BIGINT, Origin.WAREHOUSE, "Rows that replaced an older state."),
-    Column("rows_stale", BIGINT, Origin.WAREHOUSE, "Rows that changed nothing: the state was known, or older."),
+    Column(
+        "rows_stale",
+        BIGINT,
+        Origin.WAREHOUSE,
+        "Rows that were not newer; their observations are kept.",
+    ),
     Column("loaded_at", TIMESTAMP, Origin.WAREHOUSE, "When the load was committed."),
 )
 

@@ -31,5 +31,8 @@ class Warehouse(Protocol):
         A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
         """
 
+    def is_gone(self) -> bool:
+        """True only if it is certain, without asking anybody, that nothing is in it, whatever was loaded before."""
+
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """The column names and the first `limit` rows of a query that changes nothing."""

@@ -1,5 +1,6 @@
 """A warehouse in a DuckDB file, for the embedded run."""
 
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
 from reddit_etl.warehouse import DUCKDB, LoadCounts
+
+log = logging.getLogger(__name__)
 
 # A DuckDB file has one writer at a time; another run is done with it in seconds.
 LOCK_WAIT = 60.0
@@ -52,15 +55,22 @@ class DuckDBWarehouse:
                 connection.commit()
                 return counts
 
+    def is_gone(self) -> bool:
+        """See `Warehouse`."""
+        return not self.path.exists()
+
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
-        if not self.path.exists():
+        if self.is_gone():
             raise WarehouseError(f"WAREHOUSE_URL: {self.path} is not there yet: run the pipeline first")
         with self._connection(read_only=True) as connection:
-            result = connection.execute(sql)
-            if result is None:  # What DuckDB makes of a text without a statement.
-                return [], []
-            return [column[0] for column in result.description or ()], result.fetchmany(limit)
+            try:
+                result = connection.execute(sql)
+                if result is None:  # What DuckDB makes of a text without a statement.
+                    return [], []
+                return [column[0] for column in result.description or ()], result.fetchmany(limit)
+            except duckdb.Error as error:
+                raise WarehouseError(f"query: {' '.join(str(error).split())}") from error
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
         """Create what is missing, add what the definition gained; nothing is ever dropped."""
@@ -104,6 +114,10 @@ class DuckDBWarehouse:
             raise WarehouseError(f"{staged} rows arrived where the receipt lists {rows}")
         return LoadCounts(staged=staged, inserted=inserted, updated=updated, stale=staged - inserted - updated)
 
+    def _say_waiting(self, attempt: int) -> None:
+        if attempt == 1:
+            log.info("the warehouse is open in another process: waiting", extra={"warehouse": self.url})
+
     @contextmanager
     def _connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Closed after each use, so that others find the file free; what was not committed is rolled back."""
@@ -111,6 +125,7 @@ class DuckDBWarehouse:
             retry=retry_if_exception(_is_locked),
             stop=stop_after_delay(LOCK_WAIT),
             wait=wait_random(0.05, 0.3),
+            before_sleep=lambda state: self._say_waiting(state.attempt_number),
             reraise=True,
         )
         try:

@@ -396,7 +396,7 @@ def test_a_host_where_nothing_listens_ends_in_an_error(waits: list[float]) -> No
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         client = make_client(f"http://127.0.0.1:{bound.getsockname()[1]}", waits)
-        with pytest.raises(RedditError, match="r/python/new: ConnectionError"):
+        with pytest.raises(RedditError, match=r"r/python/new: no answer \(ConnectionError\)"):
             read(client)
         client.close()
     assert waits == BACK_OFF

@@ -89,7 +89,7 @@ def run(
 
 
 def commit(lake: Lake, receipt: Extracted, hour: datetime) -> None:
-    name = extract_name(receipt.subreddit, receipt.listing, receipt.limit)
+    name = extract_name(receipt.subreddit, receipt.listing, receipt.limit, receipt.source)
     assert lake.create(receipt_key("extract", "posts", hour, name), receipt.to_json())
 
 
@@ -120,7 +120,7 @@ def test_each_post_becomes_a_record_in_the_order_of_the_listing(
     assert [record["post_id"] for record in records] == [f"p{number}" for number in range(250, 0, -1)]
     assert [record["place"] for record in records] == list(range(1, 251))
     assert {(record["source"], record["listing"], record["observed_at"]) for record in records} == {
-        ("sandbox", "python-new-1000", iso(MOMENT))
+        ("sandbox", "sandbox.python-new-1000", iso(MOMENT))
     }
     assert set(records[0]) == {column.name for column in POSTS.record}
 
@@ -130,7 +130,7 @@ def test_the_receipt_says_what_was_done(
 ) -> None:
     reddit.content = Posts(250)
     receipt = run(client, lake, limit=200)
-    key = "raw/posts/dt=2026-11-23/hr=04/an-attempt/python-new-200.jsonl.gz"
+    key = "raw/posts/dt=2026-11-23/hr=04/an-attempt/sandbox.python-new-200.jsonl.gz"
     assert receipt == Extracted(
         entity="posts",
         hour="2026-11-23T04",
@@ -204,7 +204,7 @@ def test_records_and_rejects_add_up_to_what_reddit_sent(
     assert all(set(reject) == {"reason", "payload"} for reject in rejects)
     assert sum(receipt.reasons.values()) == len(rejects)
     assert [entry.key for entry in receipt.rejected] == [
-        "rejected/posts/dt=2026-11-23/hr=04/an-attempt/python-new-1000.jsonl.gz"
+        "rejected/posts/dt=2026-11-23/hr=04/an-attempt/sandbox.python-new-1000.jsonl.gz"
     ]
     assert (receipt.oldest, receipt.newest) == (created(5), created(9))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobs.settings import Settings
 from reddit_etl.errors import LakeError
 from reddit_etl.lake_folder import FolderLake
 from reddit_etl.sandbox.content import InventedReddit, Subreddit
@@ -230,3 +231,51 @@ def test_a_gap_is_reported(pipeline: Pipeline, capsys: pytest.CaptureFixture[str
     [first, _] = pipeline.receipts("extract-*.json")
     assert later["gap"] == [first["newest"], later["oldest"]]
     assert "were missed" in capsys.readouterr().out
+
+
+def test_a_real_run_takes_nothing_of_the_sandbox_s_hour_for_its_own(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.warehouse.write_text("not a database")
+    assert pipeline.run("2026-11-23T03", limit=100) == TASK_FAILED
+    pipeline.warehouse.unlink()
+    # The same hour again, as if this were Reddit: only a stand-in on this machine can answer a test.
+    monkeypatch.setattr(Settings, "source", "reddit")
+    asked = pipeline.server.used
+    assert pipeline.run("2026-11-23T03", limit=100) == 0
+    assert pipeline.server.used > asked
+    assert pipeline.run(HOUR, limit=100) == 0
+    assert pipeline.rows("SELECT DISTINCT source FROM reddit.posts") == [("reddit",)]
+    assert {receipt["source"] for receipt in pipeline.receipts("extract-*.json")} == {"sandbox", "reddit"}
+
+
+def test_a_warehouse_that_is_gone_is_filled_again(pipeline: Pipeline) -> None:
+    pipeline.run(HOUR, limit=100)
+    pipeline.run(NEXT, limit=100)
+    before = pipeline.tables()
+    pipeline.warehouse.unlink()
+    asked = pipeline.server.used
+    assert pipeline.run(NEXT, limit=100) == 0
+    assert pipeline.server.used == asked
+    assert pipeline.tables()["posts"] == before["posts"]
+    assert pipeline.tables()["post_metrics"] == before["post_metrics"]
+
+
+def test_another_warehouse_gets_what_the_lake_holds(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.run(HOUR, limit=100)
+    pipeline.run(NEXT, limit=100)
+    before = pipeline.tables()
+    other = pipeline.folder / "other.duckdb"
+    monkeypatch.setattr(Pipeline, "warehouse", other)
+    assert pipeline.run(NEXT, limit=100) == 0
+    assert pipeline.tables()["posts"] == before["posts"]
+    assert pipeline.tables()["post_metrics"] == before["post_metrics"]
+
+
+@pytest.mark.parametrize(
+    "name", ["extract-posts-x.json", "extract-posts-.json", "extract-things-a-new-1.json", "x.txt"]
+)
+def test_a_stranger_s_file_among_the_receipts_disturbs_no_run(pipeline: Pipeline, name: str) -> None:
+    pipeline.run(HOUR, limit=100)
+    (pipeline.lake / "receipts/dt=2026-11-23/hr=04" / name).write_text("what is this")
+    assert pipeline.run(NEXT, limit=100) == 0

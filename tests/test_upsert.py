@@ -45,7 +45,7 @@ COMMENT ON COLUMN reddit.load_audit.hour IS 'The run''s UTC hour.';
 COMMENT ON COLUMN reddit.load_audit.rows_staged IS 'Rows that arrived.';
 COMMENT ON COLUMN reddit.load_audit.rows_inserted IS 'Rows that were new.';
 COMMENT ON COLUMN reddit.load_audit.rows_updated IS 'Rows that replaced an older state.';
-COMMENT ON COLUMN reddit.load_audit.rows_stale IS 'Rows that changed nothing: the state was known, or older.';
+COMMENT ON COLUMN reddit.load_audit.rows_stale IS 'Rows that were not newer; their observations are kept.';
 COMMENT ON COLUMN reddit.load_audit.loaded_at IS 'When the load was committed.'"""
 
 

@@ -470,7 +470,7 @@ def test_a_query_that_cannot_be_understood_is_an_error_on_one_line(loads, sql):
     loads.load(post())
     with pytest.raises(WarehouseError) as caught:
         loads.rows(sql)
-    assert str(caught.value).startswith("WAREHOUSE_URL: ")
+    assert str(caught.value).startswith("query: ")
     assert "\n" not in str(caught.value)
 
 

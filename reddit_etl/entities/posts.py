@@ -30,7 +30,12 @@ POSTS = Entity(
         ),
         Column("title", varchar(4096), "title", "The title."),
         Column("selftext", varchar(65535), "selftext", "The text of a self post, in Markdown; empty for others."),
-        Column("url", varchar(8192), "url", "What the post links to; its own page for a self post."),
+        Column(
+            "url",
+            varchar(8192),
+            "url",
+            "What it links to; of a crosspost perhaps only a path.",
+        ),
         Column("domain", varchar(256), "domain", "The domain of the link; `self.<subreddit>` for a self post."),
         Column("permalink", varchar(2048), "permalink", "Path of the post's page below https://www.reddit.com."),
         Column("post_type", varchar(16), Sql(POST_TYPE), "self, link, image, gallery, video, poll or crosspost."),

@@ -1,0 +1,73 @@
+"""What the runs before left undone, found by their receipts."""
+
+from datetime import datetime, time, timedelta
+
+from jobs import resources
+from jobs.receipts import ReceiptTarget, ReceiptTask
+from reddit_etl.receipt import (
+    RECEIPT,
+    Transformed,
+    extract_parts,
+    receipt_key,
+    receipts_of,
+    selection_of,
+)
+
+REACH = timedelta(hours=48)
+ENTITY = ReceiptTask.entity.name
+
+Work = tuple[datetime, tuple[str, ...]]
+"""An hour, and the extracts of it to transform and load."""
+
+
+def unfinished(hour: datetime) -> list[Work]:
+    """The work left in the hours before: extracts that no transformation lists, transformations that are not loaded.
+
+    The sandbox's are left to the sandbox, and Reddit's to Reddit.
+    """
+    work: list[Work] = []
+    for then, (extracts, transforms, loads) in sorted(_steps(hour - REACH, hour).items()):
+        if transforms == loads and selection_of(extracts) in loads:
+            continue
+        transformed = {name: _extracts_of(then, name) for name in transforms}
+        work += [(then, transformed[name]) for name in sorted(transforms - loads) if all(map(_ours, transformed[name]))]
+        left = extracts.difference(*transformed.values())
+        if left:
+            work.append((then, tuple(sorted(left))))
+    return work
+
+
+def _steps(begin: datetime, end: datetime) -> dict[datetime, tuple[set[str], set[str], set[str]]]:
+    """By hour, the names of what was extracted, transformed, and loaded into this warehouse."""
+    gone = resources.warehouse().is_gone()
+    found: dict[datetime, tuple[set[str], set[str], set[str]]] = {}
+    for days in range((end.date() - begin.date()).days + 1):
+        day = datetime.combine(begin.date() + timedelta(days=days), time.min)
+        for key in resources.lake().keys(receipts_of(day)):
+            match = RECEIPT.fullmatch(key)
+            if not match or match["entity"] != ENTITY:
+                continue
+            then = datetime.fromisoformat(f"{match['day']}T{match['hour']}")
+            if not begin <= then < end:
+                continue
+            extracts, transforms, loads = found.setdefault(then, (set(), set(), set()))
+            name = match["name"]
+            if match["step"] == "extract" and _ours(name):
+                extracts.add(name)
+            elif match["step"] == "transform":
+                transforms.add(name)
+            elif match["step"] == "load":
+                selection, _, warehouse = name.partition("-")
+                if warehouse == resources.warehouse_name() and not gone:
+                    loads.add(selection)
+    return found
+
+
+def _ours(extract: str) -> bool:
+    parts = extract_parts(extract)
+    return parts is not None and parts[3] == resources.settings().source
+
+
+def _extracts_of(hour: datetime, selection: str) -> tuple[str, ...]:
+    target = ReceiptTarget(receipt_key("transform", ENTITY, hour, selection), Transformed)
+    return tuple(target.read().extracts)

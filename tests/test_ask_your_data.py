@@ -1,0 +1,74 @@
+"""The queries of docs/ask-your-data.md, on a warehouse that two hours' runs of the main job have filled."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+
+PROJECT = Path(__file__).parents[1]
+PAGE = (PROJECT / "docs" / "ask-your-data.md").read_text(encoding="utf-8")
+QUESTIONS = {
+    section.splitlines()[0]: section.partition("```sql\n")[2].partition("```")[0] for section in PAGE.split("\n## ")[1:]
+}
+# What at least one of DuckDB, Redshift and Athena lacks or means differently.
+NOT_SHARED = re.compile(
+    r"\b(FILTER|QUALIFY|DISTINCT ON|GROUP BY ALL|GROUP BY \d|ILIKE|DATE_?DIFF|DATE_?ADD|EPOCH|DOW|LIST|UNNEST)\b|::|\[",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("warehouse")
+    ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment |= {"LUIGI_CONFIG_PATH": str(PROJECT / "luigi.cfg"), "PYTHONPATH": str(PROJECT)}
+    for hour in ("2026-11-23T04", "2026-11-23T05"):
+        chosen = ["--hour", hour, "--subreddits", '["python", "aws"]']
+        command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen]
+        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+    return DuckDBWarehouse(folder / "data" / "warehouse.duckdb")
+
+
+def test_every_query_of_the_page_has_a_question():
+    assert 8 <= len(QUESTIONS) == PAGE.count("```sql")
+    assert all(question.endswith("?") and sql for question, sql in QUESTIONS.items())
+
+
+@pytest.mark.parametrize(("question", "sql"), QUESTIONS.items(), ids=QUESTIONS)
+def test_a_question_is_answered(warehouse, question, sql):
+    columns, rows = warehouse.query(sql, limit=1000)
+    assert rows, question
+    for number, column in enumerate(columns):
+        assert any(row[number] is not None for row in rows), f"{question} {column} is empty"
+
+
+@pytest.mark.parametrize("sql", QUESTIONS.values(), ids=QUESTIONS)
+def test_a_query_keeps_to_the_sql_that_the_warehouses_share(sql):
+    assert not NOT_SHARED.search(sql)
+
+
+def test_what_the_loads_did_are_the_two_hours(warehouse):
+    columns, rows = warehouse.query(QUESTIONS["What did the loads do?"], limit=1000)
+    second, first = (dict(zip(columns, row, strict=True)) for row in rows)
+    assert (first["hour"], first["rows_inserted"], first["rows_updated"]) == ("2026-11-23T04", 2000, 0)
+    assert second["hour"] == "2026-11-23T05"
+    assert second["rows_inserted"] + second["rows_updated"] == second["rows_staged"] == 2000
+    assert second["rows_inserted"] > 0
+
+
+def test_a_missed_hour_is_called_a_gap(warehouse):
+    """The same observations, the earlier ones moved back by an hour."""
+    moved = "SELECT post_id, CASE WHEN observed_at < TIMESTAMP '2026-11-23 05:00' THEN observed_at - INTERVAL '1' HOUR"
+    moved = f"({moved} ELSE observed_at END AS observed_at FROM reddit.post_metrics)"
+    sql = QUESTIONS["Was there a time when nobody looked?"]
+    verdicts = [
+        {row[3] for row in warehouse.query(text, limit=1000)[1]}
+        for text in (sql, sql.replace("reddit.post_metrics", moved))
+    ]
+    assert verdicts == [{"no gap"}, {"gap"}]

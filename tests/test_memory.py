@@ -1,0 +1,19 @@
+"""The bounds of memory that the pipeline promises, measured as in benchmarks/, the sandbox in a process of its own."""
+
+import pytest
+
+from benchmarks.memory import EXTRACTION_GROWTH, WHOLE_JOB, extraction, sandbox, whole_job
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_extraction_holds_no_more_of_a_hundred_listings_than_of_ten():
+    with sandbox() as url:
+        ten, hundred = (extraction(url, posts).peak for posts in (10_000, 100_000))
+    assert hundred - ten <= EXTRACTION_GROWTH
+
+
+def test_the_whole_job_stays_within_a_small_container():
+    with sandbox() as url:
+        peaks = [usage.peak for usage in whole_job(url, 100_000)]
+    assert max(peaks) < WHOLE_JOB
