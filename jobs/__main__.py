@@ -1,6 +1,7 @@
 """Beside the pipeline: `python -m jobs query "SELECT …"` and `python -m jobs dictionary`."""
 
 import argparse
+import os
 import sys
 
 from jobs import process, resources
@@ -40,7 +41,11 @@ def main() -> int:
     except EtlError as error:
         print(error, file=sys.stderr)
         return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1
-    print(table(columns, rows[:ROWS]))
+    try:
+        print(table(columns, rows[:ROWS]), flush=True)
+    except BrokenPipeError:
+        # The reader had enough. Python would complain of the same once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if len(rows) > ROWS:
         print(f"… and more; the first {ROWS:,} rows are shown", file=sys.stderr)
     return 0

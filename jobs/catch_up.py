@@ -4,6 +4,7 @@ from datetime import datetime, time, timedelta
 
 from jobs import resources
 from jobs.receipts import ReceiptTarget, ReceiptTask
+from reddit_etl.errors import LakeError
 from reddit_etl.receipt import (
     RECEIPT,
     Transformed,
@@ -20,21 +21,27 @@ Work = tuple[datetime, tuple[str, ...]]
 """An hour, and the extracts of it to transform and load."""
 
 
-def unfinished(hour: datetime) -> list[Work]:
+def unfinished(hour: datetime) -> tuple[list[Work], list[LakeError]]:
     """The work left in the hours before: extracts that no transformation lists, transformations that are not loaded.
 
-    The sandbox's are left to the sandbox, and Reddit's to Reddit.
+    The sandbox's are left to the sandbox, and Reddit's to Reddit. An hour whose receipts cannot be read is an error
+    that comes with the rest: it must not keep this hour from being extracted.
     """
     work: list[Work] = []
+    errors: list[LakeError] = []
     for then, (extracts, transforms, loads) in sorted(_steps(hour - REACH, hour).items()):
         if transforms == loads and selection_of(extracts) in loads:
             continue
-        transformed = {name: _extracts_of(then, name) for name in transforms}
+        try:
+            transformed = {name: _extracts_of(then, name) for name in transforms}
+        except LakeError as error:
+            errors.append(error)
+            continue
         work += [(then, transformed[name]) for name in sorted(transforms - loads) if all(map(_ours, transformed[name]))]
         left = extracts.difference(*transformed.values())
         if left:
             work.append((then, tuple(sorted(left))))
-    return work
+    return work, errors
 
 
 def _steps(begin: datetime, end: datetime) -> dict[datetime, tuple[set[str], set[str], set[str]]]:
@@ -47,7 +54,7 @@ def _steps(begin: datetime, end: datetime) -> dict[datetime, tuple[set[str], set
             match = RECEIPT.fullmatch(key)
             if not match or match["entity"] != ENTITY:
                 continue
-            then = datetime.fromisoformat(f"{match['day']}T{match['hour']}")
+            then = day + timedelta(hours=int(match["hour"]))
             if not begin <= then < end:
                 continue
             extracts, transforms, loads = found.setdefault(then, (set(), set(), set()))

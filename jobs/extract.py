@@ -6,7 +6,9 @@ import luigi
 from tqdm import tqdm
 
 from jobs import resources
+from jobs.parameters import LimitParameter, checked_limit, checked_listings, checked_subreddits
 from jobs.receipts import ReceiptTask, log
+from reddit_etl.errors import ConfigurationError
 from reddit_etl.extract import extract
 from reddit_etl.receipt import Extracted, extract_name
 
@@ -14,7 +16,7 @@ from reddit_etl.receipt import Extracted, extract_name
 class ExtractPosts(ReceiptTask[Extracted]):
     subreddit: str = luigi.Parameter()
     listing: str = luigi.Parameter()
-    limit: int = luigi.IntParameter()
+    limit: int = LimitParameter()
 
     # A listing missed is gone, so all are read before anything else is done.
     priority = 30
@@ -26,6 +28,10 @@ class ExtractPosts(ReceiptTask[Extracted]):
         return extract_name(self.subreddit, self.listing, self.limit, resources.settings().source)
 
     def work(self, attempt: str) -> Extracted:
+        if (self.subreddit,) != checked_subreddits([self.subreddit]):
+            raise ConfigurationError(f"--subreddit {self.subreddit!r}: write it in small letters")
+        checked_listings([self.listing])
+        checked_limit(self.limit)
         reddit = resources.reddit(self.hour)
         with tqdm(
             desc=f"r/{self.subreddit} {self.listing}",

@@ -2,9 +2,8 @@
 
 from dataclasses import asdict
 
-import luigi
-
 from jobs import resources
+from jobs.parameters import NamesParameter
 from jobs.receipts import ReceiptTask, log
 from jobs.transform import TransformPosts
 from reddit_etl.clock import iso
@@ -12,7 +11,7 @@ from reddit_etl.receipt import Loaded, hour_text, selection_of
 
 
 class LoadPosts(ReceiptTask[Loaded]):
-    extracts: tuple[str, ...] = luigi.ListParameter()
+    extracts: tuple[str, ...] = NamesParameter()
 
     priority = 10
     step = "load"

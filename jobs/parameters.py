@@ -25,7 +25,16 @@ class HourParameter(luigi.DateHourParameter):
 
 class NamesParameter(luigi.ListParameter):
     def parse(self, text: str) -> tuple[str, ...]:
-        return tuple(_parsed(super().parse, text, "--subreddits and --listings", 'write a JSON list like ["python"]'))
+        names: tuple[str, ...] = _parsed(
+            self._list, text, "--subreddits, --listings, --extracts", "write a JSON list of names"
+        )
+        return names
+
+    def _list(self, text: str) -> tuple[str, ...]:
+        names: Any = super().parse(text)  # type: ignore[no-untyped-call]
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise TypeError
+        return tuple(names)
 
 
 class LimitParameter(luigi.IntParameter):
@@ -42,7 +51,9 @@ def _parsed(parse: Callable[[str], Any], text: str, name: str, fix: str) -> Any:
 
 
 def checked_hour(hour: datetime, *, sandbox: bool, now: Clock = utc_now) -> datetime:
-    """Real Reddit has no future; the sandbox has whatever hour it is asked for."""
+    """Real Reddit has no future; the sandbox has whatever hour it is asked for, since Reddit began."""
+    if hour.year < 2005:
+        raise ConfigurationError(f"--hour is in the year {hour.year}: Reddit began in 2005")
     if hour > hour_of(now()) and not sandbox:
         raise ConfigurationError(
             f"--hour {hour:%Y-%m-%dT%H} has not begun: give the current UTC hour or an earlier one"

@@ -1,5 +1,6 @@
 """The whole graph: what this run was asked for, and what the runs before it left undone."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterable
@@ -11,14 +12,16 @@ from typing import Any
 import luigi
 
 from jobs import parameters, resources
-from jobs.catch_up import unfinished
+from jobs.catch_up import Work, unfinished
 from jobs.load import LoadPosts
-from jobs.process import misconfigured
-from jobs.settings import check_config
+from jobs.process import held, misconfigured
+from jobs.settings import check_section
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.engines import transform_engine
-from reddit_etl.errors import ConfigurationError
+from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.receipt import Extracted, extract_name, hour_text
+
+log = logging.getLogger(__name__)
 
 STARTED = time.monotonic()
 
@@ -35,8 +38,12 @@ class RedditPipeline(luigi.Task):
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._reported = False
         try:
+            with held():
+                transform_engine(resources.settings().transform_engine)
+                resources.lake()
+                resources.warehouse()
             settings = resources.settings()
-            check_config("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
+            check_section("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
             limit = parameters.checked_limit(self.limit)
             self._extracts = tuple(
@@ -44,9 +51,6 @@ class RedditPipeline(luigi.Task):
                 for subreddit in parameters.checked_subreddits(self.subreddits)
                 for listing in parameters.checked_listings(self.listings)
             )
-            transform_engine(settings.transform_engine)
-            resources.lake()
-            resources.warehouse()
         except ConfigurationError as error:
             raise misconfigured(error) from None
 
@@ -55,8 +59,13 @@ class RedditPipeline(luigi.Task):
         return LoadPosts(hour=self.hour, extracts=self._extracts)
 
     @cached_property
+    def _unfinished(self) -> tuple[list[Work], list[LakeError]]:
+        return unfinished(self.hour)
+
+    @cached_property
     def _catch_up(self) -> list[LoadPosts]:
-        return [LoadPosts(hour=hour, extracts=extracts) for hour, extracts in unfinished(self.hour)]
+        work, _ = self._unfinished
+        return [LoadPosts(hour=hour, extracts=extracts) for hour, extracts in work]
 
     @cached_property
     def _was_complete(self) -> bool:
@@ -71,8 +80,15 @@ class RedditPipeline(luigi.Task):
         return self._reported
 
     def run(self) -> None:
-        sys.stdout.write("\n".join(self._report()) + "\n")
-        sys.stdout.flush()
+        report = "\n".join(self._report()) + "\n"
+        try:
+            sys.stdout.write(report)
+            sys.stdout.flush()
+        except (OSError, AttributeError) as error:  # A closed pipe, a full disk, no standard output at all.
+            log.warning("the report could not be printed", extra={"error": str(error)})
+        _, errors = self._unfinished
+        if errors:
+            raise errors[0]
         self._reported = True
 
     def __repr__(self) -> str:

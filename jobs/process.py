@@ -5,11 +5,14 @@ Exit codes beside those of luigi.cfg's `[retcode]` (30: a task failed, running a
 half-done is left.
 """
 
+import io
 import json
 import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
@@ -22,6 +25,7 @@ from reddit_etl.errors import ConfigurationError, EtlError
 MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
+LONGEST_GOODBYE = 8  # Seconds; AWS Batch gives 30 between SIGTERM and SIGKILL.
 
 # Failures that one line tells whole: ours, and the machine's (a full disk, a folder that may not be written).
 UNDERSTOOD = (EtlError, OSError)
@@ -70,6 +74,12 @@ def _not_told_already(record: logging.LogRecord) -> bool:
 
 def set_up() -> None:
     """Called when the command line loads the jobs."""
+    for stream in (sys.stdout, sys.stderr):
+        # A report with a name that the terminal cannot show is still a report.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     if not logging.getLogger().handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(LineFormatter(words=sys.stderr.isatty()))
@@ -84,6 +94,16 @@ def set_up() -> None:
     sys.excepthook = _end
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """Let signals wait: the import of a C library does not survive an exception in its middle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def misconfigured(error: ConfigurationError) -> SystemExit:
     """To be raised where no task runs yet: says the line and ends with its code."""
     log.error("not started", extra={"error": str(error)})
@@ -92,6 +112,9 @@ def misconfigured(error: ConfigurationError) -> SystemExit:
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
     _signals.append(number)
+    # Who swallows the exception, a C library or a finalizer, must not keep the process alive.
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(TERMINATED))
+    signal.alarm(LONGEST_GOODBYE)
     raise Terminated
 
 

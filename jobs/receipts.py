@@ -39,7 +39,10 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
     def read(self) -> Kind:
         if not self.exists() or self._content is None:
             raise LakeError(f"{self.key}: the receipt is gone, though it was there before")
-        return self._kind.from_json(self._content)
+        try:
+            return self._kind.from_json(self._content)
+        except LakeError as error:
+            raise LakeError(f"{resources.lake().url}/{self.key}: {error}: remove it to have it done again") from error
 
     def commit(self, receipt: Kind) -> bool:
         """False: another run of the same task was first, and its receipt counts."""

@@ -9,6 +9,7 @@ REDDIT_USER_AGENT     platform:app-id:version (by /u/name)
 REDDIT_URL            another host for Reddit, on this machine only
 """
 
+import configparser
 import ipaddress
 import os
 import re
@@ -25,6 +26,7 @@ from reddit_etl.errors import ConfigurationError
 SECTION = "reddit_etl"
 IN_FILE = ("lake_url", "transform_engine", "warehouse_url")
 CREDENTIALS = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
+EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")
 USER_AGENT = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+ \(by /?u/[\w-]{3,20}\)", re.ASCII)
 
 
@@ -48,13 +50,22 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises ConfigurationError, which names the setting and the fix."""
-        values = {name: environment.get(name.upper()) or _from_file(name) for name in IN_FILE}
+        _check_file()
+        values = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
-        if credentials is None and values["lake_url"].startswith("s3:"):
-            raise _no_sandbox(f"LAKE_URL {values['lake_url']}")
-        if credentials is None and not values["warehouse_url"].startswith("duckdb:"):
-            raise _no_sandbox("this WAREHOUSE_URL")
-        return cls(**values, credentials=credentials, reddit_url=_loopback(environment.get("REDDIT_URL")))
+        reddit_url = _loopback(environment.get("REDDIT_URL"))
+        for name, own, endpoint in (
+            ("LAKE_URL", ":" not in values["lake_url"], environment.get("AWS_ENDPOINT_URL", "")),
+            ("WAREHOUSE_URL", values["warehouse_url"].startswith("duckdb:"), values["warehouse_url"]),
+        ):
+            # A test may bring stand-ins for Reddit and for AWS together; neither is ever mixed with the real other.
+            rehearsal = credentials is not None and reddit_url is not None and _is_loopback(endpoint)
+            if (credentials is None or reddit_url is not None) and not own and not rehearsal:
+                raise ConfigurationError(
+                    f"{name} is not of this machine, so only real Reddit is loaded: "
+                    f"set {', '.join(CREDENTIALS)}, and unset REDDIT_URL"
+                )
+        return cls(**values, credentials=credentials, reddit_url=reddit_url)
 
     @property
     def source(self) -> str:
@@ -62,18 +73,39 @@ class Settings:
         return "reddit" if self.credentials and not self.reddit_url else "sandbox"
 
 
-def _from_file(name: str) -> str:
+def _check_file() -> None:
     path = os.environ.get("LUIGI_CONFIG_PATH")
     if path and not Path(path).is_file():
         raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, where no file is: set it to a luigi.cfg")
     if not get_config().has_section(SECTION):
         raise ConfigurationError(
-            "luigi.cfg with [reddit_etl] is not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
+            f"luigi.cfg with [{SECTION}] is not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
         )
-    check_config(SECTION, IN_FILE)
-    value = get_config().get(SECTION, name, None)
+    check_section(SECTION, IN_FILE)
+    check_section("retcode", EXIT_CODES)
+    for code in EXIT_CODES:
+        # Luigi's own default is to end with 0 when a task failed.
+        if not get_config().getint("retcode", code, 0):
+            raise ConfigurationError(f"luigi.cfg: [retcode] {code} is not set: a failed run would look like a good one")
+
+
+def check_section(section: str, known: Collection[str]) -> None:
+    """Luigi overlooks a key that it does not know."""
+    config = get_config()
+    for key in config.options(section) if config.has_section(section) else ():
+        if key not in known:
+            raise ConfigurationError(f"luigi.cfg: [{section}] has no setting {key!r}: it has {', '.join(known)}")
+
+
+def _value(name: str, environment: Mapping[str, str]) -> str:
+    try:
+        value = environment.get(name.upper()) or get_config().get(SECTION, name, None)
+    except configparser.Error as error:
+        raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name}: {' '.join(str(error).split())}") from error
     if not value:
         raise ConfigurationError(f"{name.upper()} is not set: set it, or {name} in luigi.cfg's [{SECTION}]")
+    if value != value.strip():
+        raise ConfigurationError(f"{name.upper()} has white space around it: set it without")
     return str(value)
 
 
@@ -94,32 +126,26 @@ def _credentials(environment: Mapping[str, str]) -> RedditCredentials | None:
     return RedditCredentials(*values.values())
 
 
+def _is_loopback(url: str) -> bool:
+    """Whether the URL names this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _loopback(url: str | None) -> str | None:
     if not url:
         return None
+    fix = "REDDIT_URL: only this machine is taken, like http://127.0.0.1:8080"
+    if not _is_loopback(url):
+        raise ConfigurationError(fix)
     parts = urlsplit(url)
-    host = parts.hostname or ""
     try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
         port = parts.port
     except ValueError:
-        local, port = False, None
-    if not local or port is None or parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.username:
-        raise ConfigurationError(f"REDDIT_URL names {host!r}: only this machine is taken, like http://127.0.0.1:8080")
+        port = None
+    if not port or parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.username:
+        raise ConfigurationError(fix)
     return url.rstrip("/")
-
-
-def _no_sandbox(reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{', '.join(CREDENTIALS)} missing: with {reason} only real Reddit is loaded, never the sandbox"
-    )
-
-
-def check_config(section: str, known: Collection[str]) -> None:
-    """Luigi overlooks a key it does not know, and ends with 0 when a task failed unless told otherwise."""
-    config = get_config()
-    for key, _ in config.items(section) if config.has_section(section) else ():
-        if key not in known:
-            raise ConfigurationError(f"luigi.cfg: [{section}] has no setting {key!r}: it has {', '.join(known)}")
-    if not config.getint("retcode", "task_failed", 0):
-        raise ConfigurationError("luigi.cfg: [retcode] task_failed is not set: a failed run would look like a good one")

@@ -1,18 +1,17 @@
 """The transformation as a task: the records of several extracts of one hour to Parquet."""
 
-import luigi
-
 from jobs import resources
 from jobs.extract import ExtractPosts
+from jobs.parameters import NamesParameter
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
 from reddit_etl.engines import transform_engine
-from reddit_etl.errors import TransformError
+from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.receipt import Transformed, curated_prefix, extract_parts, hour_text, selection_of
 
 
 class TransformPosts(ReceiptTask[Transformed]):
-    extracts: tuple[str, ...] = luigi.ListParameter()
+    extracts: tuple[str, ...] = NamesParameter()
 
     priority = 20
     step = "transform"
@@ -23,10 +22,14 @@ class TransformPosts(ReceiptTask[Transformed]):
         return selection_of(self.extracts)
 
     def requires(self) -> list[ExtractPosts]:
-        return [
-            ExtractPosts(hour=self.hour, subreddit=subreddit, listing=listing, limit=limit)
-            for subreddit, listing, limit, _ in filter(None, map(extract_parts, self.extracts))
-        ]
+        tasks = []
+        for name in self.extracts:
+            parts = extract_parts(str(name))
+            if not parts:
+                raise ConfigurationError(f"--extracts: {name!r} is no extract's name: write it like python-new-1000")
+            subreddit, listing, limit, _ = parts
+            tasks.append(ExtractPosts(hour=self.hour, subreddit=subreddit, listing=listing, limit=limit))
+        return tasks
 
     def work(self, attempt: str) -> Transformed:
         transform = transform_engine(resources.settings().transform_engine)

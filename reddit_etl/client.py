@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import praw
 import requests
+import urllib3
 from praw.exceptions import RedditAPIException
 from prawcore import Requestor
 from prawcore.exceptions import BadJSON, OAuthException, Redirect, RequestException, ResponseException
@@ -26,9 +27,13 @@ from reddit_etl.errors import ConfigurationError, RedditError
 log = logging.getLogger(__name__)
 
 PAGE = 100  # Reddit's most items a request.
+EMPTY_PAGES = 3  # In a row: then a listing is taken to have ended.
 LISTING_CAP = 1000  # Reddit's most items a listing, https://www.reddit.com/dev/api#listings
 
 TIMEOUT = 16.0  # Seconds of silence on a connection.
+DEADLINE = 60.0  # Seconds for a whole answer.
+LARGEST = 64 << 20  # Bytes of an answer; a page of 100 posts has half a million, ten at the very most.
+CHUNK = 1 << 16
 ATTEMPTS = 6  # Of one page, each of which prawcore may repeat twice for a 5xx.
 LONGEST_WAIT = 600.0  # Seconds; Reddit's rate limit window.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 522})
@@ -72,9 +77,38 @@ class CountingRequestor(Requestor):
 
     def request(self, *args: Any, timeout: float | None = None, **settings: Any) -> requests.Response:  # noqa: ARG002
         self.sent += 1
-        response = super().request(*args, timeout=TIMEOUT, **settings)
+        deadline = time.monotonic() + DEADLINE
+        response = super().request(*args, timeout=TIMEOUT, **settings, stream=True)
+        try:
+            # The whole answer, as requests would read it, but within bounds: a server that drips never goes silent.
+            response._content = b"".join(_bounded(response, deadline))
+            response._content_consumed = True
+        except requests.RequestException as error:
+            response.close()
+            raise RequestException(error, args, settings) from None
         _make_readable(response)
         return response
+
+
+def _bounded(response: requests.Response, deadline: float) -> Iterator[bytes]:
+    """The answer's body as it arrives. Raises what requests raises for one that stalls or breaks off."""
+    size = 0
+    try:
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            size += len(chunk)
+            if time.monotonic() > deadline:
+                raise requests.exceptions.ReadTimeout("the answer took too long")
+            if size > LARGEST:
+                raise requests.exceptions.ContentDecodingError("the answer is too large")
+            yield chunk
+    except requests.RequestException:
+        raise
+    except (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.TimeoutError) as error:
+        raise requests.exceptions.ReadTimeout(error) from error
+    except urllib3.exceptions.DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 class RedditClient:
@@ -135,7 +169,7 @@ class RedditClient:
         page meanwhile. Raises `Unavailable`, `RedditError` or `ConfigurationError`.
         """
         after: str | None = None
-        seen = 0
+        seen = empty = 0
         while seen < limit:
             params: dict[str, str | int] = {"limit": min(PAGE, limit - seen)}
             if after:
@@ -144,7 +178,9 @@ class RedditClient:
             for child in children:
                 yield Observation(child, observed_at)
             seen += len(children)
-            if not children or not after or after == params.get("after"):
+            # A page may be empty of what we may see and yet have others behind it.
+            empty = 0 if children else empty + 1
+            if not after or after == params.get("after") or empty == EMPTY_PAGES:
                 return
 
     def _page(self, path: str, params: dict[str, str | int]) -> tuple[list[object], str | None, datetime]:
@@ -169,7 +205,7 @@ class RedditClient:
             raise Transient(f"{path}: no answer ({type(error.original_exception).__name__}): {REACH}") from None
         except RedditAPIException:
             raise RedditError(f"{path}: Reddit refused the request as malformed") from None
-        except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
             # PRAW and prawcore take a token, a redirect or a malformed request's answer to be what they expect.
             raise Transient(f"{path}: the answer was not understood") from None
         observed_at = self._clock()

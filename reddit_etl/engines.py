@@ -16,7 +16,7 @@ def open_lake(url: str) -> Lake:
     scheme, colon, rest = url.partition(":")
     place, _, prefix = rest.removeprefix("//").partition("/")
     is_folder = not colon or "/" in scheme
-    if "@" in place and not is_folder:
+    if not is_folder and ("@" in place or ":" in place):
         raise ConfigurationError("LAKE_URL holds credentials: leave them out, AWS's own settings give them")
     if scheme == "s3" and rest.startswith("//") and place:
         # boto3 is 25 MB of memory that a local lake does not need.
@@ -26,8 +26,9 @@ def open_lake(url: str) -> Lake:
     if url and is_folder:
         from reddit_etl.lake_folder import FolderLake  # noqa: PLC0415
 
-        return FolderLake(Path(url))
-    raise ConfigurationError(f"LAKE_URL is {url!r}: give s3://bucket/prefix or a folder")
+        return FolderLake(_expanded("LAKE_URL", url))
+    # Not repeated here: it may hold a password.
+    raise ConfigurationError("LAKE_URL is not understood: give s3://bucket/prefix or a folder")
 
 
 def transform_engine(name: str) -> TransformEngine:
@@ -42,6 +43,15 @@ def open_warehouse(url: str) -> Warehouse:
     if url.startswith(DUCKDB) and url != DUCKDB:
         from reddit_etl.warehouse_duckdb import DuckDBWarehouse  # noqa: PLC0415
 
-        return DuckDBWarehouse(Path(url.removeprefix(DUCKDB)))
-    scheme = url.partition(":")[0]
-    raise ConfigurationError(f"WAREHOUSE_URL begins with {scheme!r}: give duckdb:///path/to/file.duckdb")
+        path = _expanded("WAREHOUSE_URL", url.removeprefix(DUCKDB))
+        if path.is_dir():
+            raise ConfigurationError(f"WAREHOUSE_URL: {path} is a folder: give duckdb:///path/to/file.duckdb")
+        return DuckDBWarehouse(path)
+    raise ConfigurationError("WAREHOUSE_URL is not understood: give duckdb:///path/to/file.duckdb")
+
+
+def _expanded(setting: str, path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{setting}: {error}: give the whole path") from error

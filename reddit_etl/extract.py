@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from reddit_etl.client import LISTING_CAP, Observation, RedditClient, Unavailable
 from reddit_etl.clock import Clock, iso
+from reddit_etl.errors import LakeError
 from reddit_etl.lake import JsonLines, Lake
 from reddit_etl.receipt import Extracted, extract_name, hour_text, raw_key, receipt_key, rejected_key
 from reddit_etl.record import Reject, to_record
@@ -116,8 +117,15 @@ def extract(
 def _watermark(lake: Lake, entity: Entity, hour: datetime, name: str) -> str | None:
     """When the newest post was created that the same extract saw last, in the hours before; None if it saw none."""
     for hours in range(1, WATERMARK_HOURS + 1):
-        content = lake.read(receipt_key("extract", entity.name, hour - timedelta(hours=hours), name))
+        key = receipt_key("extract", entity.name, hour - timedelta(hours=hours), name)
+        try:
+            content = lake.read(key)
+            newest = Extracted.from_json(content).newest if content else None
+        except LakeError as error:
+            # What was just read from Reddit is not to be lost for it.
+            log.warning("an earlier receipt cannot be read", extra={"receipt": key, "error": str(error)})
+            continue
         # An hour in which the subreddit was private or Reddit gave nothing says nothing of what was seen.
-        if content and (newest := Extracted.from_json(content).newest):
+        if newest:
             return newest
     return None

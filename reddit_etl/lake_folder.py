@@ -27,9 +27,14 @@ class FolderLake(Lake):
         self.folder = folder.expanduser().absolute()
         self.url = str(self.folder)
 
+    def _path(self, key: str) -> Path:
+        if ".." in key.split("/"):
+            raise ConfigurationError(f"LAKE_URL: {key!r} leads out of the lake: give names without ..")
+        return self.folder / key
+
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
-        path = self.folder / key
+        path = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         with self._failures(key):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +48,7 @@ class FolderLake(Lake):
                     partial.unlink()
 
     def create(self, key: str, content: bytes) -> bool:
-        path = self.folder / key
+        path = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         with self._failures(key):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,7 @@ class FolderLake(Lake):
     def read(self, key: str) -> bytes | None:
         with self._failures(key):
             try:
-                return (self.folder / key).read_bytes()
+                return self._path(key).read_bytes()
             except FileNotFoundError:
                 return None
 
@@ -73,7 +78,7 @@ class FolderLake(Lake):
                 yield path.relative_to(self.folder).as_posix()
 
     def local_file(self, key: str, scratch: Path) -> Path:  # noqa: ARG002
-        path = self.folder / key
+        path = self._path(key)
         with self._failures(key):
             path.stat()
         return path

@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
 
+from reddit_etl.errors import LakeError
+
 REDDIT = "reddit"
 # Of these only a user's profile may have a dash in its name.
 EXTRACT = re.compile(r"((?P<source>[a-z]+)\.)?(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
 RECEIPT = re.compile(
-    r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>\d\d)/"
+    r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
     r"(?P<step>extract|transform|load)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
@@ -45,12 +47,16 @@ class Receipt:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        values = _known(cls, json.loads(text))
-        for name in {"objects", "rejected"} & set(values):
-            values[name] = tuple(DataObject(**_known(DataObject, entry)) for entry in values[name])
-        if values.get("gap"):
-            values["gap"] = tuple(values["gap"])
-        return cls(**values)
+        """Raises LakeError."""
+        try:
+            values = _known(cls, json.loads(text))
+            for name in {"objects", "rejected"} & set(values):
+                values[name] = tuple(DataObject(**_known(DataObject, entry)) for entry in values[name])
+            if values.get("gap"):
+                values["gap"] = tuple(values["gap"])
+            return cls(**values)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LakeError(f"not a receipt of this kind ({type(error).__name__})") from error
 
 
 def _known(kind: type[Receipt | DataObject], content: dict[str, Any]) -> dict[str, Any]:

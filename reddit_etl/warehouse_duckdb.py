@@ -65,6 +65,7 @@ class DuckDBWarehouse:
             raise WarehouseError(f"WAREHOUSE_URL: {self.path} is not there yet: run the pipeline first")
         with self._connection(read_only=True) as connection:
             try:
+                connection.execute("SET enable_external_access = false")
                 result = connection.execute(sql)
                 if result is None:  # What DuckDB makes of a text without a statement.
                     return [], []

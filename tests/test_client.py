@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import repeat
+from itertools import count, repeat
 from pathlib import Path
 
 import pytest
@@ -194,10 +194,36 @@ def test_a_listing_that_goes_round_in_circles_is_left(reddit: ScriptedReddit, cl
     assert len(reddit.pages) == 2
 
 
-def test_an_empty_page_ends_the_listing(reddit: ScriptedReddit, client: RedditClient) -> None:
-    reddit.script(pages=repeat(answer(200, page([], after="t3_p1"))))
+def test_an_empty_page_without_a_next_one_ends_the_listing(reddit: ScriptedReddit, client: RedditClient) -> None:
+    reddit.script(pages=repeat(answer(200, page([]))))
     assert read(client) == []
     assert len(reddit.pages) == 1
+
+
+def test_what_lies_behind_an_empty_page_is_read(reddit: ScriptedReddit, client: RedditClient) -> None:
+    pages = [page([child(1)], after="t3_p1"), page([], after="t3_p2"), page([child(3)])]
+    reddit.script(pages=[answer(200, body) for body in pages])
+    assert ids(read(client)) == ["p1", "p3"]
+
+
+def test_empty_pages_without_end_end_the_listing(reddit: ScriptedReddit, client: RedditClient) -> None:
+    reddit.script(pages=(answer(200, page([], after=f"t3_p{number}")) for number in count()))
+    assert read(client) == []
+    assert len(reddit.pages) == 3
+
+
+def test_an_answer_that_drips_is_given_up_at_the_deadline(
+    client: RedditClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reddit_etl.client.DEADLINE", -1.0)
+    with pytest.raises(RedditError, match="ReadTimeout"):
+        read(client)
+
+
+def test_an_answer_without_measure_is_not_kept(client: RedditClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reddit_etl.client.LARGEST", 10)
+    with pytest.raises(RedditError, match="ContentDecodingError"):
+        read(client)
 
 
 def test_observed_at_is_the_moment_of_the_page_by_the_clock_that_was_given(

@@ -1,5 +1,7 @@
 """The main job from end to end: PRAW over HTTP, a lake in a folder, DuckDB."""
 
+import errno
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -279,3 +281,32 @@ def test_a_stranger_s_file_among_the_receipts_disturbs_no_run(pipeline: Pipeline
     pipeline.run(HOUR, limit=100)
     (pipeline.lake / "receipts/dt=2026-11-23/hr=04" / name).write_text("what is this")
     assert pipeline.run(NEXT, limit=100) == 0
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"v": 2}', "\x00\xff"], ids=repr)
+@pytest.mark.parametrize("step", ["extract", "transform"])
+def test_a_receipt_that_cannot_be_read_keeps_no_hour_from_being_extracted(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture, step: str, content: str
+) -> None:
+    assert pipeline.run(HOUR, limit=100) == 0
+    [broken] = pipeline.lake.glob(f"receipts/**/{step}-*.json")
+    broken.write_text(content)
+    for later in ("transform", "load")[step == "transform" :]:
+        [receipt] = pipeline.lake.glob(f"receipts/**/{later}-*.json")
+        receipt.unlink()
+    assert pipeline.run(NEXT, limit=100) == TASK_FAILED
+    assert pipeline.rows("SELECT count(*) FROM reddit.load_audit WHERE hour = '2026-11-23T05'") == [(1,)]
+    said = [str(vars(record)["error"]) for record in caplog.records if record.getMessage() == "task failed"]
+    assert any(broken.name in line and "remove it to have it done again" in line for line in said)
+    assert not any("\n" in line for line in said)
+
+
+class FullDisk(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_report_that_cannot_be_printed_fails_no_run(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", FullDisk())
+        assert pipeline.run(HOUR, limit=100) == 0

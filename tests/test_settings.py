@@ -20,6 +20,7 @@ LOGIN = {
     "REDDIT_USER_AGENT": "linux:reddit-etl:0.1 (by /u/somebody)",
 }
 MISCONFIGURED = 78
+CANNOT_ASK = 35
 
 
 def test_without_any_variable_the_sandbox_and_the_embedded_engines_are_chosen() -> None:
@@ -64,7 +65,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has white space"),
         (LOGIN | {"REDDIT_CLIENT_SECRET": " "}, "REDDIT_CLIENT_SECRET missing"),
         (LOGIN | {"REDDIT_USER_AGENT": "python-requests/2"}, "REDDIT_USER_AGENT must look like"),
-        (LOGIN | {"REDDIT_URL": "http://reddit.example.com"}, "REDDIT_URL names 'reddit.example.com'"),
+        (LOGIN | {"REDDIT_URL": "http://reddit.example.com"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1:80@reddit.example.com"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1.example.com:80"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1:99999"}, "REDDIT_URL"),
@@ -119,9 +120,9 @@ def test_a_wrong_parameter_is_one_line_and_nothing_starts(
     ("environment", "names"),
     [
         ({"TRANSFORM_ENGINE": "sparkle"}, "TRANSFORM_ENGINE is 'sparkle'"),
-        ({"LAKE_URL": "gs://bucket"}, "LAKE_URL is 'gs://bucket'"),
+        (LOGIN | {"LAKE_URL": "gs://bucket"}, "LAKE_URL is not understood"),
         ({"WAREHOUSE_URL": "duckdb:///"}, "WAREHOUSE_URL"),
-        (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL begins with 'mysql'"),
+        (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
         ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
         (LOGIN | {"HOUR": "2999-01-01T00"}, "--hour 2999-01-01T00 has not begun"),
     ],
@@ -145,6 +146,7 @@ def test_a_wrong_setting_ends_the_command_with_its_code_and_one_line(
         ("transform_engine=duckdb\n", "", "TRANSFORM_ENGINE is not set"),
         ("subreddits=", "subredits=", "[RedditPipeline] has no setting 'subredits'"),
         ("task_failed=30\n", "", "[retcode] task_failed is not set"),
+        ("scheduling_error=", "schedulin_error=", "[retcode] has no setting 'schedulin_error'"),
         ("[reddit_etl]", "[redit_etl]", "luigi.cfg with [reddit_etl] is not found"),
     ],
     ids=str,
@@ -168,6 +170,27 @@ def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("ExtractPosts", "--subreddit=../../x", "--listing=new", "--limit=5"), "leads out of the lake"),
+        (("ExtractPosts", "--subreddit=python", "--listing=../api", "--limit=5"), "--listings: '../api'"),
+        (("ExtractPosts", "--subreddit=python", "--listing=new", "--limit=-5"), "--limit is -5"),
+        (("ExtractPosts", "--subreddit=Python", "--listing=new", "--limit=5"), "small letters"),
+        (("LoadPosts", '--extracts=["../../../x-new-5"]'), "--extracts: '../../../x-new-5'"),
+        (("LoadPosts", "--extracts=[1]"), "--extracts: '[1]' cannot be read"),
+    ],
+    ids=str,
+)
+def test_a_task_run_alone_takes_no_other_names(tmp_path: Path, arguments: tuple[str, ...], names: str) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
+    done = _luigi(tmp_path, {}, *arguments, "--hour=2026-11-23T04")
+    assert done.returncode in (MISCONFIGURED, CANNOT_ASK)
+    assert names in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.json"))
+
+
 def test_an_unknown_task_or_parameter_is_not_a_success(tmp_path: Path) -> None:
     (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
     assert _luigi(tmp_path, {}, "NoSuchTask").returncode != 0
@@ -184,6 +207,30 @@ def _luigi(folder: Path, environment: dict[str, str], *arguments: str) -> subpro
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "allowed"),
+    [
+        ({"LAKE_URL": "s3://bucket/x"}, True),
+        ({"LAKE_URL": "s3://bucket/x", "REDDIT_URL": "http://127.0.0.1:8080"}, False),
+        (
+            {
+                "LAKE_URL": "s3://bucket/x",
+                "REDDIT_URL": "http://127.0.0.1:8080",
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:5000",
+            },
+            True,
+        ),
+    ],
+    ids=str,
+)
+def test_invented_posts_reach_no_bucket_but_a_stand_in_s(environment: dict[str, str], *, allowed: bool) -> None:
+    if allowed:
+        assert Settings.read(LOGIN | environment).lake_url == "s3://bucket/x"
+    else:
+        with pytest.raises(ConfigurationError, match="unset REDDIT_URL"):
+            Settings.read(LOGIN | environment)
 
 
 def test_refused_credentials_stop_at_once_and_name_the_setting(

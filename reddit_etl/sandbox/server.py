@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import sys
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable
@@ -66,6 +67,11 @@ class RedditServer(ThreadingHTTPServer):
             self.opened, self.used, elapsed = self.opened + elapsed, 0, 0.0
         self.used += 1
         return elapsed
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def start(self) -> str:
         Thread(target=self.serve_forever, args=(self.poll,), name="reddit-sandbox", daemon=True).start()
