@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import praw
 import requests
-import urllib3
 from praw.exceptions import RedditAPIException
-from prawcore import Requestor
 from prawcore.exceptions import BadJSON, OAuthException, Redirect, RequestException, ResponseException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
 from reddit_etl.clock import Clock, utc_now
 from reddit_etl.errors import ConfigurationError, RedditError
+from reddit_etl.requestor import LONGEST_WAIT, TIMEOUT, CountingRequestor, seconds
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +28,11 @@ PAGE = 100  # Reddit's most items a request.
 EMPTY_PAGES = 3  # In a row: then a listing is taken to have ended.
 LISTING_CAP = 1000  # Reddit's most items a listing, https://www.reddit.com/dev/api#listings
 
-TIMEOUT = 16.0  # Seconds of silence on a connection.
-DEADLINE = 60.0  # Seconds for a whole answer.
-LARGEST = 64 << 20  # Bytes of an answer; a page of 100 posts has half a million, ten at the very most.
-CHUNK = 1 << 16
 ATTEMPTS = 6  # Of one page, each of which prawcore may repeat twice for a 5xx.
-LONGEST_WAIT = 600.0  # Seconds; Reddit's rate limit window.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 522})
 REACH = "check the network, the proxy and https://www.redditstatus.com"
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105
 CREDENTIALS = "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET"
-# Reddit's rate limit in requests and seconds, and the most that is believed of each.
-LIMITS = {"x-ratelimit-remaining": 1e9, "x-ratelimit-used": 1e9, "x-ratelimit-reset": LONGEST_WAIT}
 
 
 @dataclass(frozen=True)
@@ -66,49 +57,6 @@ class Transient(RedditError):
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
         self.wait = wait
-
-
-class CountingRequestor(Requestor):
-    """prawcore's HTTP, counted, with our deadline, and with only such headers as prawcore can read."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.sent = 0
-
-    def request(self, *args: Any, timeout: float | None = None, **settings: Any) -> requests.Response:  # noqa: ARG002
-        self.sent += 1
-        deadline = time.monotonic() + DEADLINE
-        response = super().request(*args, timeout=TIMEOUT, **settings, stream=True)
-        try:
-            # The whole answer, as requests would read it, but within bounds: a server that drips never goes silent.
-            response._content = b"".join(_bounded(response, deadline))
-            response._content_consumed = True
-        except requests.RequestException as error:
-            response.close()
-            raise RequestException(error, args, settings) from None
-        _make_readable(response)
-        return response
-
-
-def _bounded(response: requests.Response, deadline: float) -> Iterator[bytes]:
-    """The answer's body as it arrives. Raises what requests raises for one that stalls or breaks off."""
-    size = 0
-    try:
-        while chunk := response.raw.read1(CHUNK, decode_content=True):
-            size += len(chunk)
-            if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout("the answer took too long")
-            if size > LARGEST:
-                raise requests.exceptions.ContentDecodingError("the answer is too large")
-            yield chunk
-    except requests.RequestException:
-        raise
-    except (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.TimeoutError) as error:
-        raise requests.exceptions.ReadTimeout(error) from error
-    except urllib3.exceptions.DecodeError as error:
-        raise requests.exceptions.ContentDecodingError(error) from error
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 class RedditClient:
@@ -261,37 +209,10 @@ def _word(value: object) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in str(value).lower())[:32]
 
 
-def _make_readable(response: requests.Response) -> None:
-    """Leave only headers that prawcore can read: it trusts them, and a malformed one would end the run."""
-    headers = response.headers
-    for name, most in LIMITS.items():
-        number = _seconds(headers.get(name))
-        if number is None:
-            # Without this one, prawcore looks at none of them.
-            headers.pop("x-ratelimit-remaining", None)
-        else:
-            headers[name] = str(int(min(number, most)))
-    if _seconds(headers.get("retry-after")) is None:
-        headers.pop("retry-after", None)
-    # A reason other than those of its table is a KeyError to prawcore; a 401 goes without saying.
-    headers.pop("www-authenticate", None)
-    if response.status_code == 401:
-        headers["www-authenticate"] = 'error="invalid_token"'
-
-
-def _seconds(value: str | None) -> float | None:
-    """A header that counts seconds or requests, None if it cannot be read."""
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
-
-
 def _told_wait(response: requests.Response) -> float | None:
-    told = _seconds(response.headers.get("retry-after"))
+    told = seconds(response.headers.get("retry-after"))
     if told is None and response.status_code == 429:
-        told = _seconds(response.headers.get("x-ratelimit-reset"))
+        told = seconds(response.headers.get("x-ratelimit-reset"))
     return told
 
 

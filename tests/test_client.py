@@ -1,5 +1,7 @@
 """What the client makes of Reddit's answers, good and bad, over real HTTP."""
 
+import gzip
+import json
 import logging
 import math
 import os
@@ -212,16 +214,22 @@ def test_empty_pages_without_end_end_the_listing(reddit: ScriptedReddit, client:
     assert len(reddit.pages) == 3
 
 
+def test_a_compressed_answer_is_read_whole(reddit: ScriptedReddit, client: RedditClient) -> None:
+    body = gzip.compress(json.dumps(page([child(number) for number in range(100)])).encode())
+    reddit.script(pages=repeat(answer(200, body, {"content-encoding": "gzip"})))
+    assert [len(read(client)) for _ in range(3)] == [100, 100, 100]
+
+
 def test_an_answer_that_drips_is_given_up_at_the_deadline(
     client: RedditClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reddit_etl.client.DEADLINE", -1.0)
+    monkeypatch.setattr("reddit_etl.requestor.DEADLINE", -1.0)
     with pytest.raises(RedditError, match="ReadTimeout"):
         read(client)
 
 
 def test_an_answer_without_measure_is_not_kept(client: RedditClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reddit_etl.client.LARGEST", 10)
+    monkeypatch.setattr("reddit_etl.requestor.LARGEST", 10)
     with pytest.raises(RedditError, match="ContentDecodingError"):
         read(client)
 
@@ -351,7 +359,7 @@ def test_a_token_endpoint_out_of_order_is_asked_again(
 def test_a_connection_to_the_token_endpoint_that_breaks_is_made_again(
     reddit: ScriptedReddit, client: RedditClient, monkeypatch: pytest.MonkeyPatch, fault: Act
 ) -> None:
-    monkeypatch.setattr("reddit_etl.client.TIMEOUT", 0.2)
+    monkeypatch.setattr("reddit_etl.requestor.TIMEOUT", 0.2)
     reddit.content = Posts(1)
     reddit.script(logins=[fault])
     assert len(read(client)) == 1
@@ -373,7 +381,7 @@ def test_a_token_that_expires_midway_is_replaced_by_one_new_token(
 def test_silence_on_a_connection_ends_at_the_deadline_and_is_asked_again(
     reddit: ScriptedReddit, client: RedditClient, monkeypatch: pytest.MonkeyPatch, waits: list[float], fault: Act
 ) -> None:
-    monkeypatch.setattr("reddit_etl.client.TIMEOUT", 0.2)
+    monkeypatch.setattr("reddit_etl.requestor.TIMEOUT", 0.2)
     reddit.content = Posts(250)
     reddit.script(pages=[None, *[fault] * 3])
     assert ids(read(client)) == newest(250, of=250)

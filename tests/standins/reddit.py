@@ -159,8 +159,8 @@ class ScriptedHandler(_Handler):
 
 
 def answer(status: int = 200, body: object = "", headers: dict[str, str] | None = None, *, missing: int = 0) -> Act:
-    """An answer to the letter: text as it is, anything else as JSON."""
-    encoded = (body if isinstance(body, str) else json.dumps(body)).encode()
+    """An answer to the letter: bytes and text as they are, anything else as JSON."""
+    encoded = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
     return lambda handler: handler.send(status, encoded, headers or {}, missing)
 
 
