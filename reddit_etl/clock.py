@@ -4,11 +4,9 @@ Times are naive `datetime`s in UTC, the way the lake and the warehouse store the
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-
-HOUR = timedelta(hours=1)
 
 
 def utc_now() -> datetime:
@@ -32,7 +30,3 @@ def clock_in(hour: datetime, *, now: Clock = utc_now) -> Clock:
 def iso(moment: datetime) -> str:
     """`2026-11-23T04:05:06.123456Z`, the form of every time in the lake."""
     return moment.isoformat(timespec="microseconds") + "Z"
-
-
-def from_iso(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=None)
