@@ -1,9 +1,11 @@
 """A warehouse in a DuckDB file, for the embedded run."""
 
 import logging
+import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from threading import Lock
@@ -119,6 +121,16 @@ class DuckDBWarehouse:
         if attempt == 1:
             log.info("the warehouse is open in another process: waiting", extra={"warehouse": self.url})
 
+    def _create(self, scratch: Path) -> None:
+        """Let the file appear whole: of two first runs at once, the other would find half a header in it."""
+        new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.new")
+        try:
+            duck.connect(new, scratch=scratch).close()
+            with suppress(FileExistsError):
+                os.link(new, self.path)
+        finally:
+            new.unlink(missing_ok=True)
+
     @contextmanager
     def _connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Closed after each use, so that others find the file free; what was not committed is rolled back."""
@@ -132,6 +144,8 @@ class DuckDBWarehouse:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             scratch = self.path.with_name(f"{self.path.name}.tmp")
+            if not read_only and self.is_gone():
+                self._create(scratch)
             with (
                 ONE_AT_A_TIME,
                 waiting(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection,

@@ -1,5 +1,6 @@
 """Loads into DuckDB, in any order, broken off, repeated and beside each other."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -514,3 +515,20 @@ def test_another_kind_of_warehouse_is_refused_without_its_secret(url):
 def test_only_what_the_pipeline_keeps_over_observations_comes_from_the_warehouse():
     """So that every other column of a newer state can simply replace the older one."""
     assert [column.name for column in POSTS.columns if column.origin is Origin.WAREHOUSE] == ["first_observed_at"]
+
+
+def test_a_warehouse_file_appears_whole(loads, monkeypatch):
+    """Else the other of two first runs at once finds half a header, and takes it for no database."""
+    whole, link = [], os.link
+
+    def checked(new, path):
+        duckdb.connect(str(new), read_only=True).close()
+        assert not loads.path.exists()
+        whole.append(path)
+        link(new, path)
+
+    monkeypatch.setattr(os, "link", checked)
+    loads.load(post())
+    loads.load(post("b"))
+    assert whole == [loads.path]
+    assert not list(loads.folder.glob(".*"))
