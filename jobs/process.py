@@ -84,7 +84,7 @@ def set_up() -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(LineFormatter(words=sys.stderr.isatty()))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        # botocore, prawcore and urllib3 tell at DEBUG what they send, credentials included.
+        # At DEBUG they tell what they send, credentials included; at WARNING of each retry, as the client does itself.
         for chatty in ("botocore", "boto3", "urllib3", "praw", "prawcore", "smart_open"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in ("luigi", "luigi-interface"):
