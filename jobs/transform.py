@@ -42,8 +42,10 @@ class TransformPosts(ReceiptTask[Transformed]):
             prefix=curated_prefix(self.entity.name, self.hour, self.name, attempt),
         )
         rows = sum(entry.rows for entry in done.objects)
-        if done.records != records or rows > records or (records and not rows):
-            raise TransformError(f"{records} records went in, {done.records} were read and {rows} rows came out")
+        if done.records != records or rows != done.keys or (records and not rows):
+            raise TransformError(
+                f"{records} records went in, {done.records} with {done.keys} keys were read, and {rows} rows came out"
+            )
         receipt = Transformed(
             entity=self.entity.name,
             hour=hour_text(self.hour),

@@ -1,4 +1,4 @@
-"""A lake in an S3 bucket. boto3's own variables say which account, region and endpoint."""
+"""A lake in an S3 bucket."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import boto3
 import smart_open
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from reddit_etl.errors import ConfigurationError, LakeError
+from reddit_etl import aws
+from reddit_etl.errors import LakeError
 from reddit_etl.lake import Lake
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
@@ -24,12 +23,6 @@ FIXES = {
     "PermanentRedirect": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
     "301": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
     "AuthorizationHeaderMalformed": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
-    "ExpiredToken": "the AWS credentials have expired, log in again",
-    "InvalidAccessKeyId": "AWS does not know these credentials, log in again",
-    "SignatureDoesNotMatch": "AWS refuses these credentials, log in again",
-    "NoCredentialsError": "log in to AWS, or give this job a role",
-    "PartialCredentialsError": "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "ProfileNotFound": "set AWS_PROFILE to a profile that there is",
     "ParamValidationError": "name a bucket as S3 allows it",
 }
 # What S3 answers if the object is there, or if another writer of it is at work.
@@ -41,13 +34,7 @@ class S3Lake(Lake):
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        with self._failures(""):
-            try:
-                self._client: Any = boto3.client(
-                    "s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5})
-                )
-            except ValueError as error:
-                raise ConfigurationError(f"AWS_ENDPOINT_URL: {error}: give it like https://host:port") from error
+        self._client = aws.client("s3", place=f"LAKE_URL: {self.url}")
 
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
@@ -110,13 +97,13 @@ class S3Lake(Lake):
     def _failures(self, key: str) -> Iterator[None]:
         place = f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}"
         try:
-            yield
-        except (ClientError, BotoCoreError, OSError, ValueError) as error:
+            with aws.failures(place, LakeError, FIXES):
+                yield
+        except (OSError, ValueError) as error:
             # smart_open hands on what S3 answered as the cause of an OSError or a ValueError.
-            cause = error.__cause__ if isinstance(error.__cause__, ClientError) else error
-            if isinstance(cause, ValueError):
+            if isinstance(error.__cause__, ClientError):
+                with aws.failures(place, LakeError, FIXES):
+                    raise error.__cause__ from error
+            if isinstance(error, ValueError):
                 raise
-            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__
-            if code in FIXES:
-                raise ConfigurationError(f"{place}: {code}: {FIXES[code]}") from error
-            raise LakeError(f"{place}: {' '.join(str(cause).split())}") from error
+            raise LakeError(f"{place}: {' '.join(str(error).split())}") from error

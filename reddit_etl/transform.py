@@ -15,9 +15,10 @@ from reddit_etl.schema import Entity, Sql
 
 @dataclass(frozen=True)
 class Transformation:
-    """How many records were read, and the Parquet objects that were written."""
+    """How many records were read, how many different keys they have, and the Parquet objects that were written."""
 
     records: int
+    keys: int
     objects: tuple[DataObject, ...]
 
 

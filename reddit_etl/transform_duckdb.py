@@ -23,17 +23,17 @@ ROW_GROUP_BYTES = 8_000_000
 def transform(*, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
     """See `TransformEngine`. Writes one object."""
     if not inputs:
-        return Transformation(0, ())
+        return Transformation(0, 0, ())
     with tempfile.TemporaryDirectory(prefix="transform-") as folder:
         scratch = Path(folder)
         output = scratch / "out.parquet"
         files = [lake.verified_file(entry, scratch) for entry in inputs]
-        read, written = to_parquet(entity=entity, inputs=files, output=output, scratch=scratch)
-        return Transformation(read, (lake.add_file(output, f"{prefix}part-00000.parquet", written),))
+        read, keys, written = to_parquet(entity=entity, inputs=files, output=output, scratch=scratch)
+        return Transformation(read, keys, (lake.add_file(output, f"{prefix}part-00000.parquet", written),))
 
 
-def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int]:
-    """From files of records to a Parquet file; gives the number of records read and of rows written."""
+def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int, int]:
+    """From files of records to a Parquet file; gives the numbers of records and keys read and of rows written."""
     columns = {column.name: column.type.sql for column in entity.record}
     try:
         with duck.connect(scratch=scratch) as connection, duck.interruptible():
@@ -47,7 +47,7 @@ def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Pat
                 hive_partitioning=False,
             )
             records.create_view("records")
-            [(read,)] = connection.sql("SELECT count(*) FROM records").fetchall()
+            [(read, keys)] = connection.sql(f"SELECT count(*), count(DISTINCT {entity.key}) FROM records").fetchall()
             connection.execute(
                 f"COPY ({transform_sql(entity)}) TO ? "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES {ROW_GROUP_BYTES})",
@@ -56,4 +56,4 @@ def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Pat
             [(written,)] = connection.read_parquet(duck.exactly(output)).aggregate("count(*)").fetchall()
     except duckdb.Error as error:
         raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
-    return read, written
+    return read, keys, written

@@ -187,7 +187,7 @@ def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
     assert receipt.records + receipt.rejects == len(children)
     assert sum(receipt.reasons.values()) == receipt.rejects
     output = tmp_path / "out.parquet"
-    read, written = to_parquet(
+    read, _, written = to_parquet(
         entity=POSTS,
         inputs=[lake.verified_file(entry, tmp_path) for entry in receipt.objects],
         output=output,

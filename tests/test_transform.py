@@ -28,10 +28,11 @@ def run(folder, *inputs):
     """The counts, and the rows by their keys."""
     paths = [json_lines(folder / f"{number}.jsonl.gz", records) for number, records in enumerate(inputs)]
     output = folder / "out.parquet"
-    counts = to_parquet(entity=POSTS, inputs=paths, output=output, scratch=folder)
+    read, keys, written = to_parquet(entity=POSTS, inputs=paths, output=output, scratch=folder)
     with duckdb.connect() as connection:
         rows = connection.read_parquet(str(output))
-        return counts, {row[0]: dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()}
+        assert keys == written == len(rows)
+        return (read, written), {row[0]: dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()}
 
 
 def test_the_sql_picks_the_newest_by_narrow_keys_and_joins_the_wide_rows():
@@ -209,8 +210,8 @@ def test_no_record_at_all_is_a_file_without_a_row(tmp_path):
     empty.write_bytes(gzip.compress(b""))
     output = tmp_path / "out.parquet"
     some = json_lines(tmp_path / "some.jsonl.gz", [record()])
-    assert to_parquet(entity=POSTS, inputs=[empty, some], output=output, scratch=tmp_path) == (1, 1)
-    assert to_parquet(entity=POSTS, inputs=[empty], output=output, scratch=tmp_path) == (0, 0)
+    assert to_parquet(entity=POSTS, inputs=[empty, some], output=output, scratch=tmp_path) == (1, 1, 1)
+    assert to_parquet(entity=POSTS, inputs=[empty], output=output, scratch=tmp_path) == (0, 0, 0)
     with duckdb.connect() as connection:
         assert connection.read_parquet(str(output)).columns == [column.name for column in POSTS.curated]
 
