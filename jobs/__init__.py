@@ -4,8 +4,9 @@ from jobs import process
 from jobs.extract import ExtractPosts
 from jobs.load import LoadPosts
 from jobs.pipeline import RedditPipeline
+from jobs.publish import PublishPosts
 from jobs.transform import TransformPosts
 
 process.set_up()
 
-__all__ = ["ExtractPosts", "LoadPosts", "RedditPipeline", "TransformPosts"]
+__all__ = ["ExtractPosts", "LoadPosts", "PublishPosts", "RedditPipeline", "TransformPosts"]

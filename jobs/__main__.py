@@ -1,10 +1,11 @@
-"""Beside the pipeline: `python -m jobs query "SELECT …"` and `python -m jobs dictionary`."""
+"""Beside the pipeline: `python -m jobs doctor`, `python -m jobs query "SELECT …"` and `python -m jobs dictionary`."""
 
 import argparse
 import os
 import sys
 
 from jobs import process, resources
+from jobs.doctor import examine
 from reddit_etl.dictionary import dictionary
 from reddit_etl.errors import ConfigurationError, EtlError
 
@@ -32,12 +33,27 @@ def main() -> int:
     query = commands.add_parser("query", help=f"ask the warehouse; prints the first {ROWS:,} rows")
     query.add_argument("sql")
     commands.add_parser("dictionary", help="print the data dictionary")
+    commands.add_parser("doctor", help="try every setting and right that a run needs; ends with 0 if all is well")
     arguments = parser.parse_args()
+    if arguments.command == "doctor":
+        return _doctor()
     if arguments.command == "dictionary":
         print(dictionary())
         return 0
+    return _query(arguments.sql)
+
+
+def _doctor() -> int:
+    good = True
+    for finding in examine():
+        print(finding, flush=True)
+        good = good and finding.good
+    return 0 if good else process.MISCONFIGURED
+
+
+def _query(sql: str) -> int:
     try:
-        columns, rows = resources.warehouse().query(arguments.sql, limit=ROWS + 1)
+        columns, rows = resources.warehouse().query(sql, limit=ROWS + 1)
     except EtlError as error:
         print(error, file=sys.stderr)
         return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1

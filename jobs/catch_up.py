@@ -22,22 +22,23 @@ Work = tuple[datetime, tuple[str, ...]]
 
 
 def unfinished(hour: datetime) -> tuple[list[Work], list[LakeError]]:
-    """The work left in the hours before: extracts that no transformation lists, transformations that are not loaded.
+    """The work left in the hours before: extracts that no transformation lists, transformations that are not loaded,
+    or not published.
 
     The sandbox's are left to the sandbox, and Reddit's to Reddit. An hour whose receipts cannot be read is an error
     that comes with the rest: it must not keep this hour from being extracted.
     """
     work: list[Work] = []
     errors: list[LakeError] = []
-    for then, (extracts, transforms, loads) in sorted(_steps(hour - REACH, hour).items()):
-        if transforms == loads and selection_of(extracts) in loads:
+    for then, (extracts, transforms, done) in sorted(_steps(hour - REACH, hour).items()):
+        if transforms == done and selection_of(extracts) in done:
             continue
         try:
             transformed = {name: _extracts_of(then, name) for name in transforms}
         except LakeError as error:
             errors.append(error)
             continue
-        work += [(then, transformed[name]) for name in sorted(transforms - loads) if all(map(_ours, transformed[name]))]
+        work += [(then, transformed[name]) for name in sorted(transforms - done) if all(map(_ours, transformed[name]))]
         left = extracts.difference(*transformed.values())
         if left:
             work.append((then, tuple(sorted(left))))
@@ -45,9 +46,12 @@ def unfinished(hour: datetime) -> tuple[list[Work], list[LakeError]]:
 
 
 def _steps(begin: datetime, end: datetime) -> dict[datetime, tuple[set[str], set[str], set[str]]]:
-    """By hour, the names of what was extracted, transformed, and loaded into this warehouse."""
+    """By hour, the names of what was extracted and transformed, and of what nothing is left to do for."""
+    ends = {"load": resources.warehouse_name()}
+    if resources.settings().glue_database:
+        ends["publish"] = resources.catalog_name()
     gone = resources.warehouse().is_gone()
-    found: dict[datetime, tuple[set[str], set[str], set[str]]] = {}
+    found: dict[datetime, dict[str, set[str]]] = {}
     for days in range((end.date() - begin.date()).days + 1):
         day = datetime.combine(begin.date() + timedelta(days=days), time.min)
         for key in resources.lake().keys(receipts_of(day)):
@@ -57,17 +61,18 @@ def _steps(begin: datetime, end: datetime) -> dict[datetime, tuple[set[str], set
             then = day + timedelta(hours=int(match["hour"]))
             if not begin <= then < end:
                 continue
-            extracts, transforms, loads = found.setdefault(then, (set(), set(), set()))
-            name = match["name"]
-            if match["step"] == "extract" and _ours(name):
-                extracts.add(name)
-            elif match["step"] == "transform":
-                transforms.add(name)
-            elif match["step"] == "load":
-                selection, _, warehouse = name.partition("-")
-                if warehouse == resources.warehouse_name() and not gone:
-                    loads.add(selection)
-    return found
+            names = found.setdefault(then, {step: set() for step in ("extract", "transform", *ends)})
+            step, name = match["step"], match["name"]
+            if step == "transform" or (step == "extract" and _ours(name)):
+                names[step].add(name)
+            elif step in ends:
+                selection, _, place = name.partition("-")
+                if place == ends[step] and not (step == "load" and gone):
+                    names[step].add(selection)
+    return {
+        then: (names["extract"], names["transform"], set.intersection(*(names[step] for step in ends)))
+        for then, names in found.items()
+    }
 
 
 def _ours(extract: str) -> bool:

@@ -38,6 +38,7 @@ class LoadPosts(ReceiptTask[Loaded]):
             hour=hour,
             lake=resources.lake(),
             objects=transformed.objects,
+            columns=transformed.columns,
         )
         log.info("loaded", extra=self.log_fields() | asdict(counts))
         return Loaded(

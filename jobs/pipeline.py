@@ -15,9 +15,9 @@ from jobs import parameters, resources
 from jobs.catch_up import Work, unfinished
 from jobs.load import LoadPosts
 from jobs.process import held, misconfigured
+from jobs.publish import PublishPosts
 from jobs.settings import check_section
 from reddit_etl.clock import hour_of, utc_now
-from reddit_etl.engines import transform_engine
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.receipt import Extracted, extract_name, hour_text
 
@@ -39,8 +39,9 @@ class RedditPipeline(luigi.Task):
         self._reported = False
         try:
             with held():
-                transform_engine(resources.settings().transform_engine)
                 resources.lake()
+                resources.transform()
+                resources.catalog()
                 resources.warehouse()
             settings = resources.settings()
             check_section("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
@@ -69,11 +70,11 @@ class RedditPipeline(luigi.Task):
 
     @cached_property
     def _was_complete(self) -> bool:
-        return self._load.complete()
+        return all(task.complete() for task in _ends([self._load]))
 
-    def requires(self) -> list[LoadPosts]:
+    def requires(self) -> list[LoadPosts | PublishPosts]:
         _ = self._was_complete
-        return [*self._catch_up, self._load]
+        return _ends([*self._catch_up, self._load])
 
     def complete(self) -> bool:
         """Each run ends with its report, though all the work may have been done before."""
@@ -108,7 +109,7 @@ class RedditPipeline(luigi.Task):
         else:
             yield f"{title}: complete"
             new, updated, known = load.inserted, load.updated, load.stale
-        yield _line("posts seen", seen if load.rows == records else f"{seen}, {load.rows:,} of them different")
+        yield _line("posts seen", seen)
         yield _line("new", f"{new:,}")
         yield _line("updated", f"{updated:,}")
         yield _line("not newer", f"{known:,}")
@@ -121,10 +122,18 @@ class RedditPipeline(luigi.Task):
         for extracted in extracts:
             yield from _troubles(extracted)
         yield _line("lake", resources.lake().url)
+        if resources.settings().glue_database:
+            yield _line("catalog", f"{resources.settings().glue_database} in Athena")
         yield _line("warehouse", resources.warehouse().url)
         python = Path(sys.executable)
         python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
         yield _line("ask it", f'{python} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"')
+
+
+def _ends(loads: list[LoadPosts]) -> list[LoadPosts | PublishPosts]:
+    """The loads, and the catalog's entries of the same rows where a catalog is kept."""
+    publishes = [PublishPosts(hour=load.hour, extracts=load.extracts) for load in loads]
+    return [*loads, *(publishes if resources.catalog() else ())]
 
 
 def _line(name: str, value: str) -> str:

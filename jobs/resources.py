@@ -5,13 +5,18 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from jobs.settings import RedditCredentials, Settings
 from reddit_etl.client import RedditClient
 from reddit_etl.clock import Clock, clock_in, utc_now
-from reddit_etl.engines import open_lake, open_warehouse
+from reddit_etl.engines import open_catalog, open_lake, open_warehouse, transform_engine
 from reddit_etl.lake import Lake
+from reddit_etl.transform import TransformEngine
 from reddit_etl.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from reddit_etl.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +35,39 @@ def lake() -> Lake:
 
 
 @cache
+def transform() -> TransformEngine:
+    return transform_engine(settings().transform_engine, glue_job=settings().glue_job_name)
+
+
+@cache
+def catalog() -> "Catalog | None":
+    database = settings().glue_database
+    return open_catalog(database) if database else None
+
+
+@cache
 def warehouse() -> Warehouse:
-    return open_warehouse(settings().warehouse_url)
+    chosen = settings()
+    return open_warehouse(
+        chosen.warehouse_url,
+        copy_role=chosen.redshift_copy_role,
+        workgroup=chosen.redshift_workgroup,
+        cluster=chosen.redshift_cluster,
+    )
 
 
 def warehouse_name() -> str:
     """A short name for the warehouse, the same for the same one."""
-    return hashlib.sha256(warehouse().url.encode()).hexdigest()[:6]
+    return _short(warehouse().url)
+
+
+def catalog_name() -> str:
+    """A short name for the catalog; the empty one's is never a receipt's."""
+    return _short(settings().glue_database or "")
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def clock(hour: datetime) -> Clock:

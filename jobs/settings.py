@@ -1,8 +1,13 @@
 """Settings enter here: from the environment, else from `[reddit_etl]` in luigi.cfg. Secrets only from the environment.
 
 LAKE_URL              s3://bucket/prefix or a folder
-TRANSFORM_ENGINE      duckdb
-WAREHOUSE_URL         duckdb:///path/to/file.duckdb
+TRANSFORM_ENGINE      duckdb or glue
+GLUE_JOB_NAME         the Glue job of the engine glue
+GLUE_DATABASE         where the catalog of the lake is kept for Athena; without it there is none
+WAREHOUSE_URL         duckdb:///path/to/file.duckdb or redshift+psycopg2://user:password@host:5439/database
+REDSHIFT_COPY_ROLE    ARN of the role by which Redshift reads the lake
+REDSHIFT_WORKGROUP    with this or the next, the job's AWS identity logs in to Redshift: no user and password in the URL
+REDSHIFT_CLUSTER
 REDDIT_CLIENT_ID      with the next two: real Reddit; none of the three: the sandbox
 REDDIT_CLIENT_SECRET
 REDDIT_USER_AGENT     platform:app-id:version (by /u/name)
@@ -10,21 +15,23 @@ REDDIT_URL            another host for Reddit, on this machine only
 """
 
 import configparser
-import ipaddress
 import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from luigi.configuration import get_config
 
 from reddit_etl.errors import ConfigurationError
+from reddit_etl.loopback import is_loopback
+from reddit_etl.warehouse import REDSHIFT
 
 SECTION = "reddit_etl"
-IN_FILE = ("lake_url", "transform_engine", "warehouse_url")
+NEEDED = ("lake_url", "transform_engine", "warehouse_url")
+IN_FILE = (*NEEDED, "glue_job_name", "glue_database", "redshift_copy_role", "redshift_workgroup", "redshift_cluster")
 CREDENTIALS = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
 EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")
 USER_AGENT = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+ \(by /?u/[\w-]{3,20}\)", re.ASCII)
@@ -43,6 +50,11 @@ class Settings:
     transform_engine: str
     warehouse_url: str = field(repr=False)
     """May hold a password."""
+    glue_job_name: str | None
+    glue_database: str | None
+    redshift_copy_role: str | None
+    redshift_workgroup: str | None
+    redshift_cluster: str | None
     credentials: RedditCredentials | None
     """None: the sandbox answers."""
     reddit_url: str | None
@@ -51,11 +63,11 @@ class Settings:
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises ConfigurationError, which names the setting and the fix."""
         _check_file()
-        values = {name: _value(name, environment) for name in IN_FILE}
+        values: dict[str, Any] = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
         reddit_url = _loopback(environment.get("REDDIT_URL"))
         for name, own, endpoint in (
-            ("LAKE_URL", ":" not in values["lake_url"], environment.get("AWS_ENDPOINT_URL", "")),
+            ("LAKE_URL", ":" not in str(values["lake_url"]), environment.get("AWS_ENDPOINT_URL", "")),
             ("WAREHOUSE_URL", values["warehouse_url"].startswith("duckdb:"), values["warehouse_url"]),
         ):
             # A test may bring stand-ins for Reddit and for AWS together; neither is ever mixed with the real other.
@@ -65,6 +77,7 @@ class Settings:
                     f"{name} is not of this machine, so only real Reddit is loaded: "
                     f"set {', '.join(CREDENTIALS)}, and unset REDDIT_URL"
                 )
+        _check_engines(values)
         return cls(**values, credentials=credentials, reddit_url=reddit_url)
 
     @property
@@ -97,16 +110,36 @@ def check_section(section: str, known: Collection[str]) -> None:
             raise ConfigurationError(f"luigi.cfg: [{section}] has no setting {key!r}: it has {', '.join(known)}")
 
 
-def _value(name: str, environment: Mapping[str, str]) -> str:
+def _value(name: str, environment: Mapping[str, str]) -> str | None:
     try:
         value = environment.get(name.upper()) or get_config().get(SECTION, name, None)
     except configparser.Error as error:
         raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name}: {' '.join(str(error).split())}") from error
     if not value:
-        raise ConfigurationError(f"{name.upper()} is not set: set it, or {name} in luigi.cfg's [{SECTION}]")
+        if name in NEEDED:
+            raise ConfigurationError(f"{name.upper()} is not set: set it, or {name} in luigi.cfg's [{SECTION}]")
+        return None
     if value != value.strip():
         raise ConfigurationError(f"{name.upper()} has white space around it: set it without")
     return str(value)
+
+
+def _check_engines(values: Mapping[str, str | None]) -> None:
+    """What an engine of AWS needs beside its own setting."""
+    glue, redshift = values["transform_engine"] == "glue", str(values["warehouse_url"]).startswith(REDSHIFT)
+    for chosen, setting, needed in (
+        (glue, "TRANSFORM_ENGINE is glue", "glue_job_name"),
+        (redshift, "WAREHOUSE_URL is Redshift's", "redshift_copy_role"),
+    ):
+        if chosen and not values[needed]:
+            raise ConfigurationError(f"{setting}, and {needed.upper()} is not set: set it")
+    for chosen, setting in (
+        (glue, "TRANSFORM_ENGINE is glue"),
+        (redshift, "WAREHOUSE_URL is Redshift's"),
+        (values["glue_database"] is not None, "GLUE_DATABASE is set"),
+    ):
+        if chosen and not str(values["lake_url"]).startswith("s3://"):
+            raise ConfigurationError(f"{setting}, and LAKE_URL is not s3://bucket/prefix: set it to one")
 
 
 def _credentials(environment: Mapping[str, str]) -> RedditCredentials | None:
@@ -129,8 +162,7 @@ def _credentials(environment: Mapping[str, str]) -> RedditCredentials | None:
 def _is_loopback(url: str) -> bool:
     """Whether the URL names this machine."""
     try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return is_loopback(urlsplit(url).hostname)
     except ValueError:
         return False
 

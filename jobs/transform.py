@@ -5,7 +5,6 @@ from jobs.extract import ExtractPosts
 from jobs.parameters import NamesParameter
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
-from reddit_etl.engines import transform_engine
 from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.receipt import Transformed, curated_prefix, extract_parts, hour_text, selection_of
 
@@ -32,19 +31,19 @@ class TransformPosts(ReceiptTask[Transformed]):
         return tasks
 
     def work(self, attempt: str) -> Transformed:
-        transform = transform_engine(resources.settings().transform_engine)
         extracts = [task.receipt.read() for task in self.requires()]
         records = sum(extracted.records for extracted in extracts)
-        done = transform(
+        done = resources.transform()(
             entity=self.entity,
             lake=resources.lake(),
             inputs=[entry for extracted in extracts for entry in extracted.objects],
             prefix=curated_prefix(self.entity.name, self.hour, self.name, attempt),
         )
         rows = sum(entry.rows for entry in done.objects)
-        if done.records != records or rows != done.keys or (records and not rows):
+        if done.records != records or rows != done.observations or (records and not rows):
             raise TransformError(
-                f"{records} records went in, {done.records} with {done.keys} keys were read, and {rows} rows came out"
+                f"{records} records went in, {done.records} were read, of {done.observations} observations, "
+                f"and {rows} rows came out"
             )
         receipt = Transformed(
             entity=self.entity.name,
@@ -54,6 +53,7 @@ class TransformPosts(ReceiptTask[Transformed]):
             extracts=sorted(self.extracts),
             records=records,
             objects=done.objects,
+            columns={column.name: column.type.sql for column in self.entity.curated},
         )
         log.info("transformed", extra=self.log_fields() | {"records": records, "rows": rows})
         return receipt

@@ -21,5 +21,9 @@ class TransformError(EtlError):
     """The transformation failed, or its counts do not add up."""
 
 
+class CatalogError(EtlError):
+    """The catalog could not be reached, or refused the table."""
+
+
 class WarehouseError(EtlError):
     """The warehouse could not be reached, or refused the load."""

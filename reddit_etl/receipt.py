@@ -19,7 +19,7 @@ REDDIT = "reddit"
 EXTRACT = re.compile(r"((?P<source>[a-z]+)\.)?(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>extract|transform|load)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>extract|transform|publish|load)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
 
@@ -99,10 +99,20 @@ class Transformed(Receipt):
     """The names of the extracts that went in."""
     records: int
     objects: tuple[DataObject, ...]
+    columns: dict[str, str] = field(default_factory=dict)
+    """The objects' own columns, in their order, each with its SQL type; not said by the oldest receipts."""
 
     @property
     def rows(self) -> int:
         return sum(entry.rows for entry in self.objects)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published(Receipt):
+    """The catalog's entry for one transformation's rows."""
+
+    location: str | None
+    """The partition's; None where there were no rows."""
 
 
 @dataclass(frozen=True, kw_only=True)

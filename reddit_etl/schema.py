@@ -80,6 +80,8 @@ class Entity:
     kind: str
     """Reddit's prefix for the kind of thing, `t3` for posts."""
     key: str
+    sort: str
+    """The column that most questions are limited by."""
     columns: tuple[Column, ...]
 
     @property

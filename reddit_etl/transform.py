@@ -1,7 +1,10 @@
-"""The transformation over the set: newest observation per key, and what is derived from columns.
+"""The transformation over the set: each observation once, and what is derived from columns.
 
-One SQL text, made from the entity, that every engine runs over a relation `records`. It picks the newest records by
-their narrow keys first and fetches the wide rows after, which keeps 100,000 posts within the container's memory.
+One SQL text, made from the entity, that every engine runs over a relation `records`. It picks the records by their
+narrow keys first and fetches the wide rows after, which keeps 100,000 posts within the container's memory.
+
+A post that two listings of an hour show is observed twice, at two moments, and both are kept: what is known in the end
+must not depend on which listings happened to be transformed together.
 """
 
 from collections.abc import Sequence
@@ -15,10 +18,10 @@ from reddit_etl.schema import Entity, Sql
 
 @dataclass(frozen=True)
 class Transformation:
-    """How many records were read, how many different keys they have, and the Parquet objects that were written."""
+    """How many records were read, how many observations they are, and the Parquet objects that were written."""
 
     records: int
-    keys: int
+    observations: int
     objects: tuple[DataObject, ...]
 
 
@@ -27,6 +30,18 @@ class TransformEngine(Protocol):
 
     def __call__(self, *, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
         """Read the records of just these objects, and write Parquet below the prefix. Raises `TransformError`."""
+
+    def check(self) -> str:
+        """Try what can be tried without a run; gives what was found. Raises `TransformError`."""
+
+
+def count_sql(entity: Entity) -> str:
+    """Counts the records and the observations."""
+    return f"""\
+SELECT
+  (SELECT COUNT(*) FROM records) AS records,
+  (SELECT COUNT(*) FROM (SELECT DISTINCT {entity.key}, observed_at FROM records) AS observed) AS observations
+"""
 
 
 def transform_sql(entity: Entity) -> str:
@@ -39,12 +54,12 @@ WITH ranked AS (
   SELECT
     listing AS picked_listing,
     place AS picked_place,
-    ROW_NUMBER() OVER (PARTITION BY {entity.key} ORDER BY observed_at DESC, listing, place) AS age
+    ROW_NUMBER() OVER (PARTITION BY {entity.key}, observed_at ORDER BY listing, place) AS copy_number
   FROM records
 )
 SELECT
 {columns}
 FROM records
 JOIN ranked ON picked_listing = listing AND picked_place = place
-WHERE age = 1
+WHERE copy_number = 1
 """

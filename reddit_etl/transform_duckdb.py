@@ -11,7 +11,7 @@ from reddit_etl.errors import TransformError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
-from reddit_etl.transform import Transformation, transform_sql
+from reddit_etl.transform import Transformation, count_sql, transform_sql
 
 # A record's texts come to 82 kB, and a character to six bytes at most as JSON writes it. Twice this is the reader's
 # buffer.
@@ -20,20 +20,28 @@ LONGEST_LINE = 1 << 20
 ROW_GROUP_BYTES = 8_000_000
 
 
-def transform(*, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
-    """See `TransformEngine`. Writes one object."""
-    if not inputs:
-        return Transformation(0, 0, ())
-    with tempfile.TemporaryDirectory(prefix="transform-") as folder:
-        scratch = Path(folder)
-        output = scratch / "out.parquet"
-        files = [lake.verified_file(entry, scratch) for entry in inputs]
-        read, keys, written = to_parquet(entity=entity, inputs=files, output=output, scratch=scratch)
-        return Transformation(read, keys, (lake.add_file(output, f"{prefix}part-00000.parquet", written),))
+class DuckDBTransform:
+    """See `TransformEngine`."""
+
+    def __call__(self, *, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
+        """Writes one object."""
+        if not inputs:
+            return Transformation(0, 0, ())
+        with tempfile.TemporaryDirectory(prefix="transform-") as folder:
+            scratch = Path(folder)
+            output = scratch / "out.parquet"
+            files = [lake.verified_file(entry, scratch) for entry in inputs]
+            read, observed, written = to_parquet(entity=entity, inputs=files, output=output, scratch=scratch)
+            return Transformation(read, observed, (lake.add_file(output, f"{prefix}part-00000.parquet", written),))
+
+    def check(self) -> str:
+        """The scratch space is all that it needs."""
+        with tempfile.TemporaryDirectory(prefix="transform-") as folder:
+            return f"DuckDB runs in this process, with scratch files in {Path(folder).parent}"
 
 
 def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int, int]:
-    """From files of records to a Parquet file; gives the numbers of records and keys read and of rows written."""
+    """From files of records to a Parquet file; gives the numbers of records, observations, and rows written."""
     columns = {column.name: column.type.sql for column in entity.record}
     try:
         with duck.connect(scratch=scratch) as connection, duck.interruptible():
@@ -47,7 +55,7 @@ def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Pat
                 hive_partitioning=False,
             )
             records.create_view("records")
-            [(read, keys)] = connection.sql(f"SELECT count(*), count(DISTINCT {entity.key}) FROM records").fetchall()
+            [(read, observed)] = connection.sql(count_sql(entity)).fetchall()
             connection.execute(
                 f"COPY ({transform_sql(entity)}) TO ? "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES {ROW_GROUP_BYTES})",
@@ -56,4 +64,4 @@ def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Pat
             [(written,)] = connection.read_parquet(duck.exactly(output)).aggregate("count(*)").fetchall()
     except duckdb.Error as error:
         raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
-    return read, keys, written
+    return read, observed, written

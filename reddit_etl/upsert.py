@@ -3,7 +3,7 @@
 The warehouse never goes back in time. `posts` holds the newest state of each post and `post_metrics` every
 observation, whatever the order, repetition or overlap of the loads. Redshift's MERGE takes no condition beside
 equality, so what is not newer leaves the staging table before it; and Redshift enforces no keys, so doubles and null
-keys are looked for here.
+keys are looked for here. How the rows are grouped into loads makes no difference either.
 
 Expects the rows in a temporary table `staged` with the entity's curated columns, in a transaction.
 """
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from reddit_etl.schema import BIGINT, TIMESTAMP, Column, Entity, Origin, varchar
 
 SCHEMA = "reddit"
+COUNT_STAGED = "SELECT COUNT(*) FROM staged"
+LOCK = f"LOCK TABLE {SCHEMA}.load_audit"
 
 AUDIT = (
     Column("load_id", varchar(256), Origin.WAREHOUSE, "The transformation that was loaded."),
@@ -35,6 +37,8 @@ AUDIT = (
 class Table:
     name: str
     columns: tuple[Column, ...]
+    storage: str
+    """Where Redshift keeps the rows: which of them lie together, and in which order."""
 
     @property
     def path(self) -> str:
@@ -44,17 +48,23 @@ class Table:
 def tables(entity: Entity) -> tuple[Table, Table, Table]:
     """What a warehouse holds for an entity: its newest states, its observations, the loads."""
     return (
-        Table(entity.name, entity.table),
-        Table(entity.metrics_table, entity.metrics),
-        Table("load_audit", AUDIT),
+        Table(entity.name, entity.table, f"{together(entity)} SORTKEY ({entity.sort})"),
+        Table(entity.metrics_table, entity.metrics, f"{together(entity)} SORTKEY (observed_at)"),
+        Table("load_audit", AUDIT, "DISTSTYLE ALL SORTKEY (loaded_at)"),
     )
 
 
-def create(table: Table) -> list[str]:
-    """DDL for a table that is not there."""
+def together(entity: Entity) -> str:
+    """All rows of a post lie on one node of Redshift: a load joins them without moving any."""
+    return f"DISTSTYLE KEY DISTKEY ({entity.key})"
+
+
+def create(table: Table, *, storage: bool) -> list[str]:
+    """DDL for a table that is not there; DuckDB takes no word about storage."""
     columns = ",\n".join(f"  {column.name} {column.type.sql}" for column in table.columns)
     comments = [_comment(table, column) for column in table.columns]
-    return [f"CREATE TABLE {table.path} (\n{columns}\n)", *comments]
+    where = f"\n{table.storage}" if storage else ""
+    return [f"CREATE TABLE {table.path} (\n{columns}\n){where}", *comments]
 
 
 def add_column(table: Table, column: Column) -> list[str]:
@@ -67,9 +77,38 @@ def _comment(table: Table, column: Column) -> str:
     return f"COMMENT ON COLUMN {table.path}.{column.name} IS '{text}'"
 
 
+def null_keys(entity: Entity) -> str:
+    """Counts the rows that cannot be told apart or put in order."""
+    return f"SELECT COUNT(*) FROM staged WHERE {entity.key} IS NULL OR observed_at IS NULL"
+
+
+def observe(entity: Entity) -> str:
+    """Keeps each new observation once."""
+    metrics = f"{SCHEMA}.{entity.metrics_table}"
+    names = _names(entity.metrics)
+    return f"""\
+INSERT INTO {metrics} ({names})
+SELECT {_names(entity.metrics, "seen")}
+FROM (
+  SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {entity.key}, observed_at ORDER BY {names}) AS copy_number
+  FROM staged
+) AS seen
+LEFT JOIN {metrics} AS known ON known.{entity.key} = seen.{entity.key} AND known.observed_at = seen.observed_at
+WHERE seen.copy_number = 1 AND known.{entity.key} IS NULL"""
+
+
+def earliest(entity: Entity) -> str:
+    """Sets the first observation of each staged key aside, before only the newest is left."""
+    return f"""\
+CREATE TEMPORARY TABLE earliest AS
+SELECT {entity.key}, MIN(observed_at) AS observed_at
+FROM staged
+GROUP BY {entity.key}"""
+
+
 def count_doubles(entity: Entity) -> str:
-    """Counts the rows too many; none come from a transformation, whose keys are unique."""
-    return f"SELECT COUNT(*) - COUNT(DISTINCT {entity.key}) FROM staged WHERE {entity.key} IS NOT NULL"
+    """Counts the rows too many: a post that several listings show is observed more than once."""
+    return f"SELECT COUNT(*) - COUNT(DISTINCT {entity.key}) FROM staged"
 
 
 def deduplicate(entity: Entity) -> list[str]:
@@ -88,31 +127,6 @@ WHERE age = 1""",
         f"INSERT INTO staged ({columns}) SELECT {columns} FROM singled",
         "DROP TABLE singled",
     ]
-
-
-def null_keys(entity: Entity) -> str:
-    """Counts the rows that cannot be told apart or put in order."""
-    return f"SELECT COUNT(*) FROM staged WHERE {entity.key} IS NULL OR observed_at IS NULL"
-
-
-def observe(entity: Entity) -> str:
-    """Keeps each new observation once."""
-    metrics = f"{SCHEMA}.{entity.metrics_table}"
-    return f"""\
-INSERT INTO {metrics} ({_names(entity.metrics)})
-SELECT {_names(entity.metrics, "staged")}
-FROM staged
-LEFT JOIN {metrics} AS known ON known.{entity.key} = staged.{entity.key} AND known.observed_at = staged.observed_at
-WHERE known.{entity.key} IS NULL"""
-
-
-def backdate(entity: Entity) -> str:
-    """An observation that arrives late may be the first one."""
-    table = f"{SCHEMA}.{entity.name}"
-    return f"""\
-UPDATE {table} SET first_observed_at = staged.observed_at
-FROM staged
-WHERE {table}.{entity.key} = staged.{entity.key} AND staged.observed_at < {table}.first_observed_at"""
 
 
 def drop_stale(entity: Entity) -> str:
@@ -143,10 +157,27 @@ WHEN NOT MATCHED THEN INSERT ({_names(entity.curated)}, first_observed_at)
 VALUES ({_names(entity.curated, "staged")}, staged.observed_at)"""
 
 
+def backdate(entity: Entity) -> list[str]:
+    """An observation that arrives late, or with a newer one, may be the first one."""
+    table = f"{SCHEMA}.{entity.name}"
+    return [
+        f"""\
+UPDATE {table} SET first_observed_at = earliest.observed_at
+FROM earliest
+WHERE {table}.{entity.key} = earliest.{entity.key} AND earliest.observed_at < {table}.first_observed_at""",
+        "DROP TABLE earliest",
+    ]
+
+
 def audit(placeholder: str) -> str:
     """Says that the load happened; `placeholder` is how the driver marks a bound value."""
     values = ", ".join([placeholder] * len(AUDIT))
     return f"INSERT INTO {SCHEMA}.load_audit ({_names(AUDIT)}) VALUES ({values})"
+
+
+def find_columns(placeholder: str) -> str:
+    """The tables and columns that there are in a schema."""
+    return f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = {placeholder}"
 
 
 def find_audit(placeholder: str) -> str:

@@ -1,14 +1,20 @@
-"""The warehouse: what a load is, and which warehouse a URL means."""
+"""The warehouse: what a load is, and what every load does in its transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
+from reddit_etl import upsert
+from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
 
 DUCKDB = "duckdb:///"
+REDSHIFT = "redshift+psycopg2://"
+
+Execute = Callable[[str], Any]
+"""Runs a statement in an open transaction; a query's answer has `fetchall()`."""
 
 
 @dataclass(frozen=True)
@@ -20,19 +26,83 @@ class LoadCounts:
     updated: int
     stale: int
 
+    def __add__(self, other: Self) -> "LoadCounts":
+        return LoadCounts(
+            self.staged + other.staged,
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.stale + other.stale,
+        )
+
 
 class Warehouse(Protocol):
     url: str
     """Without a password."""
 
-    def load(self, *, entity: Entity, load_id: str, hour: str, lake: Lake, objects: Sequence[DataObject]) -> LoadCounts:
+    def load(
+        self,
+        *,
+        entity: Entity,
+        load_id: str,
+        hour: str,
+        lake: Lake,
+        objects: Sequence[DataObject],
+        columns: Mapping[str, str],
+    ) -> LoadCounts:
         """Upsert the rows of Parquet objects, all of them, in one transaction, once per `load_id`.
 
-        A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
+        `columns` are the files' own, in their order, each with its SQL type. A load that was committed before is not
+        repeated: its counts are given again. Raises `WarehouseError`.
         """
 
     def is_gone(self) -> bool:
         """True only if it is certain, without asking anybody, that nothing is in it, whatever was loaded before."""
 
+    def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
+        """Try what a load needs a right for, and keep nothing of it; gives what was found.
+
+        `probe` is an object of the lake with one line, `{"probe": "ok"}`. Raises `WarehouseError`.
+        """
+
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """The column names and the first `limit` rows of a query that changes nothing."""
+
+
+def definitions(entity: Entity, found: Iterable[tuple[str, str]], *, storage: bool) -> list[str]:
+    """The DDL of what is missing, where `found` are tables and their columns; nothing is ever dropped."""
+    known: dict[str, set[str]] = {}
+    for name, column in found:
+        known.setdefault(name, set()).add(column)
+    statements: list[str] = []
+    for table in upsert.tables(entity):
+        if table.name not in known:
+            statements += upsert.create(table, storage=storage)
+        else:
+            gained = [column for column in table.columns if column.name not in known[table.name]]
+            statements += [text for column in gained for text in upsert.add_column(table, column)]
+    return statements
+
+
+def upsert_staged(entity: Entity, execute: Execute) -> LoadCounts:
+    """Move what is in `staged` into the tables. Raises `WarehouseError` for rows that cannot be told apart."""
+    staged = count(execute, upsert.COUNT_STAGED)
+    if count(execute, upsert.null_keys(entity)):
+        raise WarehouseError(f"{entity.name} without a key or a time came from the transformation")
+    execute(upsert.observe(entity))
+    execute(upsert.earliest(entity))
+    if count(execute, upsert.count_doubles(entity)):
+        for statement in upsert.deduplicate(entity):
+            execute(statement)
+    execute(upsert.drop_stale(entity))
+    fresh = count(execute, upsert.COUNT_STAGED)
+    known = count(execute, upsert.count_known(entity))
+    execute(upsert.merge(entity))
+    for statement in upsert.backdate(entity):
+        execute(statement)
+    return LoadCounts(staged=staged, inserted=fresh - known, updated=known, stale=staged - fresh)
+
+
+def count(execute: Execute, sql: str) -> int:
+    """The one number that a query gives."""
+    [(number,)] = execute(sql).fetchall()
+    return int(number)

@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
@@ -19,7 +19,7 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
-from reddit_etl.warehouse import DUCKDB, LoadCounts
+from reddit_etl.warehouse import DUCKDB, LoadCounts, definitions, upsert_staged
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +39,23 @@ class DuckDBWarehouse:
         self.path = path.expanduser().absolute()
         self.url = f"{DUCKDB}{self.path}"
 
-    def load(self, *, entity: Entity, load_id: str, hour: str, lake: Lake, objects: Sequence[DataObject]) -> LoadCounts:
-        """See `Warehouse`."""
+    def load(
+        self,
+        *,
+        entity: Entity,
+        load_id: str,
+        hour: str,
+        lake: Lake,
+        objects: Sequence[DataObject],
+        columns: Mapping[str, str],  # noqa: ARG002
+    ) -> LoadCounts:
+        """See `Warehouse`. DuckDB asks the files for their columns."""
         rows = sum(entry.rows for entry in objects)
         with tempfile.TemporaryDirectory(prefix="load-") as scratch:
             files = [lake.verified_file(entry, Path(scratch)) for entry in objects]
             with self._connection() as connection:
                 connection.begin()
-                self._prepare(connection, entity)
+                self._define(connection, entity)
                 known = connection.execute(upsert.find_audit("?"), [load_id]).fetchone()
                 if known:
                     connection.rollback()
@@ -60,6 +69,18 @@ class DuckDBWarehouse:
     def is_gone(self) -> bool:
         """See `Warehouse`."""
         return not self.path.exists()
+
+    def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:  # noqa: ARG002
+        """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""
+        folder = next(parent for parent in self.path.parents if parent.exists())
+        if self.is_gone() and not os.access(folder, os.W_OK | os.X_OK):
+            raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {folder} may not be written to")
+        if not self.is_gone():
+            with self._connection() as connection:
+                connection.begin()
+                self._define(connection, entity)
+                connection.rollback()
+        return f"{self.url} {'will be made by the first load' if self.is_gone() else 'can be written'}"
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
@@ -75,47 +96,24 @@ class DuckDBWarehouse:
             except duckdb.Error as error:
                 raise WarehouseError(f"query: {' '.join(str(error).split())}") from error
 
-    def _prepare(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
-        """Create what is missing, add what the definition gained; nothing is ever dropped."""
+    def _define(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
+        """Make what is missing."""
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {upsert.SCHEMA}")
-        found: dict[str, set[str]] = {}
-        for table, column in connection.execute(
-            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?", [upsert.SCHEMA]
-        ).fetchall():
-            found.setdefault(table, set()).add(column)
-        for table in upsert.tables(entity):
-            if table.name not in found:
-                statements = upsert.create(table)
-            else:
-                missing = [column for column in table.columns if column.name not in found[table.name]]
-                statements = [text for column in missing for text in upsert.add_column(table, column)]
-            for statement in statements:
-                connection.execute(statement)
+        found = connection.execute(upsert.find_columns("?"), [upsert.SCHEMA]).fetchall()
+        for statement in definitions(entity, found, storage=False):
+            connection.execute(statement)
 
     def _upsert(
         self, connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path], rows: int
     ) -> LoadCounts:
         columns = ", ".join(f"{column.name} {column.type.sql}" for column in entity.curated)
         connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE staged ({columns})")
-        staged = inserted = updated = 0
+        counts = LoadCounts(0, 0, 0, 0)
         for _ in _stage(connection, entity, files):
-            staged += _count(connection, "SELECT COUNT(*) FROM staged")
-            if _count(connection, upsert.null_keys(entity)):
-                raise WarehouseError(f"{entity.name} without a key or a time came from the transformation")
-            if _count(connection, upsert.count_doubles(entity)):
-                for statement in upsert.deduplicate(entity):
-                    connection.execute(statement)
-            connection.execute(upsert.observe(entity))
-            connection.execute(upsert.backdate(entity))
-            connection.execute(upsert.drop_stale(entity))
-            fresh = _count(connection, "SELECT COUNT(*) FROM staged")
-            known = _count(connection, upsert.count_known(entity))
-            connection.execute(upsert.merge(entity))
-            updated += known
-            inserted += fresh - known
-        if staged != rows:
-            raise WarehouseError(f"{staged} rows arrived where the receipt lists {rows}")
-        return LoadCounts(staged=staged, inserted=inserted, updated=updated, stale=staged - inserted - updated)
+            counts += upsert_staged(entity, connection.execute)
+        if counts.staged != rows:
+            raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
+        return counts
 
     def _say_waiting(self, attempt: int) -> None:
         if attempt == 1:
@@ -178,8 +176,3 @@ def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Pa
             )
             begin += rows
             yield
-
-
-def _count(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    [(count,)] = connection.execute(sql).fetchall()
-    return int(count)

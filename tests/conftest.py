@@ -101,15 +101,16 @@ class Pipeline:
 def forget_run() -> None:
     """What one process keeps between its tasks, a new process does not have."""
     Register.clear_instance_cache()
-    for kept in (resources.settings, resources.lake, resources.warehouse, resources.reddit):
-        kept.cache_clear()
+    for kept in vars(resources).values():
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's reaches a test."""
     for name in list(os.environ):
-        if name.startswith(("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_", "AWS_", "praw_")):
+        if name.startswith(("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")):
             monkeypatch.delenv(name)
 
 

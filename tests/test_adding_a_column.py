@@ -34,7 +34,7 @@ with JsonLines(lake, f"raw/{name}.jsonl.gz") as lines:
     lines.write(to_record(POSTS, json.loads(sys.stdin.read()), observation).values)
 done = transform_engine("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(), prefix=f"curated/{name}/")
 counts = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}").load(
-    entity=POSTS, load_id=name, hour=name, lake=lake, objects=done.objects
+    entity=POSTS, load_id=name, hour=name, lake=lake, objects=done.objects, columns={}
 )
 print(json.dumps([counts.inserted, counts.updated, "num_crossposts" in dictionary()]))
 """

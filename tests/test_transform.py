@@ -18,24 +18,32 @@ from reddit_etl.record import Record, to_record
 from reddit_etl.transform import transform_sql
 from reddit_etl.transform_duckdb import to_parquet
 from tests.standins.odd import odd_payload
-from tests.standins.posts import MINUTE, NOON, json_lines, record
+from tests.standins.posts import NOON, json_lines, record
 from tests.standins.things import THINGS
 
 transform = transform_engine("duckdb")
 
 
-def run(folder, *inputs):
-    """The counts, and the rows by their keys."""
+def rows_of(folder, *inputs):
+    """The rows that come out of these records, as many as the counts say."""
     paths = [json_lines(folder / f"{number}.jsonl.gz", records) for number, records in enumerate(inputs)]
     output = folder / "out.parquet"
-    read, keys, written = to_parquet(entity=POSTS, inputs=paths, output=output, scratch=folder)
+    read, observed, written = to_parquet(entity=POSTS, inputs=paths, output=output, scratch=folder)
     with duckdb.connect() as connection:
-        rows = connection.read_parquet(str(output))
-        assert keys == written == len(rows)
-        return (read, written), {row[0]: dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()}
+        answer = connection.read_parquet(str(output))
+        rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.fetchall()]
+    assert observed == written == len(rows)
+    assert read == sum(map(len, inputs))
+    return rows
 
 
-def test_the_sql_picks_the_newest_by_narrow_keys_and_joins_the_wide_rows():
+def run(folder, *inputs):
+    """The counts of records and rows, and the rows by their keys."""
+    rows = rows_of(folder, *inputs)
+    return (sum(map(len, inputs)), len(rows)), {row["post_id"]: row for row in rows}
+
+
+def test_the_sql_picks_each_observation_by_narrow_keys_and_joins_the_wide_rows():
     assert (
         transform_sql(THINGS)
         == """\
@@ -43,7 +51,7 @@ WITH ranked AS (
   SELECT
     listing AS picked_listing,
     place AS picked_place,
-    ROW_NUMBER() OVER (PARTITION BY thing_id ORDER BY observed_at DESC, listing, place) AS age
+    ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY listing, place) AS copy_number
   FROM records
 )
 SELECT
@@ -55,7 +63,7 @@ SELECT
   observed_at
 FROM records
 JOIN ranked ON picked_listing = listing AND picked_place = place
-WHERE age = 1
+WHERE copy_number = 1
 """
     )
 
@@ -94,7 +102,7 @@ def test_a_record_becomes_a_row(tmp_path):
     }
 
 
-def test_of_a_post_in_several_listings_the_newest_observation_wins(tmp_path):
+def test_each_observation_of_a_post_in_several_listings_is_kept(tmp_path):
     early = {"listing": "python-new-100", "seen": NOON}
     late = {"listing": "python-hot-100", "seen": NOON + timedelta(microseconds=1)}
     new = [record("abc", score=1, place=1, **early), record("def", score=2, place=2, **early)]
@@ -102,9 +110,12 @@ def test_of_a_post_in_several_listings_the_newest_observation_wins(tmp_path):
     for order, inputs in enumerate([(new, hot), (hot, new)]):
         folder = tmp_path / str(order)
         folder.mkdir()
-        counts, rows = run(folder, *inputs)
-        assert counts == (4, 3)
-        assert {post_id: row["score"] for post_id, row in rows.items()} == {"abc": 4, "def": 2, "xyz": 3}
+        assert {(row["post_id"], row["score"]) for row in rows_of(folder, *inputs)} == {
+            ("abc", 1),
+            ("abc", 4),
+            ("def", 2),
+            ("xyz", 3),
+        }
 
 
 def test_observations_of_the_same_moment_are_decided_by_listing_and_place(tmp_path):
@@ -275,11 +286,8 @@ def test_an_engine_that_there_is_not_is_refused_with_what_to_give():
         transform_engine("spark")
 
 
-def test_the_newest_of_many_is_found_over_more_rows_than_a_row_group(tmp_path):
-    hours = [
-        [record(f"p{n}", seen=NOON + hour * 60 * MINUTE, listing=f"l-{hour}", place=n, score=hour) for n in range(3000)]
-        for hour in range(3)
-    ]
-    counts, rows = run(tmp_path, hours[1], hours[2], hours[0])
-    assert counts == (9000, 3000)
-    assert {row["score"] for row in rows.values()} == {2}
+def test_the_copies_of_many_are_found_over_more_rows_than_a_row_group(tmp_path):
+    hours = [[record(f"p{n}", listing=f"l-{hour}", place=n, score=hour) for n in range(3000)] for hour in range(3)]
+    rows = rows_of(tmp_path, hours[1], hours[2], hours[0])
+    assert len(rows) == len({row["post_id"] for row in rows}) == 3000
+    assert {row["score"] for row in rows} == {0}

@@ -1,6 +1,7 @@
 """The load's SQL as a whole text for a small entity; tests/test_warehouse.py runs it."""
 
 from reddit_etl import upsert
+from reddit_etl.entities import POSTS
 from reddit_etl.schema import INTEGER, Column
 from tests.standins.things import THINGS
 
@@ -49,8 +50,18 @@ COMMENT ON COLUMN reddit.load_audit.rows_stale IS 'Rows that were not newer; the
 COMMENT ON COLUMN reddit.load_audit.loaded_at IS 'When the load was committed.'"""
 
 
+def test_redshift_is_told_where_the_rows_lie():
+    first, *_ = upsert.create(upsert.tables(THINGS)[0], storage=True)
+    assert first.endswith("\n)\nDISTSTYLE KEY DISTKEY (thing_id) SORTKEY (observed_at)")
+    assert [table.storage for table in upsert.tables(POSTS)] == [
+        "DISTSTYLE KEY DISTKEY (post_id) SORTKEY (created_at)",
+        "DISTSTYLE KEY DISTKEY (post_id) SORTKEY (observed_at)",
+        "DISTSTYLE ALL SORTKEY (loaded_at)",
+    ]
+
+
 def test_the_tables_are_made_with_a_comment_on_every_column():
-    statements = [text for table in upsert.tables(THINGS) for text in upsert.create(table)]
+    statements = [text for table in upsert.tables(THINGS) for text in upsert.create(table, storage=False)]
     assert ";\n".join(statements) == WHOLE
 
 
@@ -81,9 +92,7 @@ DROP TABLE singled"""
 
 
 def test_doubles_and_null_keys_are_counted():
-    assert upsert.count_doubles(THINGS) == (
-        "SELECT COUNT(*) - COUNT(DISTINCT thing_id) FROM staged WHERE thing_id IS NOT NULL"
-    )
+    assert upsert.count_doubles(THINGS) == ("SELECT COUNT(*) - COUNT(DISTINCT thing_id) FROM staged")
     assert upsert.null_keys(THINGS) == "SELECT COUNT(*) FROM staged WHERE thing_id IS NULL OR observed_at IS NULL"
 
 
@@ -92,21 +101,28 @@ def test_new_observations_are_kept():
         upsert.observe(THINGS)
         == """\
 INSERT INTO reddit.thing_metrics (thing_id, score, observed_at)
-SELECT staged.thing_id, staged.score, staged.observed_at
-FROM staged
-LEFT JOIN reddit.thing_metrics AS known \
-ON known.thing_id = staged.thing_id AND known.observed_at = staged.observed_at
-WHERE known.thing_id IS NULL"""
+SELECT seen.thing_id, seen.score, seen.observed_at
+FROM (
+  SELECT thing_id, score, observed_at, \
+ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY thing_id, score, observed_at) AS copy_number
+  FROM staged
+) AS seen
+LEFT JOIN reddit.thing_metrics AS known ON known.thing_id = seen.thing_id AND known.observed_at = seen.observed_at
+WHERE seen.copy_number = 1 AND known.thing_id IS NULL"""
     )
 
 
 def test_a_late_observation_may_be_the_first():
-    assert (
-        upsert.backdate(THINGS)
-        == """\
-UPDATE reddit.things SET first_observed_at = staged.observed_at
+    assert ";\n".join([upsert.earliest(THINGS), *upsert.backdate(THINGS)]) == (
+        """\
+CREATE TEMPORARY TABLE earliest AS
+SELECT thing_id, MIN(observed_at) AS observed_at
 FROM staged
-WHERE reddit.things.thing_id = staged.thing_id AND staged.observed_at < reddit.things.first_observed_at"""
+GROUP BY thing_id;
+UPDATE reddit.things SET first_observed_at = earliest.observed_at
+FROM earliest
+WHERE reddit.things.thing_id = earliest.thing_id AND earliest.observed_at < reddit.things.first_observed_at;
+DROP TABLE earliest"""
     )
 
 

@@ -157,8 +157,13 @@ def test_doubles_in_staging_become_one_row_and_the_newest_wins(loads):
     )
     assert counts == LoadCounts(staged=5, inserted=2, updated=0, stale=3)
     assert loads.rows("SELECT post_id, score FROM reddit.posts ORDER BY 1") == [("a", 2), ("b", 4)]
-    assert loads.rows("SELECT post_id, score FROM reddit.post_metrics ORDER BY 1") == [("a", 2), ("b", 4)]
-    assert loads.rows("SELECT first_observed_at = observed_at FROM reddit.posts") == [(True,), (True,)]
+    assert loads.rows("SELECT post_id, score FROM reddit.post_metrics ORDER BY 1, observed_at") == [
+        ("a", 3),
+        ("a", 1),
+        ("a", 2),
+        ("b", 4),
+    ]
+    assert loads.rows("SELECT first_observed_at FROM reddit.posts ORDER BY post_id") == [(NOON - MINUTE,), (NOON,)]
 
 
 def test_doubles_in_two_files_become_one_row_and_the_newest_wins(loads):

@@ -20,6 +20,7 @@ POSTS = Entity(
     name="posts",
     kind="t3",
     key="post_id",
+    sort="created_at",
     columns=(
         Column(
             "post_id", varchar(16), "id", "Reddit's base-36 id, without `t3_`.", required=True, cast=values.identifier

@@ -91,7 +91,8 @@ def listed(files: list[Path], rows: int) -> dict[str, Any]:
         DataObject(str(path)[1:], path.stat().st_size, sha256(path.read_bytes()).hexdigest(), rows_of[number])
         for number, path in enumerate(files)
     ]
-    return {"lake": FolderLake(Path("/")), "objects": entries}
+    columns = {column.name: column.type.sql for column in POSTS.curated}
+    return {"lake": FolderLake(Path("/")), "objects": entries, "columns": columns}
 
 
 def post(post_id: str | None = "abc", *, seen: datetime | None = NOON, **fields: object) -> dict[str, object]:

@@ -60,17 +60,20 @@ def serve() -> None:
     sys.stdin.read()
 
 
-Answer = Callable[[str, str], tuple[int, str]]
+Answer = Callable[..., tuple[int, str]]
 
 
 class AnsweringS3(ThreadingHTTPServer):
-    """Answers each request, a method and a path, with a status and a body; remembers what was asked."""
+    """Answers each request, a method and a path, with a status and a body; remembers what was asked.
+
+    With `bodies` the request's body is handed to the answer too.
+    """
 
     daemon_threads = True
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, *, bodies: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = answer
+        self.answer = answer if bodies else lambda method, path, _body: answer(method, path)
         self.asked: list[str] = []
 
     @property
@@ -79,8 +82,8 @@ class AnsweringS3(ThreadingHTTPServer):
 
 
 @contextmanager
-def answering(answer: Answer) -> Iterator[AnsweringS3]:
-    with AnsweringS3(answer) as server:
+def answering(answer: Answer, *, bodies: bool = False) -> Iterator[AnsweringS3]:
+    with AnsweringS3(answer, bodies=bodies) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
         server.shutdown()
@@ -96,9 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
+        asked = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.asked.append(f"{self.command} {self.path}")
-        status, body = self.server.answer(self.command, self.path)
+        status, body = self.server.answer(self.command, self.path, asked)
         content = b"" if self.command == "HEAD" or status == 204 else body.encode()
         self.send_response(status)
         self.send_header("content-length", str(len(content)))

@@ -6,6 +6,7 @@ THINGS = Entity(
     name="things",
     kind="t9",
     key="thing_id",
+    sort="observed_at",
     columns=(
         Column("thing_id", varchar(8), "id", "Its id.", required=True),
         Column("colour", varchar(6), "color", "Its colour; NULL if it hasn't any."),

@@ -1,0 +1,105 @@
+"""Where Redshift is, and who logs in."""
+
+import select
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from reddit_etl import aws
+from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.loopback import is_loopback
+from reddit_etl.warehouse import REDSHIFT
+
+PORT = 5439
+FORM = f"write {REDSHIFT}user:password@host:{PORT}/database, the user and password only without IAM"
+VERIFIED = ("verify-full", "verify-ca")
+OPTIONS = ("sslmode", "sslrootcert")
+FIXES = {
+    "AccessDeniedException": "give this role redshift-serverless:GetCredentials on the workgroup",
+    "AccessDenied": "give this role redshift:GetClusterCredentialsWithIAM on the database",
+    "ResourceNotFoundException": "name a workgroup that exists in this region",
+    "ClusterNotFound": "name a cluster that exists in this region",
+    "ClusterNotFoundFault": "name a cluster that exists in this region",
+}
+LOGIN_DEADLINE = 30.0  # Seconds for each step of the login.
+# A server that vanished is noticed after two minutes, not after the two hours that Linux takes by itself.
+ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+
+
+@dataclass(frozen=True)
+class Login:
+    """A validated URL; with a workgroup or a cluster, the AWS identity of the process logs in.
+
+    TLS is verified with Redshift's own certificates, unless the host is this machine.
+    """
+
+    url: URL
+    workgroup: str | None = None
+    cluster: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The URL without user, password and options."""
+        return f"{REDSHIFT}{self.url.host}:{self.url.port}/{self.url.database}"
+
+    def add_credentials(self, _dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
+        """SQLAlchemy's `do_connect`: complete what the driver is called with."""
+        keywords |= ALIVE
+        if self.workgroup:
+            place = f"REDSHIFT_WORKGROUP: {self.workgroup}"
+            with aws.failures(place, WarehouseError, FIXES):
+                answer = aws.client("redshift-serverless", place=place).get_credentials(
+                    workgroupName=self.workgroup, dbName=self.url.database
+                )
+            keywords |= {"user": answer["dbUser"], "password": answer["dbPassword"]}
+        elif self.cluster:
+            place = f"REDSHIFT_CLUSTER: {self.cluster}"
+            with aws.failures(place, WarehouseError, FIXES):
+                answer = aws.client("redshift", place=place).get_cluster_credentials_with_iam(
+                    ClusterIdentifier=self.cluster, DbName=self.url.database
+                )
+            keywords |= {"user": answer["DbUser"], "password": answer["DbPassword"]}
+
+
+def read_login(text: str, *, workgroup: str | None, cluster: str | None) -> Login:
+    """From the settings' values. Raises ConfigurationError, which repeats nothing of the URL."""
+    try:
+        url = make_url(text)
+        port = url.port
+    except (ArgumentError, ValueError) as error:
+        raise ConfigurationError(f"WAREHOUSE_URL is not understood: {FORM}") from error
+    if not url.host or not url.database:
+        raise ConfigurationError(f"WAREHOUSE_URL names no {'database' if url.host else 'host'}: {FORM}")
+    if workgroup and cluster:
+        raise ConfigurationError("REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set: set the one to log in to")
+    by_iam = bool(workgroup or cluster)
+    if by_iam and (url.username or url.password):
+        raise ConfigurationError(
+            f"WAREHOUSE_URL holds a login, and REDSHIFT_{'WORKGROUP' if workgroup else 'CLUSTER'} is set: give one"
+        )
+    if not by_iam and not (url.username and url.password):
+        raise ConfigurationError(
+            "WAREHOUSE_URL has no user and password: add them, or set REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER"
+        )
+    for name in url.query:
+        if name not in OPTIONS:
+            raise ConfigurationError(f"WAREHOUSE_URL: the option {name!r} is not taken: there are {', '.join(OPTIONS)}")
+    if url.query.get("sslmode", VERIFIED[0]) not in VERIFIED and not is_loopback(url.host):
+        raise ConfigurationError("WAREHOUSE_URL: sslmode weakens TLS: leave it out, the certificate is verified then")
+    return Login(url.set(port=port or PORT), workgroup, cluster)
+
+
+def wait(connection: Any) -> None:
+    """Wait for the server where Python hears signals: within libpq a SIGTERM would wait for the end of a COPY."""
+    while (state := connection.poll()) != extensions.POLL_OK:
+        reading, writing = ([connection], []) if state == extensions.POLL_READ else ([], [connection])
+        deadline = LOGIN_DEADLINE if connection.status == extensions.STATUS_SETUP else None
+        if not any(select.select(reading, writing, [], deadline)):
+            raise psycopg2.OperationalError(f"no answer within {LOGIN_DEADLINE:.0f} s")
+
+
+extensions.set_wait_callback(wait)

@@ -1,0 +1,141 @@
+"""Which Redshift a URL means, and who logs in."""
+
+import json
+from urllib.parse import parse_qs
+
+import psycopg2
+import pytest
+
+from reddit_etl.engines import open_warehouse
+from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.redshift_login import read_login
+from reddit_etl.warehouse_redshift import RedshiftWarehouse
+from tests.standins.s3 import ENVIRONMENT, answering
+
+ROLE = "arn:aws:iam::123456789012:role/copy"
+SECRET = "s3cr3t-0815"
+HOST = "wg.123456789012.eu-central-1.redshift-serverless.amazonaws.com"
+
+
+def login(url, workgroup=None, cluster=None):
+    return read_login(url, workgroup=workgroup, cluster=cluster)
+
+
+@pytest.fixture
+def _aws(monkeypatch):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_warehouse_is_named_without_its_login():
+    warehouse = open_warehouse(f"redshift+psycopg2://someone:{SECRET}@{HOST}/dev", copy_role=ROLE)
+    assert isinstance(warehouse, RedshiftWarehouse)
+    assert warehouse.url == f"redshift+psycopg2://{HOST}:5439/dev"
+    assert not warehouse.is_gone()
+    for shown in (repr(warehouse), str(vars(warehouse)), repr(vars(warehouse)["_engine"])):
+        assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "workgroup", "cluster", "says"),
+    [
+        ("redshift+psycopg2://", None, None, "WAREHOUSE_URL names no host"),
+        (f"redshift+psycopg2://u:{SECRET}@h", None, None, "WAREHOUSE_URL names no database"),
+        (f"redshift+psycopg2://u:{SECRET}@h:port/dev", None, None, "WAREHOUSE_URL is not understood"),
+        ("redshift+psycopg2://h/dev", None, None, "WAREHOUSE_URL has no user and password"),
+        ("redshift+psycopg2://u@h/dev", None, None, "WAREHOUSE_URL has no user and password"),
+        ("redshift+psycopg2://h/dev", "w", "c", "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set"),
+        (f"redshift+psycopg2://u:{SECRET}@h/dev", "w", None, "WAREHOUSE_URL holds a login, and REDSHIFT_WORKGROUP"),
+        (f"redshift+psycopg2://u:{SECRET}@h/dev", None, "c", "WAREHOUSE_URL holds a login, and REDSHIFT_CLUSTER"),
+        (f"redshift+psycopg2://u:{SECRET}@h/dev?sslmode=disable", None, None, "WAREHOUSE_URL: sslmode weakens TLS"),
+        (f"redshift+psycopg2://u:{SECRET}@h/dev?sslmode=require", None, None, "WAREHOUSE_URL: sslmode weakens TLS"),
+        (f"redshift+psycopg2://u:{SECRET}@127.evil.com/dev?sslmode=disable", None, None, "sslmode weakens TLS"),
+        (f"redshift+psycopg2://u:{SECRET}@localhost/dev?sslmode=disable&host=h", None, None, "option 'host' is not"),
+        (f"redshift+psycopg2://u:{SECRET}@localhost/dev?sslmode=disable&hostaddr=1.1.1.1", None, None, "'hostaddr'"),
+    ],
+)
+def test_a_wrong_url_is_one_line_without_the_secret(url, workgroup, cluster, says):
+    with pytest.raises(ConfigurationError) as caught:
+        login(url, workgroup, cluster)
+    assert says in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("role", [None, "", "copy", "arn:aws:iam::12:role/copy", f"{ROLE}'; DROP", f"{ROLE}\n"])
+def test_a_copy_role_is_an_arn(role):
+    with pytest.raises(ConfigurationError, match=r"^REDSHIFT_COPY_ROLE: give the ARN of a role"):
+        open_warehouse(f"redshift+psycopg2://u:{SECRET}@{HOST}/dev", copy_role=role)
+
+
+def test_tls_is_verified_unless_the_host_is_this_machine(monkeypatch):
+    tried = []
+
+    def connect(*_, **keywords):
+        tried.append(keywords)
+        raise psycopg2.OperationalError("not today")
+
+    monkeypatch.setattr(psycopg2, "connect", connect)
+    for url in (f"u:{SECRET}@{HOST}/dev", f"u:{SECRET}@127.0.0.1:1/dev?sslmode=disable"):
+        warehouse = RedshiftWarehouse(login(f"redshift+psycopg2://{url}"), copy_role=ROLE, pause=lambda _: None)
+        with pytest.raises(WarehouseError):
+            warehouse.query("SELECT 1", limit=1)
+    verified, plain = tried
+    assert (verified["sslmode"], verified["port"], verified["host"]) == ("verify-full", 5439, HOST)
+    assert verified["sslrootcert"].endswith(".crt")
+    assert plain["sslmode"] == "disable"
+
+
+def credentials(*, workgroup=None, cluster=None):
+    keywords = {}
+    login("redshift+psycopg2://h/dev", workgroup, cluster).add_credentials(None, None, None, keywords)
+    return keywords["user"], keywords["password"]
+
+
+@pytest.mark.usefixtures("_aws")
+def test_a_workgroup_gives_temporary_credentials(monkeypatch):
+    bodies = []
+
+    def answer(_method, _path, body=b""):
+        bodies.append(json.loads(body))
+        return 200, json.dumps({"dbUser": "IAMR:job", "dbPassword": SECRET})
+
+    with answering(answer, bodies=True) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        assert credentials(workgroup="reddit") == ("IAMR:job", SECRET)
+    assert bodies == [{"workgroupName": "reddit", "dbName": "dev"}]
+
+
+@pytest.mark.usefixtures("_aws")
+def test_a_cluster_gives_temporary_credentials(monkeypatch):
+    bodies = []
+
+    def answer(_method, _path, body=b""):
+        bodies.append({name: value for name, [value] in parse_qs(body.decode()).items()})
+        given = f"<DbUser>IAM:job</DbUser><DbPassword>{SECRET}</DbPassword>"
+        return 200, f"<R><GetClusterCredentialsWithIAMResult>{given}</GetClusterCredentialsWithIAMResult></R>"
+
+    with answering(answer, bodies=True) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        assert credentials(cluster="reddit") == ("IAM:job", SECRET)
+    assert bodies[0]["Action"] == "GetClusterCredentialsWithIAM"
+    assert (bodies[0]["ClusterIdentifier"], bodies[0]["DbName"]) == ("reddit", "dev")
+
+
+@pytest.mark.usefixtures("_aws")
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("AccessDeniedException", "REDSHIFT_WORKGROUP: reddit: AccessDeniedException: give this role"),
+        ("ResourceNotFoundException", "REDSHIFT_WORKGROUP: reddit: ResourceNotFoundException: name a workgroup"),
+        (
+            "ExpiredTokenException",
+            "REDSHIFT_WORKGROUP: reddit: ExpiredTokenException: the AWS credentials have expired",
+        ),
+    ],
+)
+def test_a_refused_login_says_what_to_mend(monkeypatch, code, says):
+    with answering(lambda *_: (400, json.dumps({"__type": code, "message": "no"}))) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        with pytest.raises(ConfigurationError, match=says):
+            credentials(workgroup="reddit")
