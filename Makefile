@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
+# The emulator of Athena wants versions of its own.
+ATHENA = .venv-athena
 
 .PHONY: run test quick check docs clean
 
@@ -14,11 +16,11 @@ run: $(VENV)/local
 	    $(if $(LISTINGS),--listings '$(LISTINGS)') \
 	    $(if $(LIMIT),--limit '$(LIMIT)')
 
-test: check
+test: check $(ATHENA)/ready
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
 # The tests that take no more than a few seconds each.
-quick: check
+quick: check $(ATHENA)/ready
 	$(BIN)/pytest -n 2 -m 'not slow' $(PYTEST_ARGS)
 
 check: $(VENV)/test
@@ -30,7 +32,7 @@ docs: $(VENV)/local
 	$(BIN)/python -m jobs dictionary > docs/data-dictionary.md
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(ATHENA) build *.egg-info
 
 $(VENV)/local: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, like: make run PYTHON=python3.13") if sys.version_info < (3, 11) else 0'
@@ -40,5 +42,11 @@ $(VENV)/local: setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/test: $(VENV)/local
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,redshift,test]'
+	@touch $@
+
+$(ATHENA)/ready: Makefile
+	@test -d $(ATHENA) || $(PYTHON) -m venv $(ATHENA)
+	@echo "installing into $(ATHENA) …"
+	@$(ATHENA)/bin/python -m pip install --quiet --disable-pip-version-check 'ministack>=1.5.33,<1.6' 'duckdb>=1.5,<3'
 	@touch $@

@@ -15,6 +15,7 @@ from reddit_etl.warehouse import DUCKDB, REDSHIFT, Warehouse
 if TYPE_CHECKING:
     from reddit_etl.catalog import Catalog
 
+EXTRA = "pip install 'reddit-etl[redshift]'"
 ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
@@ -72,8 +73,11 @@ def open_warehouse(
             raise ConfigurationError(
                 "REDSHIFT_COPY_ROLE: give the ARN of a role, like arn:aws:iam::123456789012:role/copy"
             )
-        from reddit_etl.redshift_login import read_login  # noqa: PLC0415
-        from reddit_etl.warehouse_redshift import RedshiftWarehouse  # noqa: PLC0415
+        try:
+            from reddit_etl.redshift_login import read_login  # noqa: PLC0415
+            from reddit_etl.warehouse_redshift import RedshiftWarehouse  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"WAREHOUSE_URL: {error.name} is not installed: add {EXTRA}") from error
 
         return RedshiftWarehouse(read_login(url, workgroup=workgroup, cluster=cluster), copy_role=copy_role)
     raise ConfigurationError(

@@ -34,6 +34,8 @@ LONGEST_WAIT = 30.0  # Seconds between tries.
 ROLE_REFUSALS = ("not authorized to assume", "S3ServiceException:Access", "AccessDenied", "Access Denied")
 # What another load of the same posts, or a lock held for long, makes of a transaction; PostgreSQL's own codes beside.
 CONFLICTS = ("40001", "40P01", "55P03")
+# Redshift gives these no code of their own: error 1023, and its like for definitions.
+CONFLICT_WORDS = ("erializable isolation violation", "conflict with concurrent transaction")
 # Two first loads at once: both find the schema, a table or a column missing, and one comes second.
 MADE_MEANWHILE = ("42P06", "42P07", "42701", "23505")
 
@@ -178,7 +180,7 @@ class RedshiftWarehouse:
             return ConfigurationError(f"{place}: no such host: copy the endpoint from Redshift's console")
         if 'database "' in text and "does not exist" in text:
             return ConfigurationError(f"{place}: no such database: name one that exists at the URL's end")
-        is_conflict = code in CONFLICTS or ("1023" in text and "erializable isolation violation" in text)
+        is_conflict = code in CONFLICTS or any(word in text for word in CONFLICT_WORDS)
         is_lost = error.connection_invalidated or (code is None and isinstance(error, sa.exc.OperationalError))
         kind = _PassingError if is_conflict or is_lost or code in MADE_MEANWHILE else WarehouseError
         return kind(f"{place}: {text}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,14 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import boto3
 import duckdb
 import pytest
 from luigi.retcodes import run_with_retcodes
 from luigi.task_register import Register
 
 from jobs import resources
+from reddit_etl.engines import open_lake
+from reddit_etl.redshift_login import read_login
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
+from reddit_etl.warehouse_redshift import RedshiftWarehouse
+from tests.standins.loads import LOADED_AT, Loads
+from tests.standins.postgres import postgres
+from tests.standins.redshift import ROLE, Redshift, redshift
+from tests.standins.s3 import ENVIRONMENT, moto_server
 
 PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)
@@ -110,8 +119,45 @@ def forget_run() -> None:
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's reaches a test."""
     for name in list(os.environ):
-        if name.startswith(("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")):
+        if name.startswith(
+            ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")
+        ):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """S3, and what else moto knows of AWS."""
+    with moto_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redshift_server(s3_url: str) -> Iterator[Redshift]:
+    with postgres() as folder, redshift(folder, s3_url=s3_url) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_lake(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty lake in a bucket of its own."""
+    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": s3_url}).items():
+        monkeypatch.setenv(name, value)
+    bucket = f"lake-{secrets.token_hex(6)}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    return f"s3://{bucket}/reddit"
+
+
+@pytest.fixture
+def redshift_loads(s3_lake: str, redshift_server: Redshift, tmp_path: Path) -> Loads:
+    redshift_server.reset()
+    warehouse = RedshiftWarehouse(
+        read_login(redshift_server.url, workgroup=None, cluster=None),
+        copy_role=ROLE,
+        clock=lambda: LOADED_AT,
+        pause=lambda _: None,
+    )
+    return Loads(tmp_path, warehouse, open_lake(s3_lake))
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""Loads as a test does them: rows to a file of Parquet, the file into a lake, the lake's object into a warehouse."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reddit_etl.entities import POSTS
+from reddit_etl.lake import Lake
+from reddit_etl.lake_folder import FolderLake
+from reddit_etl.receipt import DataObject
+from reddit_etl.schema import INTEGER, Column, Entity
+from reddit_etl.warehouse import LoadCounts, Warehouse
+from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests.standins.posts import parquet
+
+LOADED_AT = datetime(2026, 11, 23, 13)  # noqa: DTZ001
+HOUR = "2026-11-23T12"
+
+# The definition as it was before somebody added a line, and as it will be after.
+GAINED = Column("num_crossposts", INTEGER, "num_crossposts", "How often it was repeated.", metric=True)
+OLDER = replace(POSTS, columns=tuple(column for column in POSTS.columns if column.name != "link_flair_text"))
+NEWER = replace(POSTS, columns=(*POSTS.columns[:5], GAINED, *POSTS.columns[5:]))
+
+
+class Loads:
+    """A warehouse, a lake, and the files of rows in it."""
+
+    def __init__(self, folder: Path, warehouse: Warehouse, lake: Lake) -> None:
+        self.folder = folder
+        self.warehouse = warehouse
+        self.lake = lake
+        self._number = 0
+
+    def file(self, *rows: dict[str, object], entity: Entity = POSTS) -> tuple[DataObject, Entity]:
+        """An object of the lake, and the definition that it was made by."""
+        self._number += 1
+        path = parquet(self.folder / f"{self._number}.parquet", rows, entity)
+        return self.lake.add_file(path, f"curated/{self._number}/part-00000.parquet", len(rows)), entity
+
+    def load(self, *rows: dict[str, object], entity: Entity = POSTS, load_id: str | None = None) -> LoadCounts:
+        return self.load_files(self.file(*rows, entity=entity), entity=entity, load_id=load_id)
+
+    def load_files(
+        self, *files: tuple[DataObject, Entity], entity: Entity = POSTS, load_id: str | None = None
+    ) -> LoadCounts:
+        self._number += 1
+        made_by = files[0][1] if files else entity
+        return self.warehouse.load(
+            entity=entity,
+            load_id=load_id or f"load-{self._number}",
+            hour=HOUR,
+            lake=self.lake,
+            objects=[file for file, _ in files],
+            columns={column.name: column.type.sql for column in made_by.curated},
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.warehouse.query(sql, limit=100_000)[1]
+
+    def everything(self) -> list[list[tuple[Any, ...]]]:
+        return [
+            self.rows("SELECT * FROM reddit.posts ORDER BY post_id"),
+            self.rows("SELECT * FROM reddit.post_metrics ORDER BY post_id, observed_at"),
+            self.rows("SELECT * FROM reddit.load_audit ORDER BY load_id"),
+        ]
+
+
+class DuckDBLoads(Loads):
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "warehouse.duckdb"
+        super().__init__(folder, DuckDBWarehouse(self.path, clock=lambda: LOADED_AT), FolderLake(folder / "lake"))

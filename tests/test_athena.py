@@ -1,0 +1,294 @@
+"""Athena reads the catalog: the questions of docs/ask-your-data.md get the same answers there as from the warehouse.
+
+Three hours' runs of the main job filled a lake and a warehouse; the lake's curated objects are copied to an S3 and
+published as they are. What answers is tests/standins/athena.py, which says what it shows and what it doesn't; a
+second witness is ministack.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from reddit_etl.catalog import Catalog
+from reddit_etl.catalog_tables import latest_sql, metrics_sql
+from reddit_etl.entities import POSTS
+from reddit_etl.lake_s3 import S3Lake
+from reddit_etl.receipt import RECEIPT, DataObject, Transformed, curated_prefix
+from reddit_etl.schema import BIGINT, INTEGER, Column, Entity, varchar
+from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests.standins.athena import AthenaError, ask
+from tests.standins.ministack import PYTHON, ministack
+from tests.standins.posts import parquet
+from tests.standins.s3 import ENVIRONMENT, moto_server
+from tests.standins.things import THINGS
+from tests.test_ask_your_data import PAGE, PROJECT, QUESTIONS
+
+HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
+BOTH = ["python", "aws"]
+# Two selections of one hour overlap, and an hour is left out.
+RUNS = [("04", BOTH), ("05", BOTH), ("05", ["python"]), ("07", BOTH)]
+
+NAMES = dict(re.findall(r"^\| `(reddit\.\w+)` \| `(\w+)` \|$", PAGE, re.MULTILINE))
+ASKED = {question: sql for question, sql in QUESTIONS.items() if "reddit.load_audit" not in sql}
+
+
+def in_athena(sql: str) -> str:
+    """The query as the page says to ask it."""
+    return re.sub(r"reddit\.\w+", lambda found: NAMES[found[0]], sql)
+
+
+@contextmanager
+def aws_at(url: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": url}).items():
+            patch.setenv(name, value)
+        # boto3 keeps the session of a process's first client, and with it its credentials.
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    with moto_server() as url:
+        yield url
+
+
+@pytest.fixture
+def _aws(s3_url: str) -> Iterator[None]:
+    with aws_at(s3_url):
+        yield
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an embedded pipeline that ran its hours."""
+    folder = tmp_path_factory.mktemp("ran")
+    ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_", "AWS_", "GLUE_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment |= {"LUIGI_CONFIG_PATH": str(PROJECT / "luigi.cfg"), "PYTHONPATH": str(PROJECT)}
+    for hour, subreddits in RUNS:
+        chosen = ["--hour", f"2026-11-23T{hour}", "--subreddits", json.dumps(subreddits), "--limit", "200"]
+        command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen]
+        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def warehouse(ran: Path) -> DuckDBWarehouse:
+    return DuckDBWarehouse(ran / "warehouse.duckdb")
+
+
+def publish_all(ran: Path) -> list[Transformed]:
+    """Put the transformations' objects into S3 and into the catalog's database reddit_lake; gives their receipts."""
+    boto3.client("s3").create_bucket(Bucket="reddit")
+    lake = S3Lake(bucket="reddit", prefix="lake")
+    catalog = Catalog()
+    catalog.prepare(entity=POSTS, lake=lake)
+    receipts = []
+    for path in sorted((ran / "lake").glob("receipts/**/transform-*.json")):
+        found = RECEIPT.fullmatch(str(path.relative_to(ran / "lake")))
+        assert found
+        receipt = Transformed.from_json(path.read_bytes())
+        for entry in receipt.objects:
+            assert lake.add_file(ran / "lake" / entry.key, entry.key, entry.rows) == entry
+        hour = datetime.fromisoformat(receipt.hour)
+        catalog.publish(entity=POSTS, lake=lake, hour=hour, selection=found["name"], objects=receipt.objects)
+        receipts.append(receipt)
+    return receipts
+
+
+@pytest.fixture(scope="module")
+def receipts(ran: Path, s3_url: str) -> list[Transformed]:
+    with aws_at(s3_url):
+        return publish_all(ran)
+
+
+@pytest.fixture
+def published(receipts: list[Transformed], _aws: None) -> list[Transformed]:
+    """The receipts of what is in the catalog that the test asks."""
+    return receipts
+
+
+@pytest.fixture(scope="module")
+def ministack_url(ran: Path) -> Iterator[str]:
+    if not PYTHON.exists():
+        pytest.skip(
+            f"there is no {PYTHON}: `make test` installs it, or let ATHENA_EMULATOR name a Python with ministack"
+        )
+    with ministack() as url:
+        with aws_at(url):
+            publish_all(ran)
+        yield url
+
+
+def to_the_millisecond(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [
+        tuple(v.replace(microsecond=v.microsecond // 1000 * 1000) if isinstance(v, datetime) else v for v in row)
+        for row in rows
+    ]
+
+
+def test_the_page_names_what_is_in_athena() -> None:
+    assert NAMES == {"reddit.posts": "posts_latest", "reddit.post_metrics": "post_metrics"}
+    assert len(ASKED) == len(QUESTIONS) - 1
+    assert "choose the database `reddit_lake`" in PAGE
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize("sql", ASKED.values(), ids=ASKED)
+def test_a_question_has_the_same_answer_as_from_the_warehouse(warehouse: DuckDBWarehouse, sql: str) -> None:
+    columns, rows = warehouse.query(sql, limit=100_000)
+    assert rows
+    assert ask(in_athena(sql), database="reddit_lake") == (columns, to_the_millisecond(rows))
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    ("table", "order"), [("reddit.posts", "post_id"), ("reddit.post_metrics", "post_id, observed_at")]
+)
+def test_a_view_is_the_warehouses_table(warehouse: DuckDBWarehouse, table: str, order: str) -> None:
+    sql = f"SELECT * FROM {table} ORDER BY {order}"
+    columns, rows = warehouse.query(sql, limit=100_000)
+    assert len(rows) > 400
+    assert ask(in_athena(sql), database="reddit_lake") == (columns, to_the_millisecond(rows))
+
+
+def test_every_observation_is_in_its_partition(published: list[Transformed]) -> None:
+    sql = "SELECT dt, hr, COUNT(*) FROM posts WHERE dt >= '2026-11-23' GROUP BY dt, hr, sel ORDER BY dt, hr, COUNT(*)"
+    _, rows = ask(sql, database="reddit_lake")
+    assert rows == sorted((receipt.hour[:10], receipt.hour[11:], receipt.rows) for receipt in published)
+    assert len(rows) == len(RUNS)
+
+
+def ask_ministack(sql: str) -> list[tuple[str | None, ...]]:
+    athena = boto3.client("athena")
+    query = athena.start_query_execution(
+        QueryString=sql,
+        QueryExecutionContext={"Database": "reddit_lake"},
+        ResultConfiguration={"OutputLocation": "s3://reddit/results/"},
+    )["QueryExecutionId"]
+    while True:
+        status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
+        assert status["State"] != "FAILED", status["StateChangeReason"]
+        if status["State"] == "SUCCEEDED":
+            break
+    pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=query)
+    _, *rows = (row["Data"] for page in pages for row in page["ResultSet"]["Rows"])
+    return [tuple(datum.get("VarCharValue") for datum in row) for row in rows]
+
+
+@pytest.mark.parametrize("sql", ASKED.values(), ids=ASKED)
+def test_ministack_gives_the_same_answer(ministack_url: str, warehouse: DuckDBWarehouse, sql: str) -> None:
+    """It knows no views, so their SQL stands in the place of their names; and it reads times to the microsecond."""
+    views = {"posts_latest": latest_sql(POSTS), "post_metrics": metrics_sql(POSTS)}
+    sql_of_views = re.sub(
+        r"(?<=FROM |JOIN )(posts_latest|post_metrics)( AS \w+)?",
+        lambda found: f"({views[found[1]]}){found[2] or f' AS {found[1]}'}",
+        in_athena(sql),
+    )
+    _, rows = warehouse.query(sql, limit=100_000)
+    with aws_at(ministack_url):
+        assert ask_ministack(sql_of_views) == [tuple(None if v is None else str(v) for v in row) for row in rows]
+
+
+class Shelf:
+    """Things in a lake and in a catalog of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        name = f"things-{uuid4().hex}"
+        boto3.client("s3").create_bucket(Bucket=name)
+        self.lake = S3Lake(bucket=name, prefix="")
+        self.catalog = Catalog(name.replace("-", "_"))
+        self.catalog.prepare(entity=THINGS, lake=self.lake)
+
+    def put(self, attempt: str, *ids: str, entity: Entity = THINGS, part: int = 0, **values: object) -> DataObject:
+        """An object in an attempt's folder."""
+        rows = [{"thing_id": name, "observed_at": HOUR, **values} for name in ids]
+        path = parquet(self.folder / f"{uuid4().hex}.parquet", rows, entity)
+        return self.lake.add_file(
+            path, f"{curated_prefix('things', HOUR, 'abc', attempt)}part-{part}.parquet", len(ids)
+        )
+
+    def publish(self, *objects: DataObject, entity: Entity = THINGS, hour: datetime = HOUR) -> None:
+        self.catalog.publish(entity=entity, lake=self.lake, hour=hour, selection="abc", objects=objects)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return ask(sql, database=self.catalog.database)[1]
+
+    def seen(self) -> list[str]:
+        return [name for (name,) in self.ask("SELECT thing_id FROM things ORDER BY thing_id")]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, _aws: None) -> Shelf:
+    return Shelf(tmp_path)
+
+
+def test_a_reader_sees_an_attempt_whole_and_only_once_it_is_published(shelf: Shelf) -> None:
+    assert shelf.seen() == []
+    parts = [shelf.put("a1", "x", part=0)]
+    assert shelf.seen() == []
+    parts.append(shelf.put("a1", "y", part=1))
+    shelf.publish(*parts)
+    assert shelf.seen() == ["x", "y"]
+    again = [shelf.put("a10", "y", part=0)]
+    assert shelf.seen() == ["x", "y"]
+    again.append(shelf.put("a10", "z", part=1))
+    shelf.publish(*again)
+    assert shelf.seen() == ["y", "z"]
+
+
+def test_a_column_that_came_is_null_in_what_is_older(shelf: Shelf) -> None:
+    shelf.publish(shelf.put("a1", "old", colour="red", score=1))
+    grown = replace(THINGS, columns=(Column("weight", BIGINT, "weight", "Its weight."), *THINGS.columns))
+    # What was made before the table knew the column is published after.
+    late = shelf.put("a2", "late", entity=grown, weight=5)
+    shelf.publish(late, entity=grown, hour=HOUR.replace(hour=5))
+    assert shelf.seen() == ["late", "old"]
+    shelf.catalog.prepare(entity=grown, lake=shelf.lake)
+    sql = "SELECT thing_id, colour, score, weight FROM {} ORDER BY thing_id"
+    for table in ("things", "things_latest"):
+        assert shelf.ask(sql.format(table)) == [("late", None, None, 5), ("old", "red", 1, None)]
+
+
+def test_a_column_that_went_can_still_be_read_where_it_is(shelf: Shelf) -> None:
+    shelf.publish(shelf.put("a1", "old", colour="red"))
+    shrunk = replace(THINGS, columns=tuple(c for c in THINGS.columns if c.name != "colour"))
+    shelf.catalog.prepare(entity=shrunk, lake=shelf.lake)
+    shelf.publish(shelf.put("a2", "new", entity=shrunk), entity=shrunk, hour=HOUR.replace(hour=5))
+    assert shelf.ask("SELECT thing_id, colour FROM things ORDER BY thing_id") == [("new", None), ("old", "red")]
+    assert shelf.ask("SELECT COUNT(*) FROM things_latest") == [(2,)]
+
+
+@pytest.mark.parametrize("kind", [BIGINT, varchar(8)], ids=["wider", "text"])
+def test_the_stand_in_refuses_what_the_catalog_calls_by_another_type(shelf: Shelf, kind: Any) -> None:
+    retyped = replace(THINGS, columns=tuple(replace(c, type=kind) if c.name == "score" else c for c in THINGS.columns))
+    assert INTEGER in [column.type for column in THINGS.columns]
+    shelf.publish(shelf.put("a1", "x", entity=retyped))
+    with pytest.raises(AthenaError, match="HIVE_BAD_DATA: score"):
+        shelf.seen()
+
+
+def test_the_stand_in_refuses_a_view_that_gives_other_columns_than_it_lists(shelf: Shelf) -> None:
+    glue = boto3.client("glue")
+    name = {"DatabaseName": shelf.catalog.database}
+    table = glue.get_table(**name, Name="things")["Table"]
+    storage = table["StorageDescriptor"]
+    storage["Columns"] = [c | {"Type": "bigint"} if c["Name"] == "score" else c for c in storage["Columns"]]
+    kept = {key: table[key] for key in ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")}
+    glue.update_table(**name, TableInput=kept)
+    with pytest.raises(AthenaError, match="VIEW_IS_STALE: things_latest"):
+        shelf.ask("SELECT * FROM things_latest")

@@ -1,0 +1,258 @@
+"""What is DuckDB's own about loads: a file, its locks, its memory."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from reddit_etl import duck, warehouse_duckdb
+from reddit_etl.engines import open_warehouse
+from reddit_etl.entities import POSTS
+from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
+from reddit_etl.schema import DOUBLE, TIMESTAMP
+from reddit_etl.upsert import tables
+from reddit_etl.warehouse import LoadCounts
+from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests.conftest import PROJECT
+from tests.standins.loads import DuckDBLoads
+from tests.standins.posts import listed, parquet, post
+
+
+@pytest.fixture
+def loads(tmp_path):
+    return DuckDBLoads(tmp_path)
+
+
+def test_a_file_of_many_row_groups_is_loaded_whole(loads, tmp_path):
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT 'p' || (n % 6000) AS post_id, n AS score, TIMESTAMP '2026-01-01' + to_seconds(n) observed_at"
+            " FROM range(7000) AS numbers(n)) TO ? (FORMAT parquet, ROW_GROUP_SIZE 2048)",
+            [str(tmp_path / "many.parquet")],
+        )
+        [(groups,)] = connection.execute(
+            "SELECT count(DISTINCT row_group_id) FROM parquet_metadata(?)", [str(tmp_path / "many.parquet")]
+        ).fetchall()
+    assert groups > 1
+    # A double in a later group finds the post there already.
+    assert loads.load_files(
+        (loads.lake.add_file(tmp_path / "many.parquet", "many.parquet", 7000), POSTS)
+    ) == LoadCounts(staged=7000, inserted=6000, updated=1000, stale=0)
+    assert loads.rows("SELECT count(*), count(DISTINCT post_id), sum(score) FROM reddit.posts") == [
+        (6000, 6000, sum(range(1000, 7000)))
+    ]
+    assert loads.rows("SELECT count(*) FROM reddit.post_metrics") == [(7000,)]
+
+
+def test_a_first_load_that_fails_leaves_no_table(loads):
+    with pytest.raises(WarehouseError):
+        file, entity = loads.file(post("b"))
+        loads.load_files((replace(file, rows=5), entity))
+    assert loads.rows("SELECT table_name FROM information_schema.tables") == []
+
+
+def test_the_tables_have_the_declared_types_and_a_comment_on_every_column(loads):
+    loads.load(post())
+    found = loads.rows(
+        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE schema_name = 'reddit'"
+    )
+    duckdb_names = {DOUBLE.sql: "DOUBLE", TIMESTAMP.sql: "TIMESTAMP"}
+    expected = {
+        (table.name, column.name, duckdb_names.get(column.type.sql, column.type.sql.partition("(")[0]), column.doc)
+        for table in tables(POSTS)
+        for column in table.columns
+    }
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize("name", ["score=9", "it's", "a*", "[ab]"])
+def test_a_folder_s_name_means_nothing_to_the_load(tmp_path, name):
+    """DuckDB takes `score=9` for a column, and `*` for any folder."""
+    for folder in ("ab", "a", name):
+        (tmp_path / folder).mkdir()
+        loads = DuckDBLoads(tmp_path / folder)
+        file = loads.file(post(folder.replace("'", ""), score=7))
+    assert loads.load_files(file) == LoadCounts(staged=1, inserted=1, updated=0, stale=0)
+    assert loads.rows("SELECT post_id, score FROM reddit.posts") == [(name.replace("'", ""), 7)]
+
+
+HOLD = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+class Holder:
+    """Another process that has the warehouse open until it is told to let go."""
+
+    def __init__(self, path: Path) -> None:
+        command = [sys.executable, "-c", HOLD, str(path)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "held\n"
+
+    def let_go(self) -> None:
+        self.process.communicate("\n")
+
+
+def test_a_load_waits_for_the_process_that_has_the_file(loads, monkeypatch):
+    holder = Holder(loads.path)
+    refusals = []
+    connect = duck.connect
+
+    def observed(*args, **settings):
+        try:
+            return connect(*args, **settings)
+        except duckdb.IOException as refusal:
+            refusals.append(refusal)
+            holder.let_go()
+            raise
+
+    monkeypatch.setattr(duck, "connect", observed)
+    assert loads.load(post()) == LoadCounts(staged=1, inserted=1, updated=0, stale=0)
+    assert len(refusals) == 1
+
+
+def test_a_file_that_stays_locked_is_an_error_on_one_line(loads, monkeypatch):
+    holder = Holder(loads.path)
+    monkeypatch.setattr(warehouse_duckdb, "LOCK_WAIT", 0.0)
+    with pytest.raises(WarehouseError) as caught:
+        loads.load(post())
+    holder.let_go()
+    assert str(caught.value).startswith(f"WAREHOUSE_URL: duckdb:///{loads.path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "clockwork.txt"])
+def test_a_file_that_is_no_warehouse_is_an_error_that_names_the_setting_at_once(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_text("not a database" * 1000)
+    warehouse = DuckDBWarehouse(tmp_path / name)
+    attempts = []
+    connect = duck.connect
+
+    def observed(*args, **settings):
+        attempts.append(args)
+        assert len(attempts) == 1, "it waits for a lock"
+        return connect(*args, **settings)
+
+    monkeypatch.setattr(duck, "connect", observed)
+    for use in (
+        lambda: warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", **listed([], 0)),
+        lambda: warehouse.query("SELECT 1", limit=1),
+    ):
+        attempts.clear()
+        with pytest.raises(WarehouseError) as caught:
+            use()
+        assert str(caught.value).startswith(f"WAREHOUSE_URL: duckdb:///{tmp_path / name}: ")
+        assert "not a valid DuckDB database" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_setting(tmp_path):
+    (tmp_path / "file").write_text("")
+    warehouse = DuckDBWarehouse(tmp_path / "file" / "warehouse.duckdb")
+    with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: "):
+        warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", **listed([], 0))
+
+
+def test_a_file_of_rows_that_is_gone_is_an_error_and_the_load_rolled_back(loads):
+    loads.load(post("a"))
+    before = loads.everything()
+    gone = loads.file(post("c"))
+    (loads.folder / "lake" / gone[0].key).unlink()
+    with pytest.raises(LakeError, match="No such file") as caught:
+        loads.load_files(loads.file(post("b")), gone)
+    assert "\n" not in str(caught.value)
+    assert loads.everything() == before
+
+
+ON_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from reddit_etl.entities import POSTS
+from reddit_etl.errors import WarehouseError
+from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests.standins.posts import listed
+
+path, file, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+limit = path.stat().st_size + 65536
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    DuckDBWarehouse(path).load(entity=POSTS, load_id="big", hour="2026-11-23T12", **listed([file], rows))
+except WarehouseError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_an_error_on_one_line_and_the_load_is_not_there(loads):
+    loads.load(post("a"))
+    before = loads.everything()
+    rows = [post(f"p{n}", selftext=f"{n} " * 1000) for n in range(500)]
+    arguments = [str(loads.path), str(parquet(loads.folder / "big.parquet", rows)), str(len(rows))]
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_FULL_DISK, *arguments], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+    assert done.stdout.startswith("WAREHOUSE_URL: duckdb:///")
+    assert done.stdout.count("\n") == 1
+    assert loads.everything() == before
+    assert loads.load(*rows, load_id="big").inserted == 500
+
+
+@pytest.mark.parametrize("sql", ["", "  ", "-- nothing", ";"])
+def test_a_query_of_nothing_gives_nothing(loads, sql):
+    loads.load(post())
+    assert loads.warehouse.query(sql, limit=1) == ([], [])
+
+
+def test_a_query_before_the_first_run_says_what_to_do(tmp_path):
+    with pytest.raises(WarehouseError, match="run the pipeline first"):
+        DuckDBWarehouse(tmp_path / "warehouse.duckdb").query("SELECT 1", limit=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("duckdb:///data/warehouse.duckdb", Path.cwd() / "data/warehouse.duckdb"),
+        ("duckdb:////srv/warehouse.duckdb", Path("/srv/warehouse.duckdb")),
+        ("duckdb:///~/warehouse.duckdb", Path.home() / "warehouse.duckdb"),
+    ],
+)
+def test_a_warehouse_is_a_file_of_duckdb(url, path):
+    warehouse = open_warehouse(url)
+    assert isinstance(warehouse, DuckDBWarehouse)
+    assert warehouse.path == path
+    assert warehouse.url == f"duckdb:///{path}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "duckdb:///", "duckdb://data/x", "warehouse.duckdb", "postgresql://someone:secret@host/db", "redshift://"],
+)
+def test_another_kind_of_warehouse_is_refused_without_its_secret(url):
+    with pytest.raises(ConfigurationError, match=r"^WAREHOUSE_URL .* duckdb:///") as caught:
+        open_warehouse(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_warehouse_file_appears_whole(loads, monkeypatch):
+    """Else the other of two first runs at once finds half a header, and takes it for no database."""
+    whole, link = [], os.link
+
+    def checked(new, path):
+        duckdb.connect(str(new), read_only=True).close()
+        assert not loads.path.exists()
+        whole.append(path)
+        link(new, path)
+
+    monkeypatch.setattr(os, "link", checked)
+    loads.load(post())
+    loads.load(post("b"))
+    assert whole == [loads.path]
+    assert not list(loads.folder.glob(".*"))

@@ -1,0 +1,373 @@
+"""What is Redshift's own about loads: COPY, conflicts, lost connections, rights."""
+
+import json
+from dataclasses import replace
+from threading import Barrier, Thread
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from reddit_etl.entities import POSTS
+from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.redshift_login import read_login
+from reddit_etl.warehouse import LoadCounts
+from reddit_etl.warehouse_redshift import TRIES, RedshiftWarehouse
+from tests.standins.loads import HOUR, LOADED_AT, NEWER, OLDER, Loads
+from tests.standins.posts import MINUTE, NOON, post
+from tests.standins.redshift import CONFLICT, GUEST, ROLE, TIMEOUT, Drop, Login
+from tests.standins.things import THINGS
+from tests.test_convergence import COLUMNS, expected, runs, state
+
+ONE = LoadCounts(staged=1, inserted=1, updated=0, stale=0)
+PROBE = "doctor/probe.json"
+
+
+@pytest.fixture
+def loads(redshift_loads):
+    return redshift_loads
+
+
+@pytest.fixture
+def server(redshift_server):
+    return redshift_server
+
+
+def warehouse(server, url=None, copy_role=ROLE):
+    pauses = []
+    login = read_login(url or server.url, workgroup=None, cluster=None)
+    made = RedshiftWarehouse(login, copy_role=copy_role, clock=lambda: LOADED_AT, pause=pauses.append)
+    made.pauses = pauses
+    return made
+
+
+WHOLE = """\
+BEGIN
+SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'reddit'
+SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'
+COMMIT
+BEGIN
+LOCK TABLE reddit.load_audit
+SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit WHERE load_id = 'none'
+CREATE TEMPORARY TABLE staged (
+  thing_id VARCHAR(8),
+  colour VARCHAR(6),
+  is_warm BOOLEAN,
+  score INTEGER,
+  text_truncated BOOLEAN,
+  observed_at TIMESTAMP
+)
+DISTSTYLE KEY DISTKEY (thing_id)
+COPY staged FROM 's3://lake/reddit/curated/1/_copy.json'
+        WITH CREDENTIALS AS 'aws_iam_role=arn:aws:iam::123456789012:role/copy'
+        FORMAT AS PARQUET
+        MANIFEST
+SELECT COUNT(*) FROM staged
+SELECT COUNT(*) FROM staged WHERE thing_id IS NULL OR observed_at IS NULL
+INSERT INTO reddit.thing_metrics (thing_id, score, observed_at)
+SELECT seen.thing_id, seen.score, seen.observed_at
+FROM (
+  SELECT thing_id, score, observed_at, \
+ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY thing_id, score, observed_at) AS copy_number
+  FROM staged
+) AS seen
+LEFT JOIN reddit.thing_metrics AS known ON known.thing_id = seen.thing_id AND known.observed_at = seen.observed_at
+WHERE seen.copy_number = 1 AND known.thing_id IS NULL
+CREATE TEMPORARY TABLE earliest AS
+SELECT thing_id, MIN(observed_at) AS observed_at
+FROM staged
+GROUP BY thing_id
+SELECT COUNT(*) - COUNT(DISTINCT thing_id) FROM staged
+DELETE FROM staged
+USING reddit.things
+WHERE reddit.things.thing_id = staged.thing_id AND reddit.things.observed_at >= staged.observed_at
+SELECT COUNT(*) FROM staged
+SELECT COUNT(*) FROM staged JOIN reddit.things ON reddit.things.thing_id = staged.thing_id
+MERGE INTO reddit.things
+USING staged ON reddit.things.thing_id = staged.thing_id
+WHEN MATCHED THEN UPDATE SET
+  colour = staged.colour,
+  is_warm = staged.is_warm,
+  score = staged.score,
+  text_truncated = staged.text_truncated,
+  observed_at = staged.observed_at
+WHEN NOT MATCHED THEN INSERT (thing_id, colour, is_warm, score, text_truncated, observed_at, first_observed_at)
+VALUES (staged.thing_id, staged.colour, staged.is_warm, staged.score, staged.text_truncated, staged.observed_at, \
+staged.observed_at)
+UPDATE reddit.things SET first_observed_at = earliest.observed_at
+FROM earliest
+WHERE reddit.things.thing_id = earliest.thing_id AND earliest.observed_at < reddit.things.first_observed_at
+DROP TABLE earliest
+INSERT INTO reddit.load_audit \
+(load_id, entity, hour, rows_staged, rows_inserted, rows_updated, rows_stale, loaded_at) \
+VALUES ('none', 'things', '2026-11-23T12', 1, 1, 0, 0, '2026-11-23T13:00:00'::timestamp)
+COMMIT"""
+
+
+def test_the_whole_load_as_redshift_gets_it(loads, server):
+    thing = {
+        "thing_id": "a",
+        "colour": "red",
+        "is_warm": True,
+        "score": 1,
+        "text_truncated": False,
+        "observed_at": NOON,
+    }
+    file = loads.file(thing, entity=THINGS)
+    loads.load_files(entity=THINGS, load_id="the tables are made")
+    made = [text for text in server.statements if text.startswith(("CREATE SCHEMA", "CREATE TABLE"))]
+    assert made[0] == "CREATE SCHEMA reddit"
+    assert [text.partition(" (")[0] for text in made[1:]] == [
+        "CREATE TABLE reddit.things",
+        "CREATE TABLE reddit.thing_metrics",
+        "CREATE TABLE reddit.load_audit",
+    ]
+    server.statements.clear()
+    assert loads.load_files(file, entity=THINGS, load_id="none") == ONE
+    sent = "\n".join(text.strip() for text in server.statements if "pg_catalog" not in text and text != "ROLLBACK")
+    assert sent.replace(loads.lake.url, "s3://lake/reddit") == WHOLE
+
+
+def test_the_manifest_lists_each_object_as_mandatory_with_its_size(loads):
+    files = [loads.file(post("a")), loads.file(post("b"))]
+    loads.load_files(*files)
+    manifest = json.loads(loads.lake.read("curated/1/_copy.json"))
+    assert manifest["entries"] == [
+        {"url": f"{loads.lake.url}/{file.key}", "mandatory": True, "meta": {"content_length": file.bytes}}
+        for file, _ in files
+    ]
+
+
+@pytest.mark.parametrize("fault", [CONFLICT, Drop.BEFORE, Drop.AFTER], ids=["1023", "lost before", "lost after"])
+@pytest.mark.parametrize(
+    "statement", ["LOCK TABLE", "COPY staged", "INSERT INTO reddit.post_m", "MERGE", "load_audit \\(", "^COMMIT"]
+)
+def test_a_load_that_is_disturbed_once_is_tried_again_whole(loads, server, fault, statement):
+    loads.load(post("a"), post("b"))
+    file = loads.file(post("a", seen=NOON + MINUTE, score=8), post("c"))
+    # The first commit is that of the definitions.
+    server.fail(statement, fault)
+    assert loads.load_files(file, load_id="disturbed") == LoadCounts(staged=2, inserted=1, updated=1, stale=0)
+    assert server.unspent == []
+    assert loads.rows("SELECT post_id, score FROM reddit.posts ORDER BY 1") == [("a", 8), ("b", 7), ("c", 7)]
+    assert loads.rows("SELECT COUNT(*) FROM reddit.post_metrics") == [(4,)]
+    assert loads.rows("SELECT COUNT(*) FROM reddit.load_audit WHERE load_id = 'disturbed'") == [(1,)]
+
+
+def test_a_connection_lost_after_the_commit_makes_no_second_load(loads, server):
+    loads.load(post("a"))
+    server.fail("rows_stale, loaded_at", lambda: server.fail("^COMMIT", Drop.AFTER))
+    server.statements.clear()
+    assert loads.load(post("b"), load_id="lost") == ONE
+    assert server.unspent == []
+    assert sum(text.startswith("MERGE") for text in server.statements) == 1
+    assert loads.rows("SELECT COUNT(*) FROM reddit.load_audit WHERE load_id = 'lost'") == [(1,)]
+    assert loads.rows("SELECT COUNT(*), COUNT(DISTINCT post_id) FROM reddit.posts") == [(2, 2)]
+
+
+def test_tries_are_bounded_and_wait_at_random_within_growing_bounds(loads, server):
+    loads.load(post("a"))
+    before = loads.everything()
+    tried = warehouse(server)
+    file, _ = loads.file(post("b"))
+    server.fail("MERGE", CONFLICT, times=TRIES)
+    with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: redshift\+psycopg2://127.0.0.1:\d+/dev: 1023") as caught:
+        tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+    assert "\n" not in str(caught.value)
+    assert server.unspent == []
+    assert len(tried.pauses) == TRIES - 1
+    assert all(0 <= pause <= 2**n for n, pause in enumerate(tried.pauses))
+    assert loads.everything() == before
+
+
+def test_an_error_that_stays_is_not_tried_again(loads, server):
+    loads.load(post("a"))
+    before = loads.everything()
+    server.fail("MERGE", TIMEOUT)
+    tried = warehouse(server)
+    file, _ = loads.file(post("b"))
+    with pytest.raises(WarehouseError, match="cancelled on user's request"):
+        tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+    assert tried.pauses == []
+    assert loads.everything() == before
+
+
+def test_a_warehouse_that_is_down_is_an_error_after_a_few_tries(loads, server):
+    tried = warehouse(server)
+    file, _ = loads.file(post("b"))
+    with server.down(), pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: .* refused"):
+        tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+    assert len(tried.pauses) == TRIES - 1
+    assert tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
+
+
+def test_a_file_of_the_manifest_that_is_gone_is_an_error_and_the_load_rolled_back(loads):
+    loads.load(post("a"))
+    before = loads.everything()
+    gone = loads.file(post("c"))
+    bucket, _, prefix = loads.lake.url.removeprefix("s3://").partition("/")
+    boto3.client("s3").delete_object(Bucket=bucket, Key=f"{prefix}/{gone[0].key}")
+    with pytest.raises(WarehouseError, match="does not exist") as caught:
+        loads.load_files(loads.file(post("b")), gone)
+    assert "\n" not in str(caught.value)
+    assert loads.everything() == before
+
+
+def test_a_manifest_of_other_objects_is_not_overwritten(loads):
+    file = loads.file(post("a"))
+    loads.lake.create("curated/1/_copy.json", b"{}")
+    with pytest.raises(WarehouseError, match="lists other objects than the receipt: remove it"):
+        loads.load_files(file)
+
+
+def test_the_first_loads_of_two_processes_at_once_make_the_tables_once(loads, server):
+    """Each finds no schema; both go on from there at the same moment."""
+    files = [loads.file(*[post(f"p{n}", seen=NOON + m * MINUTE) for n in range(20)]) for m in range(2)]
+    together = Barrier(2, timeout=20)
+    server.fail("CREATE SCHEMA", together.wait, times=2)
+    counts = []
+
+    def load(number, file):
+        each = warehouse(server)
+        counts.append(
+            each.load(entity=POSTS, load_id=str(number), hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        )
+
+    threads = [Thread(target=load, args=(number, file)) for number, (file, _) in enumerate(files)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.unspent == []
+    assert sum(count.inserted for count in counts) == 20
+    assert loads.rows("SELECT COUNT(*), COUNT(DISTINCT post_id) FROM reddit.posts") == [(20, 20)]
+    assert loads.rows("SELECT COUNT(*) FROM reddit.post_metrics") == [(40,)]
+
+
+def test_loads_wait_for_each_other_before_they_look(loads, server):
+    """While one is between its look at the tables and its commit, the other has not got its lock."""
+    loads.load(post("a"))
+    first, second = loads.file(post("b")), loads.file(post("b"))
+    order, inside, beside = [], Barrier(2, timeout=20), warehouse(server)
+
+    def other():
+        inside.wait()
+        order.append("second asks")
+        file, _ = second
+        beside.load(entity=POSTS, load_id="second", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        order.append("second done")
+
+    thread = Thread(target=other)
+    thread.start()
+    server.fail("MERGE", inside.wait)
+    server.fail("^COMMIT", lambda: order.append("definitions"))
+    server.fail("load_audit \\(", lambda: order.append("first writes"))
+    loads.load_files(first, load_id="first")
+    thread.join()
+    assert order[-1] == "second done"
+    assert loads.rows("SELECT COUNT(*), COUNT(DISTINCT post_id) FROM reddit.posts") == [(2, 2)]
+    assert loads.rows("SELECT SUM(rows_inserted) FROM reddit.load_audit") == [(2,)]
+
+
+def test_files_of_an_older_and_of_a_newer_definition_are_copied_by_position(loads, server):
+    older = loads.file(post("a", seen=NOON + MINUTE, score=2), entity=OLDER)
+    newer = loads.file(post("b", num_crossposts=5), entity=NEWER)
+    loads.load_files(older)
+    loads.load_files(newer)
+    assert "ALTER TABLE staged ADD COLUMN link_flair_text VARCHAR(1024)" in server.statements
+    assert loads.rows("SELECT post_id, score, link_flair_text FROM reddit.posts ORDER BY 1") == [
+        ("a", 2, None),
+        ("b", 7, None),
+    ]
+
+
+def test_a_receipt_of_the_first_version_has_no_columns_and_loads_by_the_definition(loads):
+    file, _ = loads.file(post("a"))
+    assert (
+        loads.warehouse.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
+    )
+
+
+def test_a_table_gains_a_column_alone_with_its_comment(loads, server):
+    loads.load(post("a"))
+    server.statements.clear()
+    loads.load(post("b", num_crossposts=5), entity=NEWER)
+    assert [text for text in server.statements if text.startswith(("ALTER", "COMMENT", "CREATE TABLE"))] == [
+        "ALTER TABLE reddit.posts ADD COLUMN num_crossposts INTEGER",
+        "COMMENT ON COLUMN reddit.posts.num_crossposts IS 'How often it was repeated.'",
+        "ALTER TABLE reddit.post_metrics ADD COLUMN num_crossposts INTEGER",
+        "COMMENT ON COLUMN reddit.post_metrics.num_crossposts IS 'How often it was repeated.'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"password": "wrong-0815"}, "login refused: mend user and password in the URL"),
+        ({"database": "prod"}, "no such database: name one that exists"),
+        ({"host": "nowhere.invalid"}, "no such host"),
+    ],
+    ids=["password", "database", "host"],
+)
+def test_a_wrong_login_is_a_matter_of_configuration(server, change, says):
+    login = read_login(server.url, workgroup=None, cluster=None)
+    wrong = RedshiftWarehouse(replace(login, url=login.url.set(**change)), copy_role=ROLE, pause=lambda _: None)
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        wrong.query("SELECT 1", limit=1)
+    assert str(caught.value).startswith("WAREHOUSE_URL: redshift+psycopg2://")
+    assert "0815" not in str(caught.value)
+    assert server.users["loader"].password not in str(caught.value)
+
+
+def test_a_user_who_may_not_create_the_schema_is_told_what_to_grant(loads, server):
+    server.users["guest"] = Login("s3cret", GUEST)
+    file, _ = loads.file(post("a"))
+    guest = warehouse(server, url=server.url_of("guest"))
+    with pytest.raises(ConfigurationError, match="grant this user CREATE on the database, or schema reddit"):
+        guest.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+    server.rows(f"CREATE SCHEMA reddit; GRANT CREATE, USAGE ON SCHEMA reddit TO {GUEST}")
+    assert guest.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
+
+
+def test_a_copy_role_that_redshift_may_not_assume_is_a_matter_of_configuration(loads, server):
+    other = warehouse(server, copy_role="arn:aws:iam::123456789012:role/other")
+    file, _ = loads.file(post("a"))
+    with pytest.raises(ConfigurationError, match=r"^REDSHIFT_COPY_ROLE: arn:aws:iam::123456789012:role/other: "):
+        other.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+
+
+def test_a_check_tries_everything_and_keeps_nothing(loads, server):
+    loads.lake.create(PROBE, b'{"probe": "ok"}\n')
+    assert "copies from the lake" in loads.warehouse.check(entity=POSTS, lake=loads.lake, probe=PROBE)
+    assert any(text.startswith("CREATE TABLE reddit.posts") for text in server.statements)
+    assert any(text.startswith("COPY probe") for text in server.statements)
+    assert server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
+
+
+def test_a_query_reads_no_more_rows_than_asked_for(loads, server):
+    loads.load(*[post(f"p{n}", score=n) for n in range(9)])
+    server.statements.clear()
+    assert loads.warehouse.query("SELECT score FROM reddit.posts ORDER BY 1;", limit=2) == (["score"], [(0,), (1,)])
+    assert server.statements[-3:-1] == [
+        "DECLARE answer CURSOR FOR SELECT score FROM reddit.posts ORDER BY 1",
+        "FETCH FORWARD 2 FROM answer",
+    ]
+
+
+def test_a_percent_sign_is_only_that(loads):
+    loads.load(post("a", title="100 % sure, or %s"))
+    assert loads.rows("SELECT title FROM reddit.posts WHERE title LIKE '100 %'") == [("100 % sure, or %s",)]
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(run=runs())
+def test_any_history_in_any_order_ends_in_the_tables_that_follow_from_it(redshift_loads: Loads, redshift_server, run):
+    history, order = run
+    redshift_server.reset()
+    written = [[redshift_loads.file(*[state(*seen) for seen in file]) for file in load] for load in history]
+    for number, attempt in order:
+        redshift_loads.load_files(*written[number], load_id=f"{number}/{attempt}")
+    posts, metrics = expected(history)
+    assert redshift_loads.rows(f"SELECT {', '.join(COLUMNS)} FROM reddit.posts ORDER BY post_id") == posts
+    assert redshift_loads.rows("SELECT * FROM reddit.post_metrics ORDER BY post_id, observed_at") == metrics
