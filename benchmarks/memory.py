@@ -11,7 +11,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,8 +57,8 @@ def sandbox() -> Iterator[str]:
 
 def extraction(url: str, posts: int) -> Usage:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        usage, output = _measure(["benchmarks.extraction", url, *subreddits(posts)], Path(folder), url)
-    _expect(posts, int(output))
+        usage, output = measure(["benchmarks.extraction", url, *subreddits(posts)], Path(folder), url)
+    expect(posts, int(output))
     return usage
 
 
@@ -68,21 +68,21 @@ def whole_job(url: str, posts: int) -> tuple[Usage, Usage]:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         for hour in HOURS:
             chosen = ["--hour", hour, "--subreddits", json.dumps(subreddits(posts))]
-            usages.append(_measure(["luigi", "--module", "jobs", "RedditPipeline", *chosen], Path(folder), url)[0])
+            usages.append(measure(["luigi", "--module", "jobs", "RedditPipeline", *chosen], Path(folder), url)[0])
         loads = [json.loads(path.read_text()) for path in sorted(Path(folder).rglob("load-posts-*.json"))]
-    _expect(posts, loads[0]["inserted"])
+    expect(posts, loads[0]["inserted"])
     # A post that arrived meanwhile pushed another one off its listing.
-    _expect(posts, loads[1]["inserted"] + loads[1]["updated"])
+    expect(posts, loads[1]["inserted"] + loads[1]["updated"])
     return usages[0], usages[1]
 
 
-def _measure(module: list[str], folder: Path, url: str) -> tuple[Usage, str]:
+def measure(module: list[str], folder: Path, url: str, settings: Mapping[str, str] | None = None) -> tuple[Usage, str]:
     """Run `python -m module …` in a folder; gives what it took and what it printed."""
     report = folder / "usage.json"
     ended = subprocess.run(
         [sys.executable, "-S", PROJECT / "benchmarks" / "measured.py", report, sys.executable, "-m", *module],
         cwd=folder,
-        env=_environment() | {"REDDIT_URL": url, "TMPDIR": str(folder)},
+        env=_environment() | {"REDDIT_URL": url, "TMPDIR": str(folder)} | dict(settings or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -95,27 +95,35 @@ def _measure(module: list[str], folder: Path, url: str) -> tuple[Usage, str]:
 
 def _environment() -> dict[str, str]:
     """This process's, without any setting of the pipeline's own but its defaults."""
-    settings = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_")
+    settings = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(settings)}
     return kept | {"LUIGI_CONFIG_PATH": str(PROJECT / "luigi.cfg"), "PYTHONPATH": str(PROJECT)}
 
 
-def _expect(posts: int, found: int) -> None:
+def expect(posts: int, found: int) -> None:
     if found != posts:
         raise RuntimeError(f"{found:,} posts arrived where {posts:,} were asked for: nothing was measured")
 
 
+def heading() -> list[str]:
+    """What was measured where, and the head of the table."""
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, DuckDB {version('duckdb')}, {machine}",
+        "",
+        "| | posts | peak MB | CPU s | wall s | CPU ms a post |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+
+
+def row(name: str, posts: int, usage: Usage) -> str:
+    per_post = 1000 * usage.cpu / posts
+    return f"| {name} | {posts:,} | {usage.peak:.1f} | {usage.cpu:.1f} | {usage.wall:.1f} | {per_post:.2f} |"
+
+
 def table(small: int, large: int) -> Iterator[str]:
     """The measurements as lines of Markdown, each as soon as it is done."""
-    yield "| | posts | peak MB | CPU s | wall s | CPU ms a post |"
-    yield "|---|---:|---:|---:|---:|---:|"
-
-    def row(name: str, posts: int, usage: Usage) -> str:
-        return (
-            f"| {name} | {posts:,} | {usage.peak:.1f} | {usage.cpu:.1f} | {usage.wall:.1f} "
-            f"| {1000 * usage.cpu / posts:.2f} |"
-        )
-
+    yield from heading()
     with sandbox() as url:
         extractions = [extraction(url, posts) for posts in (small, large)]
         for posts, usage in zip((small, large), extractions, strict=True):
@@ -138,10 +146,6 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=10_000, help=f"posts, in steps of {LISTING:,}")
     parser.add_argument("--large", type=int, default=100_000, help=f"posts, in steps of {LISTING:,}")
     arguments = parser.parse_args()
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, DuckDB {version('duckdb')}, "
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores\n"
-    )
     for line in table(arguments.small, arguments.large):
         print(line, flush=True)
 

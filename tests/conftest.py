@@ -209,3 +209,11 @@ def run_luigi() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def real() -> Path:
+    folder = os.environ.get("REAL_REDDIT_DATA")
+    if not folder:
+        pytest.skip("REAL_REDDIT_DATA is not set to a folder of recorded Reddit data")
+    return Path(folder)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import random
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -27,14 +26,6 @@ SUBREDDITS = ("golang", "cpp", "aws")
 NOON = datetime(2020, 2, 1, 12)  # noqa: DTZ001
 
 
-@pytest.fixture
-def real() -> Path:
-    folder = os.environ.get("REAL_REDDIT_DATA")
-    if not folder:
-        pytest.skip("REAL_REDDIT_DATA is not set to a folder of recorded Reddit data")
-    return Path(folder)
-
-
 class Recorded:
     """The listings of one moment, as Reddit sent them."""
 
@@ -51,7 +42,7 @@ class Recorded:
         return []
 
 
-def _scheduled_runs(real: Path) -> list[tuple[str, dict[str, Path]]]:
+def scheduled_runs(real: Path) -> list[tuple[str, dict[str, Path]]]:
     """Hours, and the listing of each subreddit then; one day was recorded twice."""
     runs: dict[str, dict[str, Path]] = {}
     for path in sorted(real.glob("snapshots/*/*.json")):
@@ -61,7 +52,7 @@ def _scheduled_runs(real: Path) -> list[tuple[str, dict[str, Path]]]:
 
 
 def test_fourteen_days_end_in_the_same_tables_in_any_order(real: Path, make_pipeline: Callable[..., Pipeline]) -> None:
-    runs = _scheduled_runs(real)
+    runs = scheduled_runs(real)
     assert len(runs) == 14
     orders = {"forwards": runs, "backwards": runs[::-1], "shuffled": random.Random(3).sample(runs, len(runs))}
     ended = {}
@@ -95,7 +86,7 @@ def _oracle(runs: list[tuple[str, dict[str, Path]]]) -> dict[str, dict[str, Any]
 def test_the_posts_of_fourteen_days_are_what_reddit_last_showed(real: Path, pipeline: Pipeline) -> None:
     content = Recorded()
     pipeline.server.content = content
-    runs = _scheduled_runs(real)
+    runs = scheduled_runs(real)
     for hour, content.listings in runs:
         pipeline.run(hour, subreddits=SUBREDDITS, limit=100)
     shown = _oracle(runs)

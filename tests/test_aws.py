@@ -1,0 +1,226 @@
+"""The whole graph on AWS's engines: S3, Glue with real Spark, the catalog, and Redshift on real PostgreSQL."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+
+import boto3
+import pytest
+
+from jobs import resources
+from reddit_etl import transform_glue, warehouse_redshift
+from reddit_etl.catalog import Catalog
+from reddit_etl.errors import CatalogError
+from tests.conftest import PROJECT, Pipeline
+from tests.standins.glue import JOB, GlueServer, Spark, glue, spark
+from tests.standins.redshift import ROLE, Redshift
+from tests.test_real_input import SUBREDDITS, Recorded, scheduled_runs
+
+HOURS = ("2026-11-23T04", "2026-11-23T05")
+LOGIN = {
+    "REDDIT_CLIENT_ID": "someone",
+    "REDDIT_CLIENT_SECRET": "s3cret-of-reddit",
+    "REDDIT_USER_AGENT": "linux:pipeline-test:1.0 (by /u/someone)",
+}
+SECRETS = ("s3cret-of-reddit", "s3cret-of-aws", "s3cret-of-redshift")
+
+
+class AwsPipeline(Pipeline):
+    """Runs of the main job on stand-ins for AWS."""
+
+    settings: dict[str, str]
+
+    def environment(self) -> dict[str, str]:
+        return self.settings | LOGIN | {"REDDIT_URL": self.server.url}
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        return resources.warehouse().query(sql.replace("ORDER BY ALL", "ORDER BY 1, 2, 3, 4, 5"), limit=1_000_000)[1]
+
+    def keys(self, prefix: str) -> list[str]:
+        return sorted(resources.lake().keys(prefix))
+
+
+@pytest.fixture(scope="module")
+def warm_spark() -> Iterator[Spark]:
+    with spark() as session:
+        yield session
+
+
+@pytest.fixture
+def glue_server(warm_spark: Spark, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[GlueServer]:
+    monkeypatch.setattr(transform_glue, "_intervals", lambda: repeat(0.05))
+    with glue(work=warm_spark, s3=s3_url, moto=s3_url) as server:
+        yield server
+
+
+@pytest.fixture
+def on_aws(make_pipeline, s3_lake: str, glue_server: GlueServer, redshift_server: Redshift, monkeypatch):
+    """A maker of pipelines, of which the newest has the warehouse to itself."""
+
+    monkeypatch.setattr(warehouse_redshift, "LONGEST_WAIT", 0.05)
+
+    def make(name: str = "aws", content=None) -> AwsPipeline:
+        redshift_server.reset()
+        pipeline = make_pipeline(name, content)
+        pipeline.__class__ = AwsPipeline
+        pipeline.settings = {name: value for name, value in os.environ.items() if name.startswith("AWS_")} | {
+            "AWS_ENDPOINT_URL_GLUE": glue_server.url,
+            "AWS_SECRET_ACCESS_KEY": "s3cret-of-aws",
+            "LAKE_URL": f"{s3_lake}/{name}",
+            "TRANSFORM_ENGINE": "glue",
+            "GLUE_JOB_NAME": JOB,
+            "GLUE_DATABASE": f"reddit_{name}",
+            "WAREHOUSE_URL": redshift_server.url,
+            "REDSHIFT_COPY_ROLE": ROLE,
+        }
+        return pipeline
+
+    return make
+
+
+def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(make_pipeline, on_aws, glue_server, capsys):
+    chosen = {"subreddits": ["python", "aws"], "listings": ["new", "top"], "limit": 300}
+    embedded = make_pipeline("embedded")
+    for hour in HOURS:
+        assert embedded.run(hour, **chosen) == 0
+    ended = embedded.tables()
+    pipeline = on_aws()
+    for hour in HOURS:
+        assert pipeline.run(hour, **chosen) == 0
+    assert pipeline.tables() == ended
+    assert [run.state for run in glue_server.runs] == ["SUCCEEDED"] * 2
+    assert len(ended["posts"]) > 1000
+    report = capsys.readouterr().out
+    assert f"catalog     {pipeline.settings['GLUE_DATABASE']} in Athena" in report
+    assert f"lake        {pipeline.settings['LAKE_URL']}" in report
+    # Once more: nothing is asked of anybody, nothing changes.
+    keys = pipeline.keys("")
+    assert pipeline.run(HOURS[1], **chosen) == 0
+    assert "was complete before" in capsys.readouterr().out
+    assert (pipeline.keys(""), pipeline.tables(), len(glue_server.runs)) == (keys, ended, 2)
+
+
+def test_the_catalog_has_each_validated_attempt(on_aws):
+    pipeline = on_aws()
+    for hour in HOURS:
+        assert pipeline.run(hour, limit=100) == 0
+    client = boto3.client("glue")
+    database = pipeline.settings["GLUE_DATABASE"]
+    partitions = client.get_partitions(DatabaseName=database, TableName="posts")["Partitions"]
+    found = {tuple(p["Values"][:2]): p["StorageDescriptor"]["Location"] for p in partitions}
+    lake = resources.lake()
+    expected = {}
+    for key in pipeline.keys("receipts/"):
+        if "transform-" in key:
+            receipt = json.loads(lake.read(key))
+            folder = receipt["objects"][0]["key"].rpartition("/")[0]
+            expected[tuple(receipt["hour"].split("T"))] = f"{lake.url}/{folder}/"
+    assert {hour: location.rstrip("/") + "/" for hour, location in found.items()} == expected
+    views = {table["Name"] for table in client.get_tables(DatabaseName=database)["TableList"]}
+    assert views == {"posts", "posts_latest", "post_metrics"}
+
+
+def test_each_engine_that_is_down_stops_only_its_own_task(on_aws, glue_server, redshift_server, capsys):
+    """Listings are read all the same, and the first run after catches up."""
+    pipeline = on_aws()
+    with redshift_server.down():
+        assert pipeline.run("2026-11-23T04", limit=100) == 30
+    assert {key.rpartition("/")[2].partition("-")[0] for key in pipeline.keys("receipts/")} == {
+        "extract",
+        "transform",
+        "publish",
+    }
+    glue_server.states, glue_server.error = ["FAILED"], "out of luck"
+    assert pipeline.run("2026-11-23T05", limit=100) == 30
+    glue_server.states = None
+    capsys.readouterr()
+    assert pipeline.run("2026-11-23T06", limit=100) == 0
+    report = capsys.readouterr().out
+    assert "caught up   2026-11-23T05: " in report
+    hours = pipeline.rows("SELECT hour FROM reddit.load_audit ORDER BY hour")
+    assert hours == [("2026-11-23T04",), ("2026-11-23T05",), ("2026-11-23T06",)]
+    partitions = boto3.client("glue").get_partitions(DatabaseName=pipeline.settings["GLUE_DATABASE"], TableName="posts")
+    assert {p["Values"][1] for p in partitions["Partitions"]} == {"04", "05", "06"}
+
+
+def test_a_catalog_that_refuses_does_not_keep_the_rows_from_the_warehouse(on_aws, monkeypatch):
+    pipeline = on_aws()
+    pipeline.settings |= {"GLUE_DATABASE": "nobody_may"}
+    for name, value in pipeline.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CatalogError("GLUE_DATABASE: nobody_may: not today")
+
+    with monkeypatch.context() as today:
+        today.setattr(Catalog, "prepare", refuse)
+        assert pipeline.run("2026-11-23T04", limit=100) == 30
+    assert pipeline.rows("SELECT COUNT(*) FROM reddit.posts") == [(100,)]
+    assert pipeline.run("2026-11-23T05", limit=100) == 0
+    assert len([key for key in pipeline.keys("receipts/") if "publish-" in key]) == 2
+
+
+def test_rows_missing_after_a_good_run_of_glue_fail_the_transformation(on_aws, glue_server):
+    def drop_rows(folder: Path) -> None:
+        for path in folder.rglob("_report.json"):
+            report = json.loads(path.read_text())
+            report["objects"][0]["rows"] -= 1
+            path.write_text(json.dumps(report))
+
+    pipeline = on_aws()
+    glue_server.after = drop_rows
+    assert pipeline.run("2026-11-23T04", limit=100) == 30
+    assert not [key for key in pipeline.keys("receipts/") if "transform-" in key]
+    glue_server.after = None
+    assert pipeline.run("2026-11-23T04", limit=100) == 0
+    assert pipeline.rows("SELECT COUNT(*) FROM reddit.posts") == [(100,)]
+
+
+def test_no_secret_is_written_anywhere(on_aws, redshift_server, glue_server):
+    """A run with everything at DEBUG; what it printed, put into the lake, told Glue, and stored."""
+    redshift_server.users["loader"] = type(redshift_server.users["loader"])("s3cret-of-redshift")
+    pipeline = on_aws()
+    pipeline.settings["WAREHOUSE_URL"] = redshift_server.url
+    loud = "import logging, sys; logging.basicConfig(level=logging.DEBUG); from luigi.cmdline import luigi_run; "
+    arguments = ["--module", "jobs", "RedditPipeline", "--hour", "2026-11-23T04", "--subreddits", '["python"]']
+    done = subprocess.run(
+        [sys.executable, "-c", loud + "luigi_run(sys.argv[1:])", *arguments, "--limit", "100", "--log-level", "DEBUG"],
+        env=os.environ | pipeline.environment() | {"PYTHONPATH": str(PROJECT)},
+        cwd=PROJECT,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    for name, value in pipeline.environment().items():
+        pipeline.monkeypatch.setenv(name, value)
+    written = {"stdout": done.stdout, "stderr": done.stderr}
+    written |= {key: resources.lake().read(key) or b"" for key in pipeline.keys("")}
+    written["statements"] = "\n".join(redshift_server.statements).encode()
+    written["glue"] = json.dumps([run.arguments for run in glue_server.runs]).encode()
+    assert len(written) > 10
+    for secret in SECRETS:
+        assert [name for name, content in written.items() if secret.encode() in content] == []
+
+
+@pytest.mark.slow
+def test_fourteen_real_days_end_on_aws_as_embedded(real: Path, make_pipeline, on_aws):
+    runs = scheduled_runs(real)
+    ended = []
+    for name, make, sequence in (
+        ("embedded", make_pipeline, runs),
+        ("forwards", on_aws, runs),
+        ("shuffled", on_aws, sorted(runs, key=lambda run: run[0][::-1])),
+    ):
+        content = Recorded()
+        pipeline = make(name, content)
+        for hour, content.listings in sequence:
+            assert pipeline.run(hour, subreddits=SUBREDDITS, limit=100) == 0
+        tables = pipeline.tables()
+        ended.append((tables["posts"], tables["post_metrics"]))
+    assert len(ended[0][0]) > 300
+    embedded, *on_stand_ins = ended
+    assert on_stand_ins == [embedded, embedded]
