@@ -31,18 +31,17 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """One finding a line, in the order of a run. What hangs on something wrong is not tried."""
-    wrong: set[str] = set()
+    blame: dict[str, set[str]] = {}
     for name, needs, check in CHECKS:
-        missing = wrong.intersection(needs)
-        if missing:
-            finding = Finding(name, False, f"not tried: mend {' and '.join(sorted(missing))} first")
+        wrong = set().union(*(blame[need] for need in needs))
+        if wrong:
+            finding = Finding(name, False, f"not tried: mend {' and '.join(sorted(wrong))} first")
         else:
             try:
                 finding = Finding(name, True, check())
             except (EtlError, OSError) as error:
                 finding = Finding(name, False, " ".join(str(error).split()))
-        if not finding.good:
-            wrong.add(name)
+        blame[name] = wrong or (set() if finding.good else {name})
         yield finding
 
 

@@ -66,8 +66,10 @@ class Settings:
         values: dict[str, Any] = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
         reddit_url = _loopback(environment.get("REDDIT_URL"))
+        uses_glue = values["transform_engine"] == "glue" or values["glue_database"] is not None
         for name, own, endpoint in (
-            ("LAKE_URL", ":" not in str(values["lake_url"]), environment.get("AWS_ENDPOINT_URL", "")),
+            ("LAKE_URL", ":" not in str(values["lake_url"]), _endpoint(environment, "S3")),
+            ("Glue", not uses_glue, _endpoint(environment, "GLUE")),
             ("WAREHOUSE_URL", values["warehouse_url"].startswith("duckdb:"), values["warehouse_url"]),
         ):
             # A test may bring stand-ins for Reddit and for AWS together; neither is ever mixed with the real other.
@@ -157,6 +159,13 @@ def _credentials(environment: Mapping[str, str]) -> RedditCredentials | None:
     if not USER_AGENT.fullmatch(values["REDDIT_USER_AGENT"]):
         raise ConfigurationError("REDDIT_USER_AGENT must look like: linux:my-app:1.0 (by /u/my-reddit-name)")
     return RedditCredentials(*values.values())
+
+
+def _endpoint(environment: Mapping[str, str], service: str) -> str:
+    """Where boto3 will look for the service; empty for AWS itself."""
+    if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return ""
+    return environment.get(f"AWS_ENDPOINT_URL_{service}") or environment.get("AWS_ENDPOINT_URL", "")
 
 
 def _is_loopback(url: str) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,22 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import boto3
 import duckdb
 import pytest
 from luigi.retcodes import run_with_retcodes
 from luigi.task_register import Register
 
 from jobs import resources
-from reddit_etl.engines import open_lake
-from reddit_etl.redshift_login import read_login
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
-from reddit_etl.warehouse_redshift import RedshiftWarehouse
-from tests.standins.loads import LOADED_AT, Loads
-from tests.standins.postgres import postgres
-from tests.standins.redshift import ROLE, Redshift, redshift
-from tests.standins.s3 import ENVIRONMENT, moto_server
+
+pytest_plugins = ["tests.aws"]
 
 PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)
@@ -125,48 +118,13 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(scope="session")
-def s3_url() -> Iterator[str]:
-    """S3, and what else moto knows of AWS."""
-    with moto_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def redshift_server(s3_url: str) -> Iterator[Redshift]:
-    with postgres() as folder, redshift(folder, s3_url=s3_url) as server:
-        yield server
-
-
-@pytest.fixture
-def s3_lake(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty lake in a bucket of its own."""
-    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": s3_url}).items():
-        monkeypatch.setenv(name, value)
-    bucket = f"lake-{secrets.token_hex(6)}"
-    boto3.client("s3").create_bucket(Bucket=bucket)
-    return f"s3://{bucket}/reddit"
-
-
-@pytest.fixture
-def redshift_loads(s3_lake: str, redshift_server: Redshift, tmp_path: Path) -> Loads:
-    redshift_server.reset()
-    warehouse = RedshiftWarehouse(
-        read_login(redshift_server.url, workgroup=None, cluster=None),
-        copy_role=ROLE,
-        clock=lambda: LOADED_AT,
-        pause=lambda _: None,
-    )
-    return Loads(tmp_path, warehouse, open_lake(s3_lake))
-
-
 @pytest.fixture
 def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
     """A maker of pipelines, each in a folder of its own and with a Reddit of its own."""
     made: list[Pipeline] = []
 
-    def make(name: str = "run", content: Content | None = None) -> Pipeline:
-        pipeline = Pipeline(tmp_path / name, monkeypatch)
+    def make(name: str = "run", content: Content | None = None, kind: type[Pipeline] = Pipeline) -> Pipeline:
+        pipeline = kind(tmp_path / name, monkeypatch)
         pipeline.folder.mkdir()
         pipeline.serve(content)
         made.append(pipeline)

@@ -4,82 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
 
 import boto3
 import pytest
 
 from jobs import resources
-from reddit_etl import transform_glue, warehouse_redshift
 from reddit_etl.catalog import Catalog
 from reddit_etl.errors import CatalogError
-from tests.conftest import PROJECT, Pipeline
-from tests.standins.glue import JOB, GlueServer, Spark, glue, spark
-from tests.standins.redshift import ROLE, Redshift
+from tests.conftest import PROJECT
 from tests.test_real_input import SUBREDDITS, Recorded, scheduled_runs
 
 HOURS = ("2026-11-23T04", "2026-11-23T05")
-LOGIN = {
-    "REDDIT_CLIENT_ID": "someone",
-    "REDDIT_CLIENT_SECRET": "s3cret-of-reddit",
-    "REDDIT_USER_AGENT": "linux:pipeline-test:1.0 (by /u/someone)",
-}
 SECRETS = ("s3cret-of-reddit", "s3cret-of-aws", "s3cret-of-redshift")
-
-
-class AwsPipeline(Pipeline):
-    """Runs of the main job on stand-ins for AWS."""
-
-    settings: dict[str, str]
-
-    def environment(self) -> dict[str, str]:
-        return self.settings | LOGIN | {"REDDIT_URL": self.server.url}
-
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
-        return resources.warehouse().query(sql.replace("ORDER BY ALL", "ORDER BY 1, 2, 3, 4, 5"), limit=1_000_000)[1]
-
-    def keys(self, prefix: str) -> list[str]:
-        return sorted(resources.lake().keys(prefix))
-
-
-@pytest.fixture(scope="module")
-def warm_spark() -> Iterator[Spark]:
-    with spark() as session:
-        yield session
-
-
-@pytest.fixture
-def glue_server(warm_spark: Spark, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[GlueServer]:
-    monkeypatch.setattr(transform_glue, "_intervals", lambda: repeat(0.05))
-    with glue(work=warm_spark, s3=s3_url, moto=s3_url) as server:
-        yield server
-
-
-@pytest.fixture
-def on_aws(make_pipeline, s3_lake: str, glue_server: GlueServer, redshift_server: Redshift, monkeypatch):
-    """A maker of pipelines, of which the newest has the warehouse to itself."""
-
-    monkeypatch.setattr(warehouse_redshift, "LONGEST_WAIT", 0.05)
-
-    def make(name: str = "aws", content=None) -> AwsPipeline:
-        redshift_server.reset()
-        pipeline = make_pipeline(name, content)
-        pipeline.__class__ = AwsPipeline
-        pipeline.settings = {name: value for name, value in os.environ.items() if name.startswith("AWS_")} | {
-            "AWS_ENDPOINT_URL_GLUE": glue_server.url,
-            "AWS_SECRET_ACCESS_KEY": "s3cret-of-aws",
-            "LAKE_URL": f"{s3_lake}/{name}",
-            "TRANSFORM_ENGINE": "glue",
-            "GLUE_JOB_NAME": JOB,
-            "GLUE_DATABASE": f"reddit_{name}",
-            "WAREHOUSE_URL": redshift_server.url,
-            "REDSHIFT_COPY_ROLE": ROLE,
-        }
-        return pipeline
-
-    return make
 
 
 def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(make_pipeline, on_aws, glue_server, capsys):

@@ -84,6 +84,52 @@ def test_a_wrong_environment_is_one_line_without_the_secret(environment: dict[st
     assert "a-secret" not in str(caught.value)
 
 
+LAKE = {"LAKE_URL": "s3://bucket/lake"}
+STAND_INS = LOGIN | LAKE | {"REDDIT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:2"}
+REDSHIFT = {"WAREHOUSE_URL": "redshift+psycopg2://u:a-secret-0815@host/db"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        (LOGIN | LAKE | {"TRANSFORM_ENGINE": "glue"}, "TRANSFORM_ENGINE is glue, and GLUE_JOB_NAME is not set"),
+        (
+            LOGIN | {"TRANSFORM_ENGINE": "glue", "GLUE_JOB_NAME": "j"},
+            "TRANSFORM_ENGINE is glue, and LAKE_URL is not s3",
+        ),
+        (LOGIN | {"GLUE_DATABASE": "reddit"}, "GLUE_DATABASE is set, and LAKE_URL is not s3"),
+        (LOGIN | LAKE | REDSHIFT, "WAREHOUSE_URL is Redshift's, and REDSHIFT_COPY_ROLE is not set"),
+        (LOGIN | REDSHIFT | {"REDSHIFT_COPY_ROLE": "r"}, "WAREHOUSE_URL is Redshift's, and LAKE_URL is not s3"),
+    ],
+    ids=str,
+)
+def test_an_engine_of_aws_says_what_else_it_needs(environment: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.read(environment)
+    assert says in str(caught.value)
+    assert "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"AWS_ENDPOINT_URL": "https://s3.amazonaws.com"}, "LAKE_URL"),
+        ({"AWS_ENDPOINT_URL": ""}, "LAKE_URL"),
+        ({"AWS_ENDPOINT_URL_S3": "https://s3.amazonaws.com"}, "LAKE_URL"),
+        ({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "LAKE_URL"),
+        ({"AWS_ENDPOINT_URL_GLUE": "https://glue.amazonaws.com", "GLUE_DATABASE": "reddit"}, "Glue"),
+        (REDSHIFT, "WAREHOUSE_URL"),
+    ],
+    ids=str,
+)
+def test_a_rehearsal_with_a_stand_in_for_reddit_reaches_nothing_of_the_real_aws(
+    change: dict[str, str], names: str
+) -> None:
+    assert Settings.read(STAND_INS).source == "sandbox"
+    with pytest.raises(ConfigurationError, match=f"^{names} is not of this machine, so only real Reddit is loaded"):
+        Settings.read(STAND_INS | change)
+
+
 @pytest.mark.parametrize(
     ("parameters", "names"),
     [

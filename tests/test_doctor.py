@@ -1,0 +1,162 @@
+"""The doctor, on set-ups that are well and on set-ups with one fault each."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from jobs.doctor import CONTENT, examine
+from tests.aws import LOGIN, AwsPipeline
+from tests.conftest import PROJECT, Pipeline, forget_run
+from tests.standins.reddit import ScriptedReddit, answer
+from tests.standins.redshift import GUEST, Login
+from tests.standins.s3 import answering, refusal
+
+PARTS = ["settings", "reddit", "lake", "transform", "catalog", "warehouse"]
+SECRETS = (LOGIN["REDDIT_CLIENT_SECRET"], "s3cret-of-aws", "s3cret-0815")
+
+
+@pytest.fixture
+def aws(on_aws: Callable[..., AwsPipeline]) -> AwsPipeline:
+    return on_aws()
+
+
+def examined(pipeline: Pipeline, **changes: str) -> dict[str, str]:
+    """What the doctor says of each part, with some settings changed."""
+    for name, value in (pipeline.environment() | changes).items():
+        pipeline.monkeypatch.setenv(name, value)
+    forget_run()
+    findings = list(examine())
+    assert [finding.name for finding in findings] == PARTS
+    said = "\n".join(str(finding) for finding in findings)
+    assert len(said.splitlines()) == len(PARTS)
+    assert [secret for secret in SECRETS if secret in said] == []
+    return {finding.name: ("ok: " if finding.good else "") + finding.text for finding in findings}
+
+
+def faults(said: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in said.items() if not text.startswith("ok: ")}
+
+
+def test_the_embedded_defaults_are_well_and_nothing_is_made_of_the_warehouse(pipeline):
+    said = examined(pipeline)
+    assert faults(said) == {}
+    assert "will be made by the first load" in said["warehouse"]
+    assert not pipeline.warehouse.exists()
+    assert pipeline.run("2026-11-23T04", limit=100) == 0
+    before = pipeline.tables()
+    assert faults(examined(pipeline)) == {}
+    assert pipeline.tables() == before
+
+
+def test_aws_is_well_and_a_run_finds_all_that_it_needs(aws, redshift_server):
+    said = examined(aws)
+    assert faults(said) == {}
+    assert said["reddit"] == f"ok: {aws.server.url} logs this client in and answers for r/python"
+    assert "transform" in said["transform"]
+    assert redshift_server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
+    assert aws.run("2026-11-23T04", limit=100) == 0
+    assert faults(examined(aws)) == {}
+
+
+ROLE = "arn:aws:iam::123456789012:role/other"
+
+
+@pytest.mark.parametrize(
+    ("changes", "part", "says"),
+    [
+        ({"REDDIT_USER_AGENT": "python-requests"}, "settings", "REDDIT_USER_AGENT must look like"),
+        ({"REDDIT_CLIENT_SECRET": "s3cret-0815\n"}, "settings", "REDDIT_CLIENT_SECRET has white space"),
+        ({"TRANSFORM_ENGINE": "spark"}, "transform", "TRANSFORM_ENGINE is 'spark': give duckdb, or glue"),
+        ({"LAKE_URL": "s3://no-such-bucket/reddit"}, "lake", "NoSuchBucket: create the bucket"),
+        ({"GLUE_JOB_NAME": "other"}, "transform", "GLUE_JOB_NAME: other: EntityNotFoundException: no such job"),
+        ({"GLUE_DATABASE": "Not-A-Name"}, "catalog", "GLUE_DATABASE"),
+        ({"REDSHIFT_COPY_ROLE": "copy"}, "warehouse", "REDSHIFT_COPY_ROLE: give the ARN of a role"),
+        ({"REDSHIFT_COPY_ROLE": ROLE}, "warehouse", f"REDSHIFT_COPY_ROLE: {ROLE}: "),
+        ({"REDSHIFT_WORKGROUP": "reddit"}, "warehouse", "WAREHOUSE_URL holds a login, and REDSHIFT_WORKGROUP is set"),
+        ({"WAREHOUSE_URL": "redshift+psycopg2://127.0.0.1/dev"}, "warehouse", "has no user and password"),
+        ({"WAREHOUSE_URL": "duckdb:///."}, "warehouse", "is a folder: give duckdb:///path/to/file.duckdb"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_a_wrong_setting_is_named_with_its_fix(aws, changes, part, says):
+    found = faults(examined(aws, **changes))
+    assert says in found.pop(part)
+    # What hangs on it is not tried; the rest is well.
+    assert all(text == f"not tried: mend {part} first" for text in found.values())
+
+
+def test_refused_reddit_credentials_are_named(aws):
+    with ScriptedReddit() as reddit:
+        reddit.script(logins=[answer(401, {"error": 401})] * 9)
+        found = faults(examined(aws, REDDIT_URL=reddit.url))
+    assert list(found) == ["reddit"]
+    assert found["reddit"].startswith("REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit refused them")
+
+
+def test_a_lake_without_rights_is_named_and_what_hangs_on_it_not_tried(aws):
+    with answering(lambda *_: (403, refusal("AccessDenied"))) as server:
+        found = faults(examined(aws, AWS_ENDPOINT_URL_S3=server.url))
+    assert "AccessDenied: give this role s3:GetObject" in found["lake"]
+    assert found["catalog"] == found["warehouse"] == "not tried: mend lake first"
+
+
+def test_a_lake_that_replaces_objects_is_named(aws):
+    """Some stores that speak S3 overlook If-None-Match."""
+    with answering(lambda method, _: (200, "" if method == "PUT" else CONTENT.decode())) as server:
+        found = faults(examined(aws, AWS_ENDPOINT_URL_S3=server.url))
+    assert "lets an object be replaced: receipts need a store with If-None-Match" in found["lake"]
+
+
+def test_a_catalog_without_rights_is_named(aws):
+    refused = '{"__type": "AccessDeniedException", "Message": "no"}'
+    with answering(lambda *_: (400, refused)) as server:
+        found = faults(examined(aws, AWS_ENDPOINT_URL_GLUE=server.url))
+    assert "GLUE_DATABASE: " in found["catalog"]
+    assert "AccessDeniedException: give this role glue:" in found["catalog"]
+    assert "AccessDeniedException: give this role glue:" in found["transform"]
+
+
+def test_a_refused_login_to_the_warehouse_is_named(aws, redshift_server):
+    url = redshift_server.url_of("loader", "s3cret-0815")
+    found = faults(examined(aws, WAREHOUSE_URL=url))
+    assert list(found) == ["warehouse"]
+    assert "login refused: mend user and password in the URL" in found["warehouse"]
+
+
+def test_a_user_without_rights_in_the_warehouse_is_told_what_to_grant(aws, redshift_server):
+    redshift_server.users["guest"] = Login("s3cret-0815", GUEST)
+    found = faults(examined(aws, WAREHOUSE_URL=redshift_server.url_of("guest")))
+    assert list(found) == ["warehouse"]
+    assert "grant this user CREATE on the database, or schema reddit" in found["warehouse"]
+
+
+def test_a_warehouse_that_is_down_is_named(aws, redshift_server):
+    with redshift_server.down():
+        found = faults(examined(aws))
+    assert list(found) == ["warehouse"]
+    assert "refused" in found["warehouse"]
+
+
+def test_a_folder_that_may_not_be_written_is_named(pipeline, tmp_path):
+    (tmp_path / "file").write_text("")
+    found = faults(examined(pipeline, LAKE_URL=str(tmp_path / "file" / "lake")))
+    assert found["lake"].startswith("LAKE_URL")
+
+
+@pytest.mark.parametrize(("engine", "code"), [("duckdb", 0), ("spark", 78)])
+def test_the_command_ends_with_a_code_and_prints_a_line_a_part(pipeline, engine, code):
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs", "doctor"],
+        env=os.environ | pipeline.environment() | {"TRANSFORM_ENGINE": engine, "PYTHONPATH": str(PROJECT)},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    lines = done.stdout.splitlines()
+    assert [line.split()[1] for line in lines] == PARTS
+    assert {line.split()[0] for line in lines} == ({"ok"} if code == 0 else {"ok", "WRONG"})
