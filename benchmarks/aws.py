@@ -14,10 +14,11 @@ from pathlib import Path
 import boto3
 
 from benchmarks.memory import HOURS, LISTING, Usage, expect, heading, measure, row, sandbox, subreddits
-from tests.standins.glue import JOB, glue
+from tests.standins.glue import glue
 from tests.standins.postgres import postgres
 from tests.standins.redshift import ROLE, redshift
 from tests.standins.s3 import ENVIRONMENT, moto_server
+from tests.standins.spark import JOB
 
 LUIGI_PROCESS = 120.0  # MB that the process stays under.
 LOGIN = {

@@ -7,6 +7,8 @@ A post that two listings of an hour show is observed twice, at two moments, and 
 must not depend on which listings happened to be transformed together.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,3 +65,9 @@ FROM records
 JOIN ranked ON picked_listing = listing AND picked_place = place
 WHERE copy_number = 1
 """
+
+
+def definition(entity: Entity) -> str:
+    """A digest of all that the transformation knows of the entity; differs if the other side knows another."""
+    columns = [[(c.name, c.type.sql) for c in side] for side in (entity.record, entity.curated)]
+    return hashlib.sha256(json.dumps([count_sql(entity), transform_sql(entity), columns]).encode()).hexdigest()

@@ -5,27 +5,26 @@ and leaves a report beside the manifest. StartJobRun takes no token against doub
 or a lost answer looks for a live run of the same work before it starts another.
 """
 
-import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from enum import Enum
 from typing import Any
 
+from reddit_etl import aws
 from reddit_etl.errors import TransformError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
-from reddit_etl.transform import Transformation, transform_sql
+from reddit_etl.transform import Transformation, definition
 
 log = logging.getLogger(__name__)
 
 FIXES = {
     "EntityNotFoundException": "no such job: deploy the stack, or name the job that exists",
-    "AccessDeniedException": "give this role glue:StartJobRun, glue:GetJobRun and glue:GetJobRuns on it",
+    "AccessDeniedException": "give this role glue:GetJob, glue:StartJobRun, glue:GetJobRun and glue:GetJobRuns on it",
     "ParamValidationError": "give a name that Glue allows",
     "InvalidInputException": "Glue does not take this name or these arguments: deploy the stack, and name its job",
 }
@@ -65,26 +64,13 @@ class AnswerLost(Exception):
     """StartJobRun was sent, and nobody knows whether it started a run."""
 
 
-def definition(entity: Entity) -> str:
-    """A digest of all that the transformation knows of the entity; differs if the other side knows another."""
-    columns = [[(c.name, c.type.sql) for c in side] for side in (entity.record, entity.curated)]
-    return hashlib.sha256(json.dumps([entity.key, transform_sql(entity), columns]).encode()).hexdigest()
-
-
 class GlueTransform:
     """A `TransformEngine` that has a Glue job do it, and waits."""
 
     def __init__(self, *, job: str, pause: Callable[[float], None] = time.sleep) -> None:
-        # The job's script has this module too, and no need of boto3.
-        from reddit_etl import aws  # noqa: PLC0415
-
         self._job = job
         self._pause = pause
         self._place = f"GLUE_JOB_NAME: {job}"
-        self._failures: Callable[[], AbstractContextManager[None]] = lambda: aws.failures(
-            self._place, TransformError, FIXES
-        )
-        self._code_of = aws.code_of
         self._client = aws.client("glue", place=self._place)
         self._client.meta.events.register("needs-retry.glue.StartJobRun", _not_again_unseen)
 
@@ -100,10 +86,18 @@ class GlueTransform:
             "report": f"{prefix}_report.json",
         }
         siblings = prefix[: prefix.rstrip("/").rfind("/") + 1]
-        with self._failures():
+        with aws.failures(self._place, TransformError, FIXES):
             run, manifest = self._run_of(lake, siblings, manifest)
             self._wait(run)
         return self._reported(lake, siblings, run, manifest)
+
+    def check(self) -> str:
+        """See `TransformEngine`."""
+        with aws.failures(self._place, TransformError, FIXES):
+            job = self._client.get_job(JobName=self._job)["Job"]
+            # Whether this role may look for runs shows here, and not first when one hangs.
+            self._client.get_job_runs(JobName=self._job, MaxResults=1)
+        return f"Glue has the job {self._job}, of Glue {job.get('GlueVersion', '0.9')}"
 
     def _run_of(self, lake: Lake, siblings: str, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The live run of this work and its manifest, or a new one as soon as there is room."""
@@ -125,7 +119,7 @@ class GlueTransform:
                 if lost == LOST_ANSWERS:
                     raise TransformError(f"{self._place}: {lost} times no answer to StartJobRun: {error}") from error
             except self._client.exceptions.ClientError as error:
-                if self._code_of(error) not in BUSY:
+                if aws.code_of(error) not in BUSY:
                     raise
                 log.info("waiting for room", extra={"job": self._job, "minutes": waited // 60})
             else:
@@ -185,14 +179,14 @@ class GlueTransform:
             objects = tuple(
                 DataObject(str(o["key"]), int(o["bytes"]), str(o["sha256"]), int(o["rows"])) for o in report["objects"]
             )
-            done = Transformation(int(report["records"]), int(report["keys"]), objects)
+            done = Transformation(int(report["records"]), int(report["observations"]), objects)
         except (KeyError, TypeError, ValueError) as error:
             raise TransformError(f"{place} cannot be read ({type(error).__name__})") from error
         if report.get("definition") != manifest["definition"]:
             raise TransformError(f"{place} is of another definition")
         there = set(lake.keys(siblings))
         for entry in objects:
-            if not entry.key.startswith(siblings) or entry.key not in there:
+            if entry.key not in there:
                 raise TransformError(f"{place} lists {entry.key}, which is not there")
         return done
 

@@ -16,11 +16,12 @@ from reddit_etl.redshift_login import read_login
 from reddit_etl.sandbox.server import Content
 from reddit_etl.warehouse_redshift import RedshiftWarehouse
 from tests.conftest import Pipeline
-from tests.standins.glue import JOB, GlueServer, Spark, glue, spark
+from tests.standins.glue import GlueServer, glue
 from tests.standins.loads import LOADED_AT, Loads
 from tests.standins.postgres import postgres
 from tests.standins.redshift import ROLE, Redshift, redshift
 from tests.standins.s3 import ENVIRONMENT, moto_server
+from tests.standins.spark import JOB, Spark, spark
 
 LOGIN = {
     "REDDIT_CLIENT_ID": "someone",

@@ -36,7 +36,9 @@ ANYBODY = "nobody"
 def postgres() -> Iterator[Path]:
     """The folder of the socket of an empty PostgreSQL that trusts everyone; its superuser is `postgres`."""
     command = [sys.executable, "-m", "tests.standins.postgres"]
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    # In a session of its own: a signal that ends the tests' process group would leave PostgreSQL running.
+    with subprocess.Popen(command, cwd=PROJECT, text=True, start_new_session=True, **pipes) as process:
         assert process.stdout and process.stdin
         folder = process.stdout.readline().strip()
         assert folder, "PostgreSQL did not start"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from tests.standins.redshift_text import Lexeme, joined, lexemes, syntax_error, words_of
 from tests.standins.redshift_wire import Refusal
 
-# Options that Parquet does not go with.
+# Options, of which Parquet goes with STATUPDATE only.
 _OPTIONS = words_of("""
-    blanksasnull compupdate dateformat emptyasnull gzip maxerror noload region timeformat truncatecolumns
+    blanksasnull compupdate dateformat emptyasnull gzip maxerror noload region statupdate timeformat truncatecolumns
 """)
 
 
@@ -53,35 +53,36 @@ def parsed(sql: str) -> Copy:
 def _option(copy: Copy, words: list[Lexeme]) -> None:
     match (word := words.pop()).low:
         case "with":
-            return
+            pass
         case "iam_role":
             copy.role = _string(words)
         case "credentials":
-            _skip(words, "as")
-            name, _, copy.role = _string(words).partition("=")
-            if name != "aws_iam_role":
-                raise Refusal("the stand-in knows roles only")
+            copy.role = _role(words)
         case "format":
             _skip(words, "as")
         case "parquet":
             copy.format = "parquet"
         case "json":
-            _skip(words, "as")
             copy.format = "json"
-            if words and words[-1].kind == "string" and _string(words) != "auto":
+            _skip(words, "as")
+            if _string(words) != "auto":
                 raise Refusal("the stand-in knows JSON 'auto' only")
         case "manifest":
             copy.manifest = True
-        case "statupdate":
-            if words and words[-1].low in ("on", "off"):
-                words.pop()
         case option if option in _OPTIONS:
-            copy.options.add(option)
             _skip(words, "as")
-            if words and (words[-1].kind in ("string", "number") or words[-1].low in ("on", "off", "true", "false")):
-                words.pop()
+            _skip_value(words)
+            copy.options |= {option} - {"statupdate"}
         case _:
             raise syntax_error(word.text)
+
+
+def _role(words: list[Lexeme]) -> str:
+    _skip(words, "as")
+    name, _, role = _string(words).partition("=")
+    if name != "aws_iam_role":
+        raise Refusal("the stand-in knows roles only")
+    return role
 
 
 def _table(words: list[Lexeme]) -> str:
@@ -115,6 +116,11 @@ def _take(words: list[Lexeme], word: str) -> None:
 
 def _skip(words: list[Lexeme], word: str) -> None:
     if words and words[-1].low == word:
+        words.pop()
+
+
+def _skip_value(words: list[Lexeme]) -> None:
+    if words and (words[-1].kind in ("string", "number") or words[-1].low in ("on", "off", "true", "false")):
         words.pop()
 
 

@@ -116,7 +116,7 @@ def _names(node: ast.Node) -> Iterator[str]:
             yield getattr(node, part)
     if isinstance(node, ast.ResTarget) and node.name:
         yield node.name
-    # After a dot every word will do, and oid is a system table's column.
+    # oid is a system table's column.
     if isinstance(node, ast.ColumnRef) and isinstance(node.fields[0], ast.String) and node.fields[0].sval != "oid":
         yield node.fields[0].sval
     for part in ("keys", "colnames", "aliascolnames"):

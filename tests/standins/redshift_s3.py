@@ -158,6 +158,8 @@ def _json(path: Path, url: str, columns: list[Column]) -> Iterator[list[tuple[An
         try:
             value, end = decoder.raw_decode(text)
             rows.append(tuple(_text(value.get(column.name)) for column in columns))
+            if any(map(_is_too_long, rows[-1], columns)):
+                raise _load_error("String length exceeds DDL length", url)
         except (ValueError, AttributeError) as error:
             raise _load_error("Invalid JSONPath format", url) from error
         text = text[end:].lstrip()
@@ -175,7 +177,7 @@ def _line(row: Iterable[str | None], columns: list[Column], url: str) -> str:
 def _field(value: str | None, column: Column, url: str) -> str:
     if value is None:
         return r"\N"
-    if column.length is not None and len(value.encode()) > column.length:
+    if _is_too_long(value, column):
         raise _spectrum(
             f"The length of the data column {column.name} is longer than the length defined in the table. "
             f"Table: {column.length}, Data: {len(value.encode())}",
@@ -185,6 +187,10 @@ def _field(value: str | None, column: Column, url: str) -> str:
     for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
         value = value.replace(plain, escaped)
     return value
+
+
+def _is_too_long(value: str | None, column: Column) -> bool:
+    return value is not None and column.length is not None and len(value.encode()) > column.length
 
 
 def _spectrum(what: str, url: str, code: int = 15007) -> Refusal:

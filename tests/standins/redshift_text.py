@@ -78,8 +78,9 @@ def joined(pieces: list[Lexeme]) -> str:
 
 
 def unquoted_reserved(pieces: list[Lexeme]) -> set[str]:
-    """Words that Redshift keeps to itself, and PostgreSQL does not."""
-    return {piece.low for piece in pieces if piece.kind == "word"} & RESERVED_WORDS
+    """Words that Redshift keeps to itself, and PostgreSQL does not; after a dot every word will do."""
+    before = [Lexeme("mark", ""), *pieces]
+    return {piece.low for last, piece in zip(before, pieces, strict=False) if last.text != "."} & RESERVED_WORDS
 
 
 def without_layout(pieces: list[Lexeme]) -> tuple[list[Lexeme], Layout]:
