@@ -89,3 +89,8 @@ def test_text_is_as_wide_as_redshift_can_hold_at_most():
 def test_a_column_is_read_by_its_type_unless_it_says_how():
     assert Column("n", INTEGER, "n", "A number.").read is values.integer
     assert Column("n", varchar(9), "n", "An id.", cast=values.identifier).read is values.identifier
+
+
+def test_no_sentence_about_a_column_needs_quoting_beyond_its_quotes():
+    """A backslash means something in Redshift's literals, and nothing in DuckDB's."""
+    assert [column.name for entity in ENTITIES.values() for column in entity.columns if "\\" in column.doc] == []

@@ -63,6 +63,9 @@ def _started(folder: Path) -> Iterator[None]:
     user = ANYBODY if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
+        if not all(parent.stat().st_mode & 0o001 for parent in programs.parents):
+            # Installed where nobody else may look, such as below /root.
+            programs = shutil.copytree(programs.parent, folder / "programs", symlinks=True) / "bin"
 
     def run(program: str, *arguments: str) -> None:
         command = [programs / program, "-D", folder / "data", *arguments]
