@@ -97,7 +97,21 @@ class GlueTransform:
             job = self._client.get_job(JobName=self._job)["Job"]
             # Whether this role may look for runs shows here, and not first when one hangs.
             self._client.get_job_runs(JobName=self._job, MaxResults=1)
-        return f"Glue has the job {self._job}, of Glue {job.get('GlueVersion', '0.9')}"
+        role = job["Role"].rpartition("/")[2]
+        return f"Glue {job.get('GlueVersion', '0.9')} has the job {self._job}, whose role {role} {self._look_at(role)}"
+
+    def _look_at(self, role: str) -> str:
+        """Whether the job's role is there, as far as one may know."""
+        place = f"{self._place}: its role {role}"
+        iam = aws.client("iam", place=place)
+        with aws.failures(place, TransformError, {"NoSuchEntity": "no such role: give the job one that exists"}):
+            try:
+                iam.get_role(RoleName=role)
+            except iam.exceptions.ClientError as error:
+                if aws.code_of(error) != "AccessDenied":
+                    raise
+                return "may not be looked at (iam:GetRole)"
+        return "exists"
 
     def _run_of(self, lake: Lake, siblings: str, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The live run of this work and its manifest, or a new one as soon as there is room."""

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 
@@ -103,6 +104,10 @@ def on_aws(
 ) -> Callable[..., "AwsPipeline"]:
     """A maker of pipelines, of which the newest has the warehouse to itself."""
     monkeypatch.setattr(warehouse_redshift, "LONGEST_WAIT", 0.05)
+
+    iam = boto3.client("iam")
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="transform", AssumeRolePolicyDocument="{}")
 
     def make(name: str = "aws", content: Content | None = None) -> AwsPipeline:
         redshift_server.reset()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import boto3
 import pytest
 
 from jobs.doctor import CONTENT, examine
@@ -13,6 +14,7 @@ from tests.conftest import PROJECT, Pipeline, forget_run
 from tests.standins.reddit import ScriptedReddit, answer
 from tests.standins.redshift import GUEST, Login
 from tests.standins.s3 import answering, refusal
+from tests.standins.spark import JOB
 
 PARTS = ["settings", "reddit", "lake", "transform", "catalog", "warehouse"]
 SECRETS = (LOGIN["REDDIT_CLIENT_SECRET"], "s3cret-of-aws", "s3cret-0815")
@@ -55,7 +57,7 @@ def test_aws_is_well_and_a_run_finds_all_that_it_needs(aws, redshift_server):
     said = examined(aws)
     assert faults(said) == {}
     assert said["reddit"] == f"ok: {aws.server.url} logs this client in and answers for r/python"
-    assert "transform" in said["transform"]
+    assert said["transform"] == f"ok: Glue 5.1 has the job {JOB}, whose role transform exists"
     assert redshift_server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
     assert aws.run("2026-11-23T04", limit=100) == 0
     assert faults(examined(aws)) == {}
@@ -117,6 +119,15 @@ def test_a_catalog_without_rights_is_named(aws):
     assert "GLUE_DATABASE: " in found["catalog"]
     assert "AccessDeniedException: give this role glue:" in found["catalog"]
     assert "AccessDeniedException: give this role glue:" in found["transform"]
+
+
+def test_a_job_of_glue_without_its_role_is_named(aws):
+    boto3.client("iam").delete_role(RoleName="transform")
+    found = faults(examined(aws))
+    assert list(found) == ["transform"]
+    assert found["transform"] == (
+        f"GLUE_JOB_NAME: {JOB}: its role transform: NoSuchEntity: no such role: give the job one that exists"
+    )
 
 
 def test_a_refused_login_to_the_warehouse_is_named(aws, redshift_server):

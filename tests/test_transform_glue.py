@@ -26,7 +26,7 @@ from reddit_etl.transform import Transformation
 from reddit_etl.transform_glue import LONGEST_QUEUE, GlueTransform
 from tests.standins.glue import GlueServer, Refusal, Run, by_duckdb, glue
 from tests.standins.posts import json_lines, record
-from tests.standins.s3 import ENVIRONMENT, moto_server
+from tests.standins.s3 import ENVIRONMENT, answering, moto_server, refusal
 from tests.standins.spark import JOB, SCRIPT, Spark, spark, spark_environment
 
 PARENT = "curated/posts/dt=2026-11-23/hr=12/sel=0123456789ab/"
@@ -383,8 +383,11 @@ def test_success_with_rows_missing_does_not_pass_the_count(work, make_pipeline, 
     assert receipt["records"] > 0
 
 
-def test_the_check_names_the_job_and_starts_nothing(work):
-    assert work.engine().check() == "Glue has the job transform, of Glue 5.1"
+def test_the_check_names_the_job_and_starts_nothing(work, monkeypatch):
+    with answering(lambda *_: (403, f"<R>{refusal('AccessDenied')}</R>")) as iam:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", iam.url)
+        said = work.engine().check()
+    assert said == "Glue 5.1 has the job transform, whose role transform may not be looked at (iam:GetRole)"
     assert work.glue.asked == ["GetJob", "GetJobRuns"]
     with pytest.raises(ConfigurationError, match="no such job"):
         work.engine(job="nosuch").check()

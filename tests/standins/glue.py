@@ -26,6 +26,8 @@ from reddit_etl.transform_duckdb import to_parquet
 from tests.standins.s3 import ENVIRONMENT
 from tests.standins.spark import JOB, spark
 
+# Its last part is the name of a role, which moto knows if a test made it.
+ROLE = "arn:aws:iam::123456789012:role/transform"
 LIVE = ("STARTING", "RUNNING", "WAITING", "STOPPING")
 
 
@@ -121,6 +123,7 @@ class GlueServer(ThreadingHTTPServer):
                 return {
                     "Job": {
                         "Name": JOB,
+                        "Role": ROLE,
                         "GlueVersion": "5.1",
                         "ExecutionProperty": {"MaxConcurrentRuns": self.max_concurrent},
                     }
