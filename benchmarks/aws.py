@@ -6,7 +6,6 @@ are elsewhere; what is measured is what the container would hold. Needs what the
 
 import argparse
 import json
-import os
 import secrets
 import tempfile
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.standins.s3 import ENVIRONMENT, moto_server
 from tests.standins.spark import JOB
 
 LUIGI_PROCESS = 120.0  # MB that the process stays under.
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 LOGIN = {
     "REDDIT_CLIENT_ID": "benchmark",
     "REDDIT_CLIENT_SECRET": "benchmark",
@@ -41,8 +41,7 @@ def whole_graph(posts: int) -> list[Usage]:
     ):
         aws = ENVIRONMENT | {"AWS_ENDPOINT_URL": s3, "AWS_ENDPOINT_URL_GLUE": jobs.url}
         bucket = f"lake-{secrets.token_hex(4)}"
-        os.environ.update(aws)
-        boto3.client("s3").create_bucket(Bucket=bucket)
+        boto3.client("s3", endpoint_url=s3, **KEYS).create_bucket(Bucket=bucket)
         settings = LOGIN | {
             "LAKE_URL": f"s3://{bucket}/reddit",
             "TRANSFORM_ENGINE": "glue",

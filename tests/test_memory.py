@@ -1,7 +1,8 @@
-"""The bounds of memory that the pipeline promises, measured as in benchmarks/, the sandbox in a process of its own."""
+"""The bounds of memory that the pipeline promises, measured as in benchmarks/; Reddit and AWS run apart."""
 
 import pytest
 
+from benchmarks.aws import LUIGI_PROCESS, whole_graph
 from benchmarks.memory import EXTRACTION_GROWTH, WHOLE_JOB, extraction, sandbox, whole_job
 
 pytestmark = pytest.mark.slow
@@ -17,3 +18,8 @@ def test_the_whole_job_stays_within_a_small_container():
     with sandbox() as url:
         peaks = [usage.peak for usage in whole_job(url, 100_000)]
     assert max(peaks) < WHOLE_JOB
+
+
+def test_the_job_on_the_engines_of_aws_is_smaller_still():
+    peaks = [usage.peak for usage in whole_graph(100_000)]
+    assert max(peaks) < LUIGI_PROCESS
