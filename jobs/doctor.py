@@ -22,11 +22,16 @@ CONTENT = b'{"probe": "ok"}\n'
 @dataclass(frozen=True)
 class Finding:
     name: str
-    good: bool
+    mark: str
+    """ok, WRONG, or - for what was not tried."""
     text: str
 
+    @property
+    def good(self) -> bool:
+        return self.mark == "ok"
+
     def __str__(self) -> str:
-        return f"{'ok' if self.good else 'WRONG':<7}{self.name:<11}{self.text}"
+        return f"{self.mark:<7}{self.name:<11}{self.text}"
 
 
 def examine() -> Iterator[Finding]:
@@ -35,12 +40,12 @@ def examine() -> Iterator[Finding]:
     for name, needs, check in CHECKS:
         wrong = set().union(*(blame[need] for need in needs))
         if wrong:
-            finding = Finding(name, False, f"not tried: mend {' and '.join(sorted(wrong))} first")
+            finding = Finding(name, "-", f"not tried: mend {' and '.join(sorted(wrong))} first")
         else:
             try:
-                finding = Finding(name, True, check())
+                finding = Finding(name, "ok", check())
             except (EtlError, OSError) as error:
-                finding = Finding(name, False, " ".join(str(error).split()))
+                finding = Finding(name, "WRONG", " ".join(str(error).split()))
         blame[name] = wrong or (set() if finding.good else {name})
         yield finding
 

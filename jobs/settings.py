@@ -25,9 +25,9 @@ from urllib.parse import urlsplit
 
 from luigi.configuration import get_config
 
+from reddit_etl.engines import kind_of_lake, kind_of_transform, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.loopback import is_loopback
-from reddit_etl.warehouse import REDSHIFT
 
 SECTION = "reddit_etl"
 NEEDED = ("lake_url", "transform_engine", "warehouse_url")
@@ -66,11 +66,13 @@ class Settings:
         values: dict[str, Any] = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
         reddit_url = _loopback(environment.get("REDDIT_URL"))
-        uses_glue = values["transform_engine"] == "glue" or values["glue_database"] is not None
+        lake, warehouse = kind_of_lake(values["lake_url"]), kind_of_warehouse(values["warehouse_url"])
+        glue = kind_of_transform(values["transform_engine"]) == "glue"
+        _check_engines(values, glue=glue, redshift=warehouse == "redshift", s3=lake == "s3")
         for name, own, endpoint in (
-            ("LAKE_URL", ":" not in str(values["lake_url"]), _endpoint(environment, "S3")),
-            ("Glue", not uses_glue, _endpoint(environment, "GLUE")),
-            ("WAREHOUSE_URL", values["warehouse_url"].startswith("duckdb:"), values["warehouse_url"]),
+            ("LAKE_URL", lake == "folder", _endpoint(environment, "S3")),
+            ("Glue", not glue and values["glue_database"] is None, _endpoint(environment, "GLUE")),
+            ("WAREHOUSE_URL", warehouse == "duckdb", values["warehouse_url"]),
         ):
             # A test may bring stand-ins for Reddit and for AWS together; neither is ever mixed with the real other.
             rehearsal = credentials is not None and reddit_url is not None and _is_loopback(endpoint)
@@ -79,7 +81,6 @@ class Settings:
                     f"{name} is not of this machine, so only real Reddit is loaded: "
                     f"set {', '.join(CREDENTIALS)}, and unset REDDIT_URL"
                 )
-        _check_engines(values)
         return cls(**values, credentials=credentials, reddit_url=reddit_url)
 
     @property
@@ -126,9 +127,8 @@ def _value(name: str, environment: Mapping[str, str]) -> str | None:
     return str(value)
 
 
-def _check_engines(values: Mapping[str, str | None]) -> None:
+def _check_engines(values: Mapping[str, str | None], *, glue: bool, redshift: bool, s3: bool) -> None:
     """What an engine of AWS needs beside its own setting."""
-    glue, redshift = values["transform_engine"] == "glue", str(values["warehouse_url"]).startswith(REDSHIFT)
     for chosen, setting, needed in (
         (glue, "TRANSFORM_ENGINE is glue", "glue_job_name"),
         (redshift, "WAREHOUSE_URL is Redshift's", "redshift_copy_role"),
@@ -140,7 +140,7 @@ def _check_engines(values: Mapping[str, str | None]) -> None:
         (redshift, "WAREHOUSE_URL is Redshift's"),
         (values["glue_database"] is not None, "GLUE_DATABASE is set"),
     ):
-        if chosen and not str(values["lake_url"]).startswith("s3://"):
+        if chosen and not s3:
             raise ConfigurationError(f"{setting}, and LAKE_URL is not s3://bucket/prefix: set it to one")
 
 

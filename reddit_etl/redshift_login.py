@@ -1,5 +1,6 @@
 """Where Redshift is, and who logs in."""
 
+import re
 import select
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from reddit_etl.warehouse import REDSHIFT
 
 PORT = 5439
 FORM = f"write {REDSHIFT}user:password@host:{PORT}/database, the user and password only without IAM"
+# Names as SQLAlchemy reads them from a URL: whatever else it took for one may be half of a password.
+HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|[0-9a-f:]+", re.ASCII | re.IGNORECASE)
+DATABASE = re.compile(r"[\w$-]+")
 VERIFIED = ("verify-full", "verify-ca")
 OPTIONS = ("sslmode", "sslrootcert")
 FIXES = {
@@ -74,6 +78,8 @@ def read_login(text: str, *, workgroup: str | None, cluster: str | None) -> Logi
         raise ConfigurationError(f"WAREHOUSE_URL is not understood: {FORM}") from error
     if not url.host or not url.database:
         raise ConfigurationError(f"WAREHOUSE_URL names no {'database' if url.host else 'host'}: {FORM}")
+    if text.count("@") > 1 or not HOST.fullmatch(url.host) or not DATABASE.fullmatch(url.database):
+        raise ConfigurationError(f"WAREHOUSE_URL is not understood: {FORM}; in a password write @ as %40, / as %2F")
     if workgroup and cluster:
         raise ConfigurationError("REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set: set the one to log in to")
     by_iam = bool(workgroup or cluster)
@@ -85,9 +91,8 @@ def read_login(text: str, *, workgroup: str | None, cluster: str | None) -> Logi
         raise ConfigurationError(
             "WAREHOUSE_URL has no user and password: add them, or set REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER"
         )
-    for name in url.query:
-        if name not in OPTIONS:
-            raise ConfigurationError(f"WAREHOUSE_URL: the option {name!r} is not taken: there are {', '.join(OPTIONS)}")
+    if set(url.query) - set(OPTIONS):
+        raise ConfigurationError(f"WAREHOUSE_URL has an option that is not taken: there are {', '.join(OPTIONS)}")
     if url.query.get("sslmode", VERIFIED[0]) not in VERIFIED and not is_loopback(url.host):
         raise ConfigurationError("WAREHOUSE_URL: sslmode weakens TLS: leave it out, the certificate is verified then")
     return Login(url.set(port=port or PORT), workgroup, cluster)

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from reddit_etl import aws
-from reddit_etl.errors import TransformError
+from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
@@ -57,6 +57,7 @@ BUSY = ("ConcurrentRunsExceededException", "ResourceNumberLimitExceededException
 LONGEST_QUEUE = 2 * 3600
 LONGEST_INTERVAL = 30
 LOST_ANSWERS = 3
+OLDEST_GLUE = 5.0  # The first with Spark 3.5 and Python 3.11, which the script and the library need.
 LONGEST_MESSAGE = 300
 
 
@@ -97,8 +98,12 @@ class GlueTransform:
             job = self._client.get_job(JobName=self._job)["Job"]
             # Whether this role may look for runs shows here, and not first when one hangs.
             self._client.get_job_runs(JobName=self._job, MaxResults=1)
+        version = job.get("GlueVersion", "0.9")
+        if float(version) < OLDEST_GLUE:
+            fix = f"set its version to {OLDEST_GLUE} or newer"
+            raise ConfigurationError(f"{self._place}: it runs on Glue {version}: {fix}")
         role = job["Role"].rpartition("/")[2]
-        return f"Glue {job.get('GlueVersion', '0.9')} has the job {self._job}, whose role {role} {self._look_at(role)}"
+        return f"Glue {version} has the job {self._job}, whose role {role} {self._look_at(role)}"
 
     def _look_at(self, role: str) -> str:
         """Whether the job's role is there, as far as one may know."""

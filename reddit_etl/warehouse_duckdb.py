@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from reddit_etl import duck, upsert
 from reddit_etl.clock import Clock, utc_now
-from reddit_etl.errors import WarehouseError
+from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
@@ -139,8 +139,12 @@ class DuckDBWarehouse:
             before_sleep=lambda state: self._say_waiting(state.attempt_number),
             reraise=True,
         )
+        place = f"WAREHOUSE_URL: {self.url}"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise ConfigurationError(f"{place}: {error}: name a file in a folder that can be made") from error
+        try:
             scratch = self.path.with_name(f"{self.path.name}.tmp")
             if not read_only and self.is_gone():
                 self._create(scratch)
@@ -151,7 +155,10 @@ class DuckDBWarehouse:
             ):
                 yield connection
         except (duckdb.Error, OSError) as error:
-            raise WarehouseError(f"WAREHOUSE_URL: {self.url}: {str(error).splitlines()[0]}") from error
+            said = str(error).splitlines()[0]
+            if "not a valid DuckDB database" in said:
+                raise ConfigurationError(f"{place}: {said} Name another file, or remove this one") from error
+            raise WarehouseError(f"{place}: {said}") from error
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:

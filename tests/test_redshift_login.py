@@ -50,8 +50,20 @@ def test_a_warehouse_is_named_without_its_login():
         (f"redshift+psycopg2://u:{SECRET}@h/dev?sslmode=disable", None, None, "WAREHOUSE_URL: sslmode weakens TLS"),
         (f"redshift+psycopg2://u:{SECRET}@h/dev?sslmode=require", None, None, "WAREHOUSE_URL: sslmode weakens TLS"),
         (f"redshift+psycopg2://u:{SECRET}@127.evil.com/dev?sslmode=disable", None, None, "sslmode weakens TLS"),
-        (f"redshift+psycopg2://u:{SECRET}@localhost/dev?sslmode=disable&host=h", None, None, "option 'host' is not"),
-        (f"redshift+psycopg2://u:{SECRET}@localhost/dev?sslmode=disable&hostaddr=1.1.1.1", None, None, "'hostaddr'"),
+        (
+            f"redshift+psycopg2://u:{SECRET}@localhost/dev?sslmode=disable&host=h",
+            None,
+            None,
+            "has an option that is not",
+        ),
+        (f"redshift+psycopg2://u:{SECRET}@localhost/dev?sslmode=disable&hostaddr=1.1.1.1", None, None, "an option"),
+        # An @ that is not encoded: what SQLAlchemy takes for the host, the database or an option is the password's end.
+        (f"redshift+psycopg2://u:p@{SECRET}@h:5439/dev", None, None, "in a password write @ as %40"),
+        (f"redshift+psycopg2://u:p/x@{SECRET}@h:5439/dev", None, None, "in a password write @ as %40"),
+        (f"redshift+psycopg2://u:p@{SECRET}/x@h:5439/dev", None, None, "in a password write @ as %40"),
+        (f"redshift+psycopg2://u:p@b/c?{SECRET}=x@h:5439/dev", None, None, "in a password write @ as %40"),
+        (f"redshift+psycopg2://u:p@b/{SECRET}/x", None, None, "in a password write @ as %40"),
+        (f"redshift+psycopg2://u:p@b/c?{SECRET}=x", None, None, "an option"),
     ],
 )
 def test_a_wrong_url_is_one_line_without_the_secret(url, workgroup, cluster, says):
@@ -60,6 +72,11 @@ def test_a_wrong_url_is_one_line_without_the_secret(url, workgroup, cluster, say
     assert says in str(caught.value)
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_password_is_decoded_as_in_any_url():
+    url = login(f"redshift+psycopg2://u:{SECRET}%40%2F%3A@{HOST}/dev").url
+    assert (url.password, url.host) == (f"{SECRET}@/:", HOST)
 
 
 @pytest.mark.parametrize("role", [None, "", "copy", "arn:aws:iam::12:role/copy", f"{ROLE}'; DROP", f"{ROLE}\n"])

@@ -71,7 +71,18 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1:99999"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "ftp://127.0.0.1:21"}, "REDDIT_URL"),
         ({"LAKE_URL": "s3://bucket/lake"}, "REDDIT_CLIENT_ID"),
-        ({"WAREHOUSE_URL": "redshift+psycopg2://u:a-secret-0815@host/db"}, "REDDIT_CLIENT_ID"),
+        # What is wrong in itself is told first.
+        ({"LAKE_URL": "gs://bucket/lake"}, "LAKE_URL is not understood"),
+        ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
+        ({"LAKE_URL": "s3://bucket/lake", "TRANSFORM_ENGINE": "glue"}, "GLUE_JOB_NAME is not set"),
+        (
+            {
+                "LAKE_URL": "s3://bucket/lake",
+                "WAREHOUSE_URL": "redshift+psycopg2://u:a-secret-0815@host/db",
+                "REDSHIFT_COPY_ROLE": "arn:aws:iam::123456789012:role/copy",
+            },
+            "REDDIT_CLIENT_ID",
+        ),
         ({"LAKE_URL": "s3://bucket/lake", "REDDIT_URL": "http://127.0.0.1:8080"}, "REDDIT_CLIENT_ID"),
     ],
     ids=str,
@@ -87,6 +98,7 @@ def test_a_wrong_environment_is_one_line_without_the_secret(environment: dict[st
 LAKE = {"LAKE_URL": "s3://bucket/lake"}
 STAND_INS = LOGIN | LAKE | {"REDDIT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:2"}
 REDSHIFT = {"WAREHOUSE_URL": "redshift+psycopg2://u:a-secret-0815@host/db"}
+COPY = {"REDSHIFT_COPY_ROLE": "arn:aws:iam::123456789012:role/copy"}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +130,7 @@ def test_an_engine_of_aws_says_what_else_it_needs(environment: dict[str, str], s
         ({"AWS_ENDPOINT_URL_S3": "https://s3.amazonaws.com"}, "LAKE_URL"),
         ({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "LAKE_URL"),
         ({"AWS_ENDPOINT_URL_GLUE": "https://glue.amazonaws.com", "GLUE_DATABASE": "reddit"}, "Glue"),
-        (REDSHIFT, "WAREHOUSE_URL"),
+        (REDSHIFT | COPY, "WAREHOUSE_URL"),
     ],
     ids=str,
 )
@@ -170,6 +182,8 @@ def test_a_wrong_parameter_is_one_line_and_nothing_starts(
         ({"WAREHOUSE_URL": "duckdb:///"}, "WAREHOUSE_URL"),
         (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
         ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
+        ({"WAREHOUSE_URL": "duckdb:///luigi.cfg"}, "Name another file"),
+        ({"WAREHOUSE_URL": "duckdb:///luigi.cfg/warehouse"}, "name a file in a folder that can be made"),
         (LOGIN | {"HOUR": "2999-01-01T00"}, "--hour 2999-01-01T00 has not begun"),
     ],
     ids=str,

@@ -391,6 +391,9 @@ def test_the_check_names_the_job_and_starts_nothing(work, monkeypatch):
     assert work.glue.asked == ["GetJob", "GetJobRuns"]
     with pytest.raises(ConfigurationError, match="no such job"):
         work.engine(job="nosuch").check()
+    work.glue.version = "4.0"
+    with pytest.raises(ConfigurationError, match=r"runs on Glue 4\.0: set its version to 5\.0 or newer$"):
+        work.engine().check()
 
 
 def test_the_library_is_the_same_bytes_each_time():

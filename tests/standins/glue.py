@@ -92,6 +92,7 @@ class GlueServer(ThreadingHTTPServer):
         """Does a run, in a folder that is the lake or a copy of it, by the manifest of this key; gives its error."""
         self.s3, self.moto = s3, moto
         self.max_concurrent = 1
+        self.version = "5.1"
         self.page = 200
         self.runs: list[Run] = []
         self.asked: list[str] = []
@@ -124,7 +125,7 @@ class GlueServer(ThreadingHTTPServer):
                     "Job": {
                         "Name": JOB,
                         "Role": ROLE,
-                        "GlueVersion": "5.1",
+                        "GlueVersion": self.version,
                         "ExecutionProperty": {"MaxConcurrentRuns": self.max_concurrent},
                     }
                 }
