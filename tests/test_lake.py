@@ -263,6 +263,20 @@ def write(lake: Lake, size: int) -> None:
         stream.write(bytes(size))
 
 
+@pytest.mark.parametrize("kind", ["AES256", "aws:kms"])
+def test_objects_are_encrypted_as_the_bucket_says(bucket, kind):
+    s3 = boto3.client("s3")
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": kind}}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    lake = S3Lake(bucket=bucket, prefix="")
+    lake.create("receipts/a.json", b"{}")
+    write(lake, 1)
+    with lake.open_new("raw/parts") as stream:
+        stream.write(bytes(PART_BYTES + 1))
+    found = {key: s3.head_object(Bucket=bucket, Key=key).get("ServerSideEncryption") for key in everything_in(bucket)}
+    assert found == dict.fromkeys(["raw/a", "raw/parts", "receipts/a.json"], kind)
+
+
 # Every way in which the pipeline uses a lake.
 WAYS: dict[str, Callable[[Lake], Any]] = {
     "read": lambda lake: lake.read("receipts/a.json"),

@@ -27,6 +27,7 @@ from tests.conftest import PROJECT, Pipeline
 HOUR = "2026-11-23T04"
 SELECTION: dict[str, Any] = {"subreddits": ["python", "aws", "golang"], "limit": 300}
 TERMINATED = 143
+INTERRUPTED = 130
 
 Start = Callable[..., "Popen[str]"]
 
@@ -69,8 +70,9 @@ def _unlisted(pipeline: Pipeline) -> list[Path]:
     return [path for path in files if path.relative_to(pipeline.lake).as_posix() not in listed]
 
 
-def test_sigterm_in_mid_extraction_leaves_nothing_half_done(
-    make_pipeline: Callable[..., Pipeline], run_luigi: Start
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, TERMINATED), (signal.SIGINT, INTERRUPTED)])
+def test_a_stop_in_mid_extraction_leaves_nothing_half_done(
+    make_pipeline: Callable[..., Pipeline], run_luigi: Start, sent: signal.Signals, code: int
 ) -> None:
     calm, stopped = make_pipeline("calm"), make_pipeline("stopped")
     calm.run(HOUR, **SELECTION)
@@ -78,8 +80,8 @@ def test_sigterm_in_mid_extraction_leaves_nothing_half_done(
     stopped.server.content = content
     process = run_luigi(stopped, HOUR, **SELECTION)
     assert content.asked.wait(timeout=60)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == TERMINATED
+    process.send_signal(sent)
+    assert process.wait(timeout=10) == code
     content.release.set()
     assert process.stdout is not None
     assert "Traceback" not in process.stdout.read()
