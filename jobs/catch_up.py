@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 
 from jobs import resources
 from jobs.receipts import ReceiptTarget, ReceiptTask
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import EtlError
 from reddit_etl.receipt import (
     RECEIPT,
     Transformed,
@@ -21,7 +21,7 @@ Work = tuple[datetime, tuple[str, ...]]
 """An hour, and the extracts of it to transform and load."""
 
 
-def unfinished(hour: datetime) -> tuple[list[Work], list[LakeError]]:
+def unfinished(hour: datetime) -> tuple[list[Work], list[EtlError]]:
     """The work left in the hours before: extracts that no transformation lists, transformations that are not loaded,
     or not published.
 
@@ -29,13 +29,13 @@ def unfinished(hour: datetime) -> tuple[list[Work], list[LakeError]]:
     that comes with the rest: it must not keep this hour from being extracted.
     """
     work: list[Work] = []
-    errors: list[LakeError] = []
+    errors: list[EtlError] = []
     for then, (extracts, transforms, done) in sorted(_steps(hour - REACH, hour).items()):
         if transforms == done and selection_of(extracts) in done:
             continue
         try:
             transformed = {name: _extracts_of(then, name) for name in transforms}
-        except LakeError as error:
+        except EtlError as error:
             errors.append(error)
             continue
         work += [(then, transformed[name]) for name in sorted(transforms - done) if all(map(_ours, transformed[name]))]

@@ -24,7 +24,7 @@ class LoadPosts(ReceiptTask[Loaded]):
 
     def complete(self) -> bool:
         """A receipt says that the rows arrived; a warehouse that is gone has lost them."""
-        return bool(super().complete()) and not resources.warehouse().is_gone()  # type: ignore[no-untyped-call]
+        return super().complete() and not resources.warehouse().is_gone()
 
     def requires(self) -> TransformPosts:
         return TransformPosts(hour=self.hour, extracts=self.extracts)

@@ -18,7 +18,7 @@ from jobs.process import held, misconfigured
 from jobs.publish import PublishPosts
 from jobs.settings import check_section
 from reddit_etl.clock import hour_of, utc_now
-from reddit_etl.errors import ConfigurationError, LakeError
+from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.receipt import Extracted, extract_name, hour_text
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class RedditPipeline(luigi.Task):
         return LoadPosts(hour=self.hour, extracts=self._extracts)
 
     @cached_property
-    def _unfinished(self) -> tuple[list[Work], list[LakeError]]:
+    def _unfinished(self) -> tuple[list[Work], list[EtlError]]:
         return unfinished(self.hour)
 
     @cached_property

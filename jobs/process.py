@@ -84,9 +84,9 @@ def set_up() -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(LineFormatter(words=sys.stderr.isatty()))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        # At DEBUG they tell what they send, credentials included; at WARNING of each retry, as the client does itself.
-        for chatty in ("botocore", "boto3", "urllib3", "praw", "prawcore", "smart_open"):
-            logging.getLogger(chatty).setLevel(logging.ERROR)
+    # At DEBUG they tell what they send, credentials included; at WARNING of each retry, as the client does itself.
+    for chatty in ("botocore", "boto3", "urllib3", "praw", "prawcore", "smart_open"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in ("luigi", "luigi-interface"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("luigi-interface").addFilter(_not_told_already)
@@ -134,6 +134,11 @@ def _failed(task: luigi.Task, error: BaseException) -> None:
         log.error("task failed", extra={"task": str(task), "error": str(error)})
     else:
         log.error("task failed", extra={"task": str(task)}, exc_info=error)
+    end_as(error)
+
+
+def end_as(error: BaseException) -> None:
+    """Let the process end with the code of what is misconfigured, if that is what the error says."""
     if isinstance(error, ConfigurationError):
         # Luigi keeps one instance of its configuration and reads the codes from it at the end of the run.
         codes: Any = retcode()

@@ -11,8 +11,9 @@ import luigi
 
 from jobs import resources
 from jobs.parameters import HourParameter
+from jobs.process import end_as
 from reddit_etl.entities import POSTS
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.receipt import (
     Receipt,
     hour_text,
@@ -77,6 +78,14 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
 
     def output(self) -> ReceiptTarget[Kind]:
         return self.receipt
+
+    def complete(self) -> bool:
+        try:
+            return bool(super().complete())  # type: ignore[no-untyped-call]
+        except ConfigurationError as error:
+            # Luigi tells nobody of what fails here.
+            end_as(error)
+            raise
 
     def run(self) -> None:
         moment = resources.clock(self.hour)()

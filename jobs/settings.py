@@ -24,6 +24,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from luigi.configuration import get_config
+from luigi.interface import core as luigi_core
 
 from reddit_etl.engines import kind_of_lake, kind_of_transform, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
@@ -33,6 +34,7 @@ SECTION = "reddit_etl"
 NEEDED = ("lake_url", "transform_engine", "warehouse_url")
 IN_FILE = (*NEEDED, "glue_job_name", "glue_database", "redshift_copy_role", "redshift_workgroup", "redshift_cluster")
 CREDENTIALS = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
+AWS_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")
 USER_AGENT = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+ \(by /?u/[\w-]{3,20}\)", re.ASCII)
 
@@ -65,6 +67,7 @@ class Settings:
         _check_file()
         values: dict[str, Any] = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
+        _check_clean({name: environment.get(name, "") for name in AWS_CREDENTIALS})
         reddit_url = _loopback(environment.get("REDDIT_URL"))
         lake, warehouse = kind_of_lake(values["lake_url"]), kind_of_warehouse(values["warehouse_url"])
         glue = kind_of_transform(values["transform_engine"]) == "glue"
@@ -90,6 +93,10 @@ class Settings:
 
 
 def _check_file() -> None:
+    workers = luigi_core().workers
+    if workers > 1:
+        # Forked workers would share one connection to AWS, and read each other's answers.
+        raise ConfigurationError(f"--workers is {workers}: leave it at 1, for the steps share one worker")
     path = os.environ.get("LUIGI_CONFIG_PATH")
     if path and not Path(path).is_file():
         raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, where no file is: set it to a luigi.cfg")
@@ -115,9 +122,12 @@ def check_section(section: str, known: Collection[str]) -> None:
 
 def _value(name: str, environment: Mapping[str, str]) -> str | None:
     try:
-        value = environment.get(name.upper()) or get_config().get(SECTION, name, None)
+        stored = get_config().get(SECTION, name, None)
     except configparser.Error as error:
         raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name}: {' '.join(str(error).split())}") from error
+    if stored and name == "warehouse_url" and "@" in stored:
+        raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name} holds a login: set WAREHOUSE_URL in the environment")
+    value = environment.get(name.upper()) or stored
     if not value:
         if name in NEEDED:
             raise ConfigurationError(f"{name.upper()} is not set: set it, or {name} in luigi.cfg's [{SECTION}]")
@@ -153,12 +163,16 @@ def _credentials(environment: Mapping[str, str]) -> RedditCredentials | None:
         raise ConfigurationError(
             f"{' and '.join(missing)} missing: set all of {', '.join(CREDENTIALS)}, or none for the sandbox"
         )
-    for name, value in values.items():
-        if value != value.strip() or not value.isprintable():
-            raise ConfigurationError(f"{name} has white space around it, a line break perhaps: store it without")
+    _check_clean(values)
     if not USER_AGENT.fullmatch(values["REDDIT_USER_AGENT"]):
         raise ConfigurationError("REDDIT_USER_AGENT must look like: linux:my-app:1.0 (by /u/my-reddit-name)")
     return RedditCredentials(*values.values())
+
+
+def _check_clean(values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        if value != value.strip() or not value.isprintable():
+            raise ConfigurationError(f"{name} has white space around it, a line break perhaps: store it without")
 
 
 def _endpoint(environment: Mapping[str, str], service: str) -> str:

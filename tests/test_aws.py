@@ -16,7 +16,7 @@ from tests.conftest import PROJECT
 from tests.test_real_input import SUBREDDITS, Recorded, scheduled_runs
 
 HOURS = ("2026-11-23T04", "2026-11-23T05")
-SECRETS = ("s3cret-of-reddit", "s3cret-of-aws", "s3cret-of-redshift")
+SECRETS = ("s3cret-of-reddit", "s3cret-of-aws", "s3cret-of-a-session", "s3cret-of-redshift")
 
 
 def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(make_pipeline, on_aws, glue_server, capsys):
@@ -121,7 +121,7 @@ def test_no_secret_is_written_anywhere(on_aws, redshift_server, glue_server):
     """A run with everything at DEBUG; what it printed, put into the lake, told Glue, and stored."""
     redshift_server.users["loader"] = type(redshift_server.users["loader"])("s3cret-of-redshift")
     pipeline = on_aws()
-    pipeline.settings["WAREHOUSE_URL"] = redshift_server.url
+    pipeline.settings |= {"WAREHOUSE_URL": redshift_server.url, "AWS_SESSION_TOKEN": "s3cret-of-a-session"}
     loud = "import logging, sys; logging.basicConfig(level=logging.DEBUG); from luigi.cmdline import luigi_run; "
     arguments = ["--module", "jobs", "RedditPipeline", "--hour", "2026-11-23T04", "--subreddits", '["python"]']
     done = subprocess.run(

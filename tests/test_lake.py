@@ -19,12 +19,14 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from reddit_etl.aws import client, failures
 from reddit_etl.engines import open_lake
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake import JsonLines, Lake
 from reddit_etl.lake_folder import FolderLake
 from reddit_etl.lake_s3 import PART_BYTES, S3Lake
 from reddit_etl.receipt import DataObject
+from tests.conftest import PROJECT
 from tests.standins.s3 import ENVIRONMENT, answering, moto_server, refusal
 
 KEY = "raw/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz"
@@ -337,6 +339,41 @@ def test_a_bucket_that_cannot_be_is_an_error_that_names_the_setting(s3_url, aws)
     aws(s3_url)
     for message in messages(open_lake("s3://No Bucket!/prefix")):
         assert message.startswith("LAKE_URL: s3://No Bucket!/prefix/")
+
+
+@pytest.mark.usefixtures("new_session")
+def test_what_boto3_says_of_a_request_it_cannot_send_is_not_repeated(s3_url, aws, monkeypatch):
+    """It quotes the header that it cannot send."""
+    aws(s3_url)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "s3cret\n")
+    with pytest.raises(LakeError) as caught:
+        S3Lake(bucket="some-bucket", prefix="").read("receipts/a.json")
+    assert one_line(caught.value).endswith("receipts/a.json: the request could not be sent (ValueError)")
+
+
+@pytest.mark.usefixtures("new_session")
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AWS_DEFAULT_REGION", "us east 1", "set AWS_DEFAULT_REGION to a region's name"),
+        ("AWS_DEFAULTS_MODE", "foo", "foo"),
+        ("AWS_CONFIG_FILE", str(PROJECT / "README.md"), "README.md"),
+        ("AWS_ENDPOINT_URL", "nowhere", "AWS_ENDPOINT_URL: "),
+    ],
+)
+def test_broken_settings_of_aws_are_a_matter_of_configuration(aws, monkeypatch, name, value, says):
+    aws("http://127.0.0.1:1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        S3Lake(bucket="some-bucket", prefix="")
+    assert says in one_line(caught.value)
+
+
+def test_a_page_of_html_is_a_failure_like_another(aws):
+    with answering(lambda _method, _path: (502, "<html><body>Bad gateway<br></body></html>")) as server:
+        aws(server.url)
+        with pytest.raises(LakeError), failures("LAKE_URL", LakeError):
+            client("iam", place="LAKE_URL").get_role(RoleName="any")
 
 
 @pytest.mark.usefixtures("new_session")

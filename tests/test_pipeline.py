@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.settings import Settings
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake_folder import FolderLake
 from reddit_etl.sandbox.content import InventedReddit, Subreddit
 from reddit_etl.sandbox.server import Listing, Refusal
@@ -17,6 +17,7 @@ from tests.conftest import Pipeline
 HOUR = "2026-11-23T04"
 NEXT = "2026-11-23T05"
 TASK_FAILED = 30
+MISCONFIGURED = 78
 
 
 def test_a_run_lands_every_post_once_and_says_so(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +160,7 @@ def test_a_warehouse_down_for_three_hours_costs_no_post(
     troubled.warehouse.write_text("not a database")
     for count, hour in enumerate(hours[:3], start=1):
         caplog.clear()
-        assert troubled.run(hour, limit=100) == TASK_FAILED
+        assert troubled.run(hour, limit=100) == MISCONFIGURED
         assert len(troubled.receipts("extract-*.json")) == len(troubled.receipts("transform-*.json")) == count
         assert not troubled.receipts("load-*.json")
         failures = [record for record in caplog.records if record.getMessage() == "task failed"]
@@ -239,7 +240,7 @@ def test_a_real_run_takes_nothing_of_the_sandbox_s_hour_for_its_own(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.warehouse.write_text("not a database")
-    assert pipeline.run("2026-11-23T03", limit=100) == TASK_FAILED
+    assert pipeline.run("2026-11-23T03", limit=100) == MISCONFIGURED
     pipeline.warehouse.unlink()
     # The same hour again, as if this were Reddit: only a stand-in on this machine can answer a test.
     monkeypatch.setattr(Settings, "source", "reddit")
@@ -299,6 +300,32 @@ def test_a_receipt_that_cannot_be_read_keeps_no_hour_from_being_extracted(
     said = [str(vars(record)["error"]) for record in caplog.records if record.getMessage() == "task failed"]
     assert any(broken.name in line and "remove it to have it done again" in line for line in said)
     assert not any("\n" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("hour", "denied"), [(HOUR, "extract-"), (HOUR, "transform-"), (HOUR, "load-"), (NEXT, "transform-")], ids=str
+)
+def test_a_right_that_is_missing_on_a_receipt_is_no_matter_of_trying_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: str, denied: str
+) -> None:
+    """A hole in a bucket's policy, say; root may read any file, so the lake is made to refuse."""
+    assert pipeline.run(HOUR, limit=100) == 0
+    if denied == "transform-":
+        # Else nobody asks for it.
+        [receipt] = pipeline.lake.glob("receipts/**/load-*.json")
+        receipt.unlink()
+    read = FolderLake.read
+
+    def refusing(lake: FolderLake, key: str) -> bytes | None:
+        if f"/hr=04/{denied}" in key:
+            raise ConfigurationError(f"LAKE_URL: {key}: AccessDenied: give this role s3:GetObject")
+        return read(lake, key)
+
+    monkeypatch.setattr(FolderLake, "read", refusing)
+    assert pipeline.run(hour, limit=100) == MISCONFIGURED
+    # What the right is not needed for is done.
+    audit = pipeline.rows("SELECT count(*) FROM reddit.load_audit WHERE hour = '2026-11-23T05'")
+    assert audit == [(1 if hour == NEXT else 0,)]
 
 
 class FullDisk(io.StringIO):

@@ -64,6 +64,8 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
     [
         (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has white space"),
         (LOGIN | {"REDDIT_CLIENT_SECRET": " "}, "REDDIT_CLIENT_SECRET missing"),
+        (LOGIN | {"AWS_SESSION_TOKEN": "a-secret-0815\n"}, "AWS_SESSION_TOKEN has white space"),
+        (LOGIN | {"AWS_ACCESS_KEY_ID": "a-secret-0815\n"}, "AWS_ACCESS_KEY_ID has white space"),
         (LOGIN | {"REDDIT_USER_AGENT": "python-requests/2"}, "REDDIT_USER_AGENT must look like"),
         (LOGIN | {"REDDIT_URL": "http://reddit.example.com"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1:80@reddit.example.com"}, "REDDIT_URL"),
@@ -208,6 +210,12 @@ def test_a_wrong_setting_ends_the_command_with_its_code_and_one_line(
         ("task_failed=30\n", "", "[retcode] task_failed is not set"),
         ("scheduling_error=", "schedulin_error=", "[retcode] has no setting 'schedulin_error'"),
         ("[reddit_etl]", "[redit_etl]", "luigi.cfg with [reddit_etl] is not found"),
+        ("no_lock=true", "no_lock=true\nworkers=2", "--workers is 2: leave it at 1"),
+        (
+            "duckdb:///data/warehouse.duckdb",
+            "redshift+psycopg2://u:a-secret-0815@host/db",
+            "warehouse_url holds a login: set WAREHOUSE_URL in the environment",
+        ),
     ],
     ids=str,
 )
@@ -221,6 +229,7 @@ def test_a_wrong_file_ends_the_command_with_its_code_and_one_line(
     assert done.returncode == MISCONFIGURED
     assert names in done.stderr
     assert "Traceback" not in done.stderr
+    assert "a-secret" not in done.stderr
 
 
 def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Path) -> None:
