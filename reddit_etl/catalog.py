@@ -3,12 +3,16 @@
 The table has a partition per transformation, whose location is the folder of the one attempt that its receipt lists.
 So a reader sees an attempt whole, or the one before it, and never what another attempt left behind.
 
+A table or view of one of our names that does not bear our mark is somebody's own, and never written. One that bears
+the mark of another lake is left to that one: each would take the other's partitions.
+
 Nothing is ever dropped from the table: older partitions may hold a column that the definition has lost. What it
 gained comes last, though any place would do: Athena finds Parquet's columns by name, in the table and in partitions.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +20,7 @@ from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from reddit_etl import aws
-from reddit_etl.catalog_tables import Definition, latest_view, metrics_view, storage, table_input
+from reddit_etl.catalog_tables import MARK, Definition, latest_view, metrics_view, storage, table_input
 from reddit_etl.errors import CatalogError, ConfigurationError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
@@ -56,16 +60,24 @@ class Catalog:
         self._client = aws.client("glue", place=self._place)
 
     def prepare(self, *, entity: Entity, lake: Lake) -> None:
-        """Create the database, the table and the views, or bring them up to the definition. Raises CatalogError."""
+        """Create the database, the table and the views, or bring them up to the definition.
+
+        Raises CatalogError, and ConfigurationError if a name is taken.
+        """
         described = {"Name": self.database, "Description": "What a pipeline keeps of Reddit in its lake."}
-        table = table_input(entity, _s3_url(lake))
-        views = latest_view(entity, self.database), metrics_view(entity, self.database)
+        url = _s3_url(lake)
+        views = latest_view(entity, self.database, url), metrics_view(entity, self.database, url)
+        definitions = (table_input(entity, url), *views)
         with aws.failures(self._place, CatalogError, FIXES):
             self._settle(
                 read=lambda: self._client.get_database(Name=self.database)["Database"],
                 create=lambda: self._client.create_database(DatabaseInput=described),
             )
-            for wanted in (table, *views):
+            # Before the first is written, so that none of them is left beside another's.
+            for wanted in definitions:
+                with suppress(self._client.exceptions.EntityNotFoundException):
+                    self._check_ours(self._stored(wanted), wanted)
+            for wanted in definitions:
                 self._settle_table(wanted)
 
     def publish(
@@ -118,15 +130,30 @@ class Catalog:
 
     def _settle_table(self, wanted: Definition) -> None:
         def update(stored: Definition) -> None:
+            # Once more: it may have come in between.
+            self._check_ours(stored, wanted)
             merged = _merged(stored, wanted)
             if not _says(stored, merged):
                 self._client.update_table(DatabaseName=self.database, TableInput=merged)
 
         self._settle(
-            read=lambda: self._client.get_table(DatabaseName=self.database, Name=wanted["Name"])["Table"],
+            read=lambda: self._stored(wanted),
             create=lambda: self._client.create_table(DatabaseName=self.database, TableInput=wanted),
             update=update,
         )
+
+    def _stored(self, wanted: Definition) -> Definition:
+        """The table or view of that name."""
+        found: Definition = self._client.get_table(DatabaseName=self.database, Name=wanted["Name"])["Table"]
+        return found
+
+    def _check_ours(self, stored: Definition, wanted: Definition) -> None:
+        name, url = f"{self._place}.{wanted['Name']}", wanted["Parameters"][MARK]
+        theirs = stored.get("Parameters", {}).get(MARK)
+        if theirs is None:
+            raise ConfigurationError(f"{name} is not this pipeline's: name another database")
+        if theirs != url:
+            raise ConfigurationError(f"{name} is of the lake {theirs}, and LAKE_URL is {url}: name another database")
 
     def _update_partition(self, table: dict[str, str], stored: Definition, wanted: Definition) -> None:
         if not _says(stored, wanted):

@@ -26,6 +26,8 @@ PARTITION_KEYS = [
 ]
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 LONGEST_COMMENT = 255
+# A parameter of what is ours, whose value is the lake's URL. Athena and Trino pass over parameters unknown to them.
+MARK = "reddit_etl.lake"
 
 
 def table_input(entity: Entity, lake_url: str) -> Definition:
@@ -34,20 +36,24 @@ def table_input(entity: Entity, lake_url: str) -> Definition:
         "Name": entity.name,
         "Description": f"Every observation of {entity.name}; see {entity.name}_latest for the newest of each.",
         "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
+        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet", MARK: lake_url},
         "PartitionKeys": PARTITION_KEYS,
         "StorageDescriptor": storage(entity, f"{lake_url}/curated/{entity.name}/"),
     }
 
 
-def latest_view(entity: Entity, database: str) -> Definition:
+def latest_view(entity: Entity, database: str, lake_url: str) -> Definition:
     description = f"Each of the {entity.name} once, in the newest state that was seen."
-    return _view(f"{entity.name}_latest", description, entity.table, latest_sql(entity), database)
+    return _view(
+        f"{entity.name}_latest", description, entity.table, latest_sql(entity), database=database, lake_url=lake_url
+    )
 
 
-def metrics_view(entity: Entity, database: str) -> Definition:
+def metrics_view(entity: Entity, database: str, lake_url: str) -> Definition:
     description = f"What changes from observation to observation of the {entity.name}, each observation once."
-    return _view(entity.metrics_table, description, entity.metrics, metrics_sql(entity), database)
+    return _view(
+        entity.metrics_table, description, entity.metrics, metrics_sql(entity), database=database, lake_url=lake_url
+    )
 
 
 def latest_sql(entity: Entity) -> str:
@@ -78,7 +84,9 @@ FROM (
 WHERE age = 1"""
 
 
-def _view(name: str, description: str, columns: tuple[Column, ...], sql: str, database: str) -> Definition:
+def _view(
+    name: str, description: str, columns: tuple[Column, ...], sql: str, *, database: str, lake_url: str
+) -> Definition:
     """As Athena itself writes a view into the catalog; `database` is where it looks for the table."""
     text = {
         "originalSql": sql,
@@ -91,7 +99,7 @@ def _view(name: str, description: str, columns: tuple[Column, ...], sql: str, da
         "Description": description,
         "TableType": "VIRTUAL_VIEW",
         # It is a view by the flag; Trino looks at the comment too, so it must say just this.
-        "Parameters": {"presto_view": "true", "comment": "Presto View"},
+        "Parameters": {"presto_view": "true", "comment": "Presto View", MARK: lake_url},
         "PartitionKeys": [],
         "StorageDescriptor": {"Columns": _columns(columns), "SerdeInfo": {}},
         "ViewOriginalText": f"/* Presto View: {base64.b64encode(json.dumps(text).encode()).decode()} */",

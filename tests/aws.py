@@ -119,7 +119,8 @@ def on_aws(
             "LAKE_URL": f"{s3_lake}/{name}",
             "TRANSFORM_ENGINE": "glue",
             "GLUE_JOB_NAME": JOB,
-            "GLUE_DATABASE": f"reddit_{name}",
+            # moto outlives a test, and a database is of one lake.
+            "GLUE_DATABASE": f"{s3_lake.split('/')[2].replace('-', '_')}_{name}",
             "WAREHOUSE_URL": redshift_server.url,
             "REDSHIFT_COPY_ROLE": ROLE,
         }

@@ -15,7 +15,8 @@ import boto3
 import pytest
 
 from reddit_etl.catalog import Catalog
-from reddit_etl.catalog_tables import TYPES, latest_sql, latest_view, metrics_sql, metrics_view, table_input
+from reddit_etl.catalog_tables import MARK, TYPES, latest_sql, latest_view, metrics_sql, metrics_view, table_input
+from reddit_etl.engines import open_lake
 from reddit_etl.entities import ENTITIES, POSTS
 from reddit_etl.errors import CatalogError, ConfigurationError
 from reddit_etl.lake_folder import FolderLake
@@ -25,6 +26,7 @@ from reddit_etl.schema import BIGINT, Column, Entity
 from tests.standins.s3 import ENVIRONMENT, answering, moto_server
 from tests.standins.things import THINGS
 
+LAKE = "s3://reddit/lake"
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
 VALUES = ["2026-11-23", "04", "abc"]
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
@@ -176,11 +178,11 @@ def folder_of(attempt: str) -> str:
 
 
 def test_the_whole_table() -> None:
-    assert table_input(THINGS, "s3://reddit/lake") == {
+    assert table_input(THINGS, LAKE) == {
         "Name": "things",
         "Description": "Every observation of things; see things_latest for the newest of each.",
         "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
+        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet", "reddit_etl.lake": LAKE},
         "PartitionKeys": [
             {"Name": "dt", "Type": "string", "Comment": "The UTC day of the run, like 2026-11-23."},
             {"Name": "hr", "Type": "string", "Comment": "The UTC hour of the run, 00 to 23."},
@@ -199,14 +201,14 @@ def test_the_whole_sql_of_the_views() -> None:
     ("view", "name", "sql", "columns", "types"),
     [
         (
-            latest_view(THINGS, "lake_db"),
+            latest_view(THINGS, "lake_db", LAKE),
             "things_latest",
             LATEST,
             [*COLUMNS[:5], FIRST, COLUMNS[5]],
             ["varchar", "varchar", "boolean", "integer", "boolean", "timestamp(3)", "timestamp(3)"],
         ),
         (
-            metrics_view(THINGS, "lake_db"),
+            metrics_view(THINGS, "lake_db", LAKE),
             "thing_metrics",
             METRICS,
             [COLUMNS[0], COLUMNS[3], COLUMNS[5]],
@@ -231,7 +233,7 @@ def test_a_whole_view(
     assert view == {
         "Name": name,
         "TableType": "VIRTUAL_VIEW",
-        "Parameters": {"presto_view": "true", "comment": "Presto View"},
+        "Parameters": {"presto_view": "true", "comment": "Presto View", "reddit_etl.lake": LAKE},
         "PartitionKeys": [],
         "StorageDescriptor": {"Columns": columns, "SerdeInfo": {}},
         "ViewExpandedText": "/* Presto View */",
@@ -244,14 +246,14 @@ def test_every_columns_type_and_comment_fit_the_catalog(entity: Entity) -> None:
         assert column.type.sql.partition("(")[0] in TYPES
         assert column.name.islower()
     longest = replace(entity, columns=(replace(entity.columns[0], doc="x" * 300),))
-    [described] = table_input(longest, "s3://reddit/lake")["StorageDescriptor"]["Columns"]
+    [described] = table_input(longest, LAKE)["StorageDescriptor"]["Columns"]
     assert described["Comment"] == "x" * 255
 
 
 @pytest.mark.usefixtures("catalog")
 def test_what_is_missing_is_created(glue: Any, database: str) -> None:
     assert glue.get_database(Name=database)["Database"]["Description"]
-    for wanted in (table_input(THINGS, "s3://reddit/lake"), latest_view(THINGS, database)):
+    for wanted in (table_input(THINGS, LAKE), latest_view(THINGS, database, LAKE)):
         assert stored(glue, database, wanted["Name"], wanted) == wanted
     assert len(glue.get_tables(DatabaseName=database)["TableList"]) == 3
 
@@ -261,10 +263,10 @@ def test_what_is_as_it_should_be_is_not_written_again(database: str, lake: S3Lak
     asked = operations()
     again = Catalog(database)
     again.prepare(entity=THINGS, lake=lake)
-    assert asked == ["GetDatabase", "GetTable", "GetTable", "GetTable"]
+    assert asked == ["GetDatabase", *["GetTable"] * 6]
     publish(again, lake, parts())
     publish(again, lake, parts())
-    assert asked[4:] == ["GetPartition", "CreatePartition", "GetPartition"]
+    assert asked[7:] == ["GetPartition", "CreatePartition", "GetPartition"]
 
 
 @pytest.mark.usefixtures("catalog")
@@ -277,7 +279,7 @@ def test_a_column_that_the_definition_gained_comes_last(glue: Any, database: str
     table = glue.get_table(DatabaseName=database, Name="things")["Table"]
     weight = {"Name": "weight", "Type": "bigint", "Comment": "Its weight."}
     assert table["StorageDescriptor"]["Columns"] == [*COLUMNS, weight]
-    wanted = latest_view(HEAVY, database)
+    wanted = latest_view(HEAVY, database, LAKE)
     assert stored(glue, database, "things_latest", wanted) == wanted
     again.prepare(entity=HEAVY, lake=lake)
     assert len(writes(asked)) == 2
@@ -290,23 +292,82 @@ def test_a_column_that_the_definition_lost_stays_in_the_table_and_leaves_the_vie
     catalog.prepare(entity=light, lake=lake)
     table = glue.get_table(DatabaseName=database, Name="things")["Table"]
     assert table["StorageDescriptor"]["Columns"] == COLUMNS
-    wanted = latest_view(light, database)
+    wanted = latest_view(light, database, LAKE)
     assert stored(glue, database, "things_latest", wanted) == wanted
 
 
 def test_what_others_keep_with_the_table_stays(glue: Any, catalog: Catalog, database: str, lake: S3Lake) -> None:
-    wanted = table_input(THINGS, "s3://reddit/lake")
-    kept = wanted | {"Parameters": {"recordCount": "7"}}
+    wanted = table_input(THINGS, LAKE)
+    kept = wanted | {"Parameters": {"recordCount": "7", MARK: LAKE}}
     glue.update_table(DatabaseName=database, TableInput=kept)
     catalog.prepare(entity=THINGS, lake=lake)
     table = glue.get_table(DatabaseName=database, Name="things")["Table"]
     assert table["Parameters"] == wanted["Parameters"] | {"recordCount": "7"}
 
 
-def test_a_lake_that_moved_moves_the_table(glue: Any, catalog: Catalog, database: str) -> None:
-    catalog.prepare(entity=THINGS, lake=S3Lake(bucket="other", prefix=""))
-    table = glue.get_table(DatabaseName=database, Name="things")["Table"]
-    assert table["StorageDescriptor"]["Location"] == "s3://other/curated/things/"
+ICEBERG = {
+    "Name": "things",
+    "Parameters": {"table_type": "ICEBERG", "metadata_location": "s3://own/things/metadata/0.json"},
+    "TableType": "EXTERNAL_TABLE",
+    "StorageDescriptor": {"Columns": [{"Name": "a", "Type": "int"}], "Location": "s3://own/things"},
+}
+CSV = {
+    "Name": "thing_metrics",
+    "Parameters": {"classification": "csv"},
+    "TableType": "EXTERNAL_TABLE",
+    "PartitionKeys": [{"Name": "day", "Type": "string"}],
+    "StorageDescriptor": {"Columns": [{"Name": "a", "Type": "int"}], "Location": "s3://own/metrics"},
+}
+# As Athena makes it with CREATE OR REPLACE VIEW.
+VIEW = latest_view(THINGS, "own", LAKE) | {"Parameters": {"presto_view": "true", "comment": "Presto View"}}
+BARE = {"Name": "things_latest", "TableType": "EXTERNAL_TABLE"}
+
+
+def tables(glue: Any, database: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = glue.get_tables(DatabaseName=database)["TableList"]
+    return found
+
+
+def refusal_of(database: str, lake: S3Lake) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        Catalog(database).prepare(entity=THINGS, lake=lake)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("own", [ICEBERG, CSV, VIEW, BARE], ids=["iceberg", "csv", "view", "bare"])
+def test_somebodys_own_table_stays_as_it_is_and_nothing_is_put_beside_it(
+    glue: Any, database: str, lake: S3Lake, own: dict[str, Any]
+) -> None:
+    glue.create_database(DatabaseInput={"Name": database})
+    glue.create_table(DatabaseName=database, TableInput=own)
+    there = tables(glue, database)
+    assert refusal_of(database, lake) == (
+        f"GLUE_DATABASE: {database}.{own['Name']} is not this pipeline's: name another database"
+    )
+    assert tables(glue, database) == there
+
+
+def test_somebodys_own_table_that_comes_in_between_stays_as_it_is(glue: Any, database: str, lake: S3Lake) -> None:
+    before("CreateTable", lambda: glue.create_table(DatabaseName=database, TableInput=ICEBERG) and None)
+    assert refusal_of(database, lake).endswith("things is not this pipeline's: name another database")
+    [table] = tables(glue, database)
+    assert table["Parameters"] == ICEBERG["Parameters"]
+
+
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize("prefix", ["", "lake2", "lake/more"])
+def test_two_lakes_do_not_share_a_database(glue: Any, database: str, prefix: str) -> None:
+    there, other = tables(glue, database), S3Lake(bucket="reddit", prefix=prefix)
+    assert refusal_of(database, other) == (
+        f"GLUE_DATABASE: {database}.things is of the lake {LAKE}, and LAKE_URL is {other.url}: name another database"
+    )
+    assert tables(glue, database) == there
+
+
+def test_a_lake_is_the_same_however_its_url_ends(glue: Any, catalog: Catalog, database: str) -> None:
+    there = tables(glue, database)
+    catalog.prepare(entity=THINGS, lake=open_lake(f"{LAKE}/"))
+    assert tables(glue, database) == there
 
 
 def test_a_partition_is_the_folder_of_the_objects(glue: Any, catalog: Catalog, database: str, lake: S3Lake) -> None:
