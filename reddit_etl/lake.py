@@ -40,8 +40,13 @@ class Lake(ABC):
         """A small object's content, None if there is none. No right to look is an error, not an absence."""
 
     @abstractmethod
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The keys that begin with a prefix, which ends in `/`, each with its object's size in bytes."""
+
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys that begin with a prefix, which ends in `/`."""
+        """The keys alone."""
+        for key, _ in self.sizes(prefix):
+            yield key
 
     @abstractmethod
     def local_file(self, key: str, scratch: Path) -> Path:

@@ -72,10 +72,10 @@ class FolderLake(Lake):
             except FileNotFoundError:
                 return None
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         with self._failures(prefix):
             for path in _files(self.folder / prefix):
-                yield path.relative_to(self.folder).as_posix()
+                yield path.relative_to(self.folder).as_posix(), path.stat().st_size
 
     def local_file(self, key: str, scratch: Path) -> Path:  # noqa: ARG002
         path = self._path(key)

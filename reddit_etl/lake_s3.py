@@ -78,14 +78,14 @@ class S3Lake(Lake):
                 raise
             return content
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         with self._failures(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self.prefix + prefix
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"].removeprefix(self.prefix)
+                    yield entry["Key"].removeprefix(self.prefix), entry["Size"]
 
     def local_file(self, key: str, scratch: Path) -> Path:
         path = scratch / key.replace("/", "_")

@@ -90,7 +90,7 @@ class GlueTransform:
         with aws.failures(self._place, TransformError, FIXES):
             run, manifest = self._run_of(lake, siblings, manifest)
             self._wait(run)
-        return self._reported(lake, siblings, run, manifest)
+        return self._reported(lake, run, manifest)
 
     def check(self) -> str:
         """See `TransformEngine`."""
@@ -188,7 +188,7 @@ class GlueTransform:
             self._pause(seconds)
             waited += seconds
 
-    def _reported(self, lake: Lake, siblings: str, run_id: str, manifest: dict[str, Any]) -> Transformation:
+    def _reported(self, lake: Lake, run_id: str, manifest: dict[str, Any]) -> Transformation:
         place = f"{self._place}: run {run_id} succeeded, but its report {lake.url}/{manifest['report']}"
         content = lake.read(manifest["report"])
         if content is None:
@@ -203,10 +203,23 @@ class GlueTransform:
             raise TransformError(f"{place} cannot be read ({type(error).__name__})") from error
         if report.get("definition") != manifest["definition"]:
             raise TransformError(f"{place} is of another definition")
-        there = set(lake.keys(siblings))
+        # A receipt is never changed, so one that cannot be loaded or published would hold up its hour for ever.
+        there = dict(lake.sizes(manifest["output"]))
         for entry in objects:
             if entry.key not in there:
                 raise TransformError(f"{place} lists {entry.key}, which is not there")
+            if entry.bytes != there[entry.key]:
+                raise TransformError(
+                    f"{place} lists {entry.key} with {entry.bytes} bytes, and it has {there[entry.key]}"
+                )
+            if entry.rows < 1:
+                raise TransformError(f"{place} lists {entry.key} with {entry.rows} rows")
+        if len({entry.key for entry in objects}) < len(objects):
+            raise TransformError(f"{place} lists an object twice")
+        if len({entry.key.rpartition("/")[0] for entry in objects}) > 1:
+            raise TransformError(f"{place} lists objects of several folders")
+        if done.observations > done.records:
+            raise TransformError(f"{place} has {done.observations} observations of {done.records} records")
         return done
 
 

@@ -215,6 +215,12 @@ def test_keys_are_those_that_begin_with_the_prefix(lake):
     assert list(lake.keys("receipts/dt=2026-11-24/")) == []
 
 
+def test_sizes_are_those_of_the_objects(lake):
+    for size, key in enumerate(["raw/a", "raw/b/c", "raw/b/d"]):
+        lake.create(key, bytes(size))
+    assert dict(lake.sizes("raw/")) == {"raw/a": 0, "raw/b/c": 1, "raw/b/d": 2}
+
+
 def test_a_file_added_is_the_file_that_its_entry_gives_back(lake, tmp_path):
     source = tmp_path / "source.parquet"
     source.write_bytes(MEGABYTE * 2 + b"rest")

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -344,6 +344,24 @@ def _changed_report(lake: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def _changed_objects(*changes: dict[str, object]) -> Callable[[Path], None]:
+    """Instead of the one object: it with each of these changes."""
+
+    def change(lake: Path) -> None:
+        [entry] = json.loads((lake / f"{PARENT}first/_report.json").read_text())["objects"]
+        _changed_report(lake, objects=[entry | changed for changed in changes])
+
+    return change
+
+
+def _in_two_folders(lake: Path) -> None:
+    """Which as objects are whole."""
+    twin = f"{PARENT}first/twin/part-00000.parquet"
+    (lake / twin).parent.mkdir()
+    (lake / twin).write_bytes((lake / f"{PARENT}first/once/part-00000.parquet").read_bytes())
+    _changed_objects({"rows": 2}, {"rows": 1, "key": twin})(lake)
+
+
 ENTRY = {"key": f"{PARENT}first/no.parquet", "bytes": 1, "sha256": "0" * 64, "rows": 3}
 LIES = {
     "is missing": lambda lake: (lake / f"{PARENT}first/_report.json").unlink(),
@@ -353,6 +371,12 @@ LIES = {
     "lists curated": lambda lake: (lake / f"{PARENT}first/once/part-00000.parquet").unlink(),
     "first/no.parquet, which is not there": lambda lake: _changed_report(lake, objects=[ENTRY]),
     "raw/posts": lambda lake: _changed_report(lake, objects=[ENTRY | {"key": RAW}]),
+    "part-00000.parquet with 7 bytes, and it has ": _changed_objects({"bytes": 7}),
+    "part-00000.parquet with -50 rows": _changed_objects({"rows": -50}),
+    "part-00000.parquet with 0 rows": _changed_objects({"rows": 0}),
+    "lists an object twice": _changed_objects({"rows": 2}, {"rows": 1}),
+    "lists objects of several folders": _in_two_folders,
+    "has 4 observations of 3 records": lambda lake: _changed_report(lake, observations=4),
 }
 
 
