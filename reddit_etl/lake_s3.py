@@ -16,9 +16,10 @@ from reddit_etl.lake import Lake
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
 PART_BYTES = 5 * 1024 * 1024
 ABSENT = ("404", "NoSuchKey")
+RIGHTS = "give this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"
 FIXES = {
-    "403": "give this role s3:GetObject, s3:PutObject and s3:ListBucket on it",
-    "AccessDenied": "give this role s3:GetObject, s3:PutObject and s3:ListBucket on it",
+    "403": RIGHTS,
+    "AccessDenied": RIGHTS,
     "NoSuchBucket": "create the bucket, or name the one that exists",
     "PermanentRedirect": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
     "301": "the bucket is in another region, set AWS_DEFAULT_REGION to it",

@@ -315,7 +315,7 @@ def messages(lake: Lake) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("status", "code", "fix"),
     [
-        (403, "AccessDenied", "s3:GetObject"),
+        (403, "AccessDenied", "s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"),
         (404, "NoSuchBucket", "create the bucket"),
         (301, "PermanentRedirect", "AWS_DEFAULT_REGION"),
         (400, "AuthorizationHeaderMalformed", "AWS_DEFAULT_REGION"),
@@ -439,6 +439,24 @@ def test_a_part_that_s3_refuses_aborts_the_upload(aws):
         "PUT /some-bucket/raw/a?uploadId=u1&partNumber=1",
         "DELETE /some-bucket/raw/a?uploadId=u1",
     ]
+
+
+def test_an_upload_that_may_not_be_aborted_names_the_right(aws):
+    started = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+
+    def answer(method: str, path: str) -> tuple[int, str]:
+        if method == "DELETE":
+            return 403, refusal("AccessDenied")
+        return (200, started) if method == "POST" and path.endswith("?uploads") else (200, "")
+
+    with answering(answer) as server:
+        aws(server.url)
+        lake = S3Lake(bucket="some-bucket", prefix="")
+        refused = pytest.raises(ConfigurationError, match=r"AccessDenied: .*s3:AbortMultipartUpload")
+        with refused, lake.open_new("raw/a") as stream:
+            stream.write(b"given up")
+            raise KeyboardInterrupt
+    assert server.asked[-1] == "DELETE /some-bucket/raw/a?uploadId=u1"
 
 
 def test_a_receipt_whose_answer_was_lost_is_found_to_be_ours(aws):
