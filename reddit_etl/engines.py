@@ -29,6 +29,11 @@ def kind_of_lake(url: str) -> Literal["s3", "folder"]:
     if "@" in place or ":" in place:
         raise ConfigurationError("LAKE_URL holds credentials: leave them out, AWS's own settings give them")
     if scheme == "s3" and rest.startswith("//") and place:
+        # They are part of a key to S3, and nothing to Hadoop's paths, by which Glue reads.
+        if {"", ".", ".."} & set(rest.rstrip("/").split("/")[3:]):
+            raise ConfigurationError(
+                "LAKE_URL has //, /. or /.. in its prefix, where Glue finds nothing: leave them out"
+            )
         return "s3"
     # Not repeated here: it may hold a password.
     raise ConfigurationError("LAKE_URL is not understood: give s3://bucket/prefix or a folder")

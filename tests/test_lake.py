@@ -536,6 +536,7 @@ def test_half_written_files_of_a_killed_process_are_no_objects(tmp_path):
         ("s3://bucket", "s3://bucket"),
         ("s3://bucket/", "s3://bucket"),
         ("s3://bucket/some/prefix/", "s3://bucket/some/prefix"),
+        ("s3://my.bucket/.some/x..y/...", "s3://my.bucket/.some/x..y/..."),
         ("s3://bucket/a@b#c?d", "s3://bucket/a@b#c?d"),
         ("/data/lake", "/data/lake"),
         ("/data/a lake#1?x:y@z [2]", "/data/a lake#1?x:y@z [2]"),
@@ -567,6 +568,15 @@ def test_another_kind_of_lake_is_refused_with_what_to_give(url):
     with pytest.raises(ConfigurationError) as caught:
         open_lake(url)
     assert one_line(caught.value) == "LAKE_URL is not understood: give s3://bucket/prefix or a folder"
+
+
+@pytest.mark.parametrize("prefix", ["/x", "x//y", ".", "./x", "x/.", "..", "../x", "x/../y", "x/..//"])
+def test_a_prefix_that_glue_would_not_find_is_refused(prefix):
+    with pytest.raises(ConfigurationError) as caught:
+        open_lake(f"s3://bucket/{prefix}")
+    assert one_line(caught.value) == (
+        "LAKE_URL has //, /. or /.. in its prefix, where Glue finds nothing: leave them out"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "http"])
