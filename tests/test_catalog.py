@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,6 +24,8 @@ from reddit_etl.lake_folder import FolderLake
 from reddit_etl.lake_s3 import S3Lake
 from reddit_etl.receipt import DataObject, curated_prefix
 from reddit_etl.schema import BIGINT, Column, Entity
+from tests.aws import LOGIN
+from tests.conftest import PROJECT, Pipeline
 from tests.standins.s3 import ENVIRONMENT, answering, moto_server
 from tests.standins.things import THINGS
 
@@ -394,6 +397,34 @@ def test_objects_of_two_folders_are_refused(glue: Any, catalog: Catalog, databas
     with pytest.raises(CatalogError, match=rf"^GLUE_DATABASE: {database}: .* several folders: .*/a1, .*/a2$"):
         publish(catalog, lake, parts("a1") + parts("a2"))
     assert partitions(glue, database) == []
+
+
+class Cataloged(Pipeline):
+    """Runs with a lake in S3 and its catalog, and all else embedded."""
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | LOGIN | {"LAKE_URL": os.environ["LAKE_URL"], "GLUE_DATABASE": "dropped"}
+
+
+def test_a_dropped_catalog_is_filled_again_as_the_readme_says(
+    s3_lake: str, make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_URL", s3_lake)
+    pipeline, client = make_pipeline(kind=Cataloged), boto3.client("glue")
+
+    def published() -> list[tuple[Any, Any]]:
+        assert pipeline.run("2026-11-23T04", limit=100) == 0
+        found = client.get_partitions(DatabaseName="dropped", TableName="posts")["Partitions"]
+        return [(partition["Values"], partition["StorageDescriptor"]["Location"]) for partition in found]
+
+    first = published()
+    assert len(first) == 1
+    client.delete_database(Name="dropped")
+    assert "after their `publish-*.json` receipts are removed" in " ".join((PROJECT / "README.md").read_text().split())
+    for found in boto3.resource("s3").Bucket(s3_lake.split("/")[2]).objects.all():
+        if "/publish-" in found.key:
+            found.delete()
+    assert published() == first
 
 
 def test_many_runs_at_once_do_no_harm(glue: Any, database: str, lake: S3Lake) -> None:
