@@ -4,6 +4,7 @@ import re
 import select
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg2
 from psycopg2 import extensions
@@ -21,6 +22,8 @@ FORM = f"write {REDSHIFT}user:password@host:{PORT}/database, the user and passwo
 HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|[0-9a-f:]+", re.ASCII | re.IGNORECASE)
 DATABASE = re.compile(r"[\w$-]+")
 VERIFIED = ("verify-full", "verify-ca")
+# What this machine's own Redshift, a stand-in, may be asked for beside.
+UNVERIFIED = ("require", "prefer", "allow", "disable")
 OPTIONS = ("sslmode", "sslrootcert")
 FIXES = {
     "AccessDeniedException": "give this role redshift-serverless:GetCredentials on the workgroup",
@@ -30,6 +33,8 @@ FIXES = {
     "ClusterNotFoundFault": "name a cluster that exists in this region",
 }
 LOGIN_DEADLINE = 30.0  # Seconds for each step of the login.
+# Its steps have states that psycopg2 gives no names, so what comes after them is told.
+LOGGED_IN = (extensions.STATUS_READY, extensions.STATUS_BEGIN, extensions.STATUS_PREPARED)
 # A server that vanished is noticed after two minutes, not after the two hours that Linux takes by itself.
 ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 
@@ -76,6 +81,10 @@ def read_login(text: str, *, workgroup: str | None, cluster: str | None) -> Logi
         port = url.port
     except (ArgumentError, ValueError) as error:
         raise ConfigurationError(f"WAREHOUSE_URL is not understood: {FORM}") from error
+    if not unquote(text).isprintable():
+        raise ConfigurationError("WAREHOUSE_URL holds a character that cannot be printed, maybe written like %00")
+    if port is not None and not 0 < port < 1 << 16:
+        raise ConfigurationError(f"WAREHOUSE_URL has a port that there is not: Redshift's own is {PORT}")
     if not url.host or not url.database:
         raise ConfigurationError(f"WAREHOUSE_URL names no {'database' if url.host else 'host'}: {FORM}")
     if text.count("@") > 1 or not HOST.fullmatch(url.host) or not DATABASE.fullmatch(url.database):
@@ -91,9 +100,13 @@ def read_login(text: str, *, workgroup: str | None, cluster: str | None) -> Logi
         raise ConfigurationError(
             "WAREHOUSE_URL has no user and password: add them, or set REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER"
         )
-    if set(url.query) - set(OPTIONS):
-        raise ConfigurationError(f"WAREHOUSE_URL has an option that is not taken: there are {', '.join(OPTIONS)}")
-    if url.query.get("sslmode", VERIFIED[0]) not in VERIFIED and not is_loopback(url.host):
+    # An option that is given twice is a tuple.
+    if set(url.query) - set(OPTIONS) or not all(isinstance(value, str) for value in url.query.values()):
+        raise ConfigurationError(f"WAREHOUSE_URL has an option that is not taken: {' and '.join(OPTIONS)} are, once")
+    mode = url.query.get("sslmode", VERIFIED[0])
+    if mode not in VERIFIED + UNVERIFIED:
+        raise ConfigurationError("WAREHOUSE_URL: there is no such sslmode: leave it out")
+    if mode not in VERIFIED and not is_loopback(url.host):
         raise ConfigurationError("WAREHOUSE_URL: sslmode weakens TLS: leave it out, the certificate is verified then")
     return Login(url.set(port=port or PORT), workgroup, cluster)
 
@@ -102,7 +115,7 @@ def wait(connection: Any) -> None:
     """Wait for the server where Python hears signals: within libpq a SIGTERM would wait for the end of a COPY."""
     while (state := connection.poll()) != extensions.POLL_OK:
         reading, writing = ([connection], []) if state == extensions.POLL_READ else ([], [connection])
-        deadline = LOGIN_DEADLINE if connection.status == extensions.STATUS_SETUP else None
+        deadline = None if connection.status in LOGGED_IN else LOGIN_DEADLINE
         if not any(select.select(reading, writing, [], deadline)):
             raise psycopg2.OperationalError(f"no answer within {LOGIN_DEADLINE:.0f} s")
 

@@ -14,7 +14,13 @@ from reddit_etl.schema import BIGINT, TIMESTAMP, Column, Entity, Origin, varchar
 
 SCHEMA = "reddit"
 COUNT_STAGED = "SELECT COUNT(*) FROM staged"
-LOCK = f"LOCK TABLE {SCHEMA}.load_audit"
+# One that nobody reads: LOCK waits for every reader who leaves a transaction open, and all other readers for it.
+LOCK_TABLE = "load_lock"
+LOCK = f"LOCK TABLE {SCHEMA}.{LOCK_TABLE}"
+CREATE_LOCK = (
+    f"CREATE TABLE {SCHEMA}.{LOCK_TABLE} (nothing INTEGER)",
+    f"COMMENT ON TABLE {SCHEMA}.{LOCK_TABLE} IS 'Loads wait for each other here; do not read it.'",
+)
 
 AUDIT = (
     Column("load_id", varchar(256), Origin.WAREHOUSE, "The transformation that was loaded."),
@@ -173,11 +179,6 @@ def audit(placeholder: str) -> str:
     """Says that the load happened; `placeholder` is how the driver marks a bound value."""
     values = ", ".join([placeholder] * len(AUDIT))
     return f"INSERT INTO {SCHEMA}.load_audit ({_names(AUDIT)}) VALUES ({values})"
-
-
-def find_columns(placeholder: str) -> str:
-    """The tables and columns that there are in a schema."""
-    return f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = {placeholder}"
 
 
 def find_audit(placeholder: str) -> str:

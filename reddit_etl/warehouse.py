@@ -59,9 +59,10 @@ class Warehouse(Protocol):
         """True only if it is certain, without asking anybody, that nothing is in it, whatever was loaded before."""
 
     def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
-        """Try what a load needs a right for, and keep nothing of it; gives what was found.
+        """Try all that a load does, and keep nothing of it in the warehouse; gives what was found.
 
-        `probe` is an object of the lake with one line, `{"probe": "ok"}`. Raises `WarehouseError`.
+        `probe` is the key of an object of the lake, beside which the warehouse puts what it tries to read. Raises
+        `WarehouseError`.
         """
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # A DuckDB file has one writer at a time; another run is done with it in seconds.
 LOCK_WAIT = 60.0
+FIND_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?"
 # Within a process DuckDB locks nothing: two loads would each insert what neither sees of the other.
 ONE_AT_A_TIME = Lock()
 
@@ -99,7 +100,7 @@ class DuckDBWarehouse:
     def _define(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
         """Make what is missing."""
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {upsert.SCHEMA}")
-        found = connection.execute(upsert.find_columns("?"), [upsert.SCHEMA]).fetchall()
+        found = connection.execute(FIND_COLUMNS, [upsert.SCHEMA]).fetchall()
         for statement in definitions(entity, found, storage=False):
             connection.execute(statement)
 

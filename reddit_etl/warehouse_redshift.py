@@ -4,8 +4,8 @@ Logs in with the user and password of the URL, or as the AWS identity of the job
 whenever a connection is made.
 """
 
-import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,33 +15,34 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
-from sqlalchemy_redshift.commands import CopyCommand, Format
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from reddit_etl import upsert
+from reddit_etl import redshift_copy, upsert
 from reddit_etl.clock import Clock, utc_now
-from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
+from reddit_etl.redshift_errors import CANCELLED, LostError, PassingError, code_of, meaning
 from reddit_etl.redshift_login import Login
 from reddit_etl.schema import Entity
-from reddit_etl.warehouse import LoadCounts, count, definitions, upsert_staged
+from reddit_etl.warehouse import LoadCounts, definitions, upsert_staged
 
 log = logging.getLogger(__name__)
 
 TRIES = 6
 LONGEST_WAIT = 30.0  # Seconds between tries.
-ROLE_REFUSALS = ("not authorized to assume", "S3ServiceException:Access", "AccessDenied", "Access Denied")
-# What another load of the same posts, or a lock held for long, makes of a transaction; PostgreSQL's own codes beside.
-CONFLICTS = ("40001", "40P01", "55P03")
-# Redshift gives these no code of their own: error 1023, and its like for definitions.
-CONFLICT_WORDS = ("erializable isolation violation", "conflict with concurrent transaction")
-# Two first loads at once: both find the schema, a table or a column missing, and one comes second.
-MADE_MEANWHILE = ("42P06", "42P07", "42701", "23505")
-
-
-class _PassingError(WarehouseError):
-    """The whole transaction may succeed if it is tried again."""
+LOCK_WAIT = 60.0  # Seconds that a try waits for another session; who reads a table that is to be altered waits too.
+PORTION = 1000  # The most rows that a cluster of one node fetches at once.
+# The catalog's own table: information_schema leaves out what the user has no right to.
+FIND_COLUMNS = """\
+SELECT pg_class.relname, pg_attribute.attname
+FROM pg_namespace
+JOIN pg_class ON pg_class.relnamespace = pg_namespace.oid
+JOIN pg_attribute ON pg_attribute.attrelid = pg_class.oid
+WHERE pg_namespace.nspname = %s AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped"""
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# What makes it hard to tell where a quote ends.
+OBSCURE = ("--", "/*", "\\", "$")
 
 
 class RedshiftWarehouse:
@@ -56,11 +57,12 @@ class RedshiftWarehouse:
         self.url = login.place
         self._copy_role = copy_role
         self._clock = clock
+        self._is_lost = False
         self._engine = sa.create_engine(login.url, poolclass=NullPool, hide_parameters=True)
         sa.event.listen(self._engine, "do_connect", login.add_credentials)
         self._tries = Retrying(
-            retry=retry_if_exception_type(_PassingError),
-            stop=stop_after_attempt(TRIES),
+            retry=retry_if_exception_type(PassingError),
+            stop=lambda state: state.attempt_number >= (1 if self._is_lost else TRIES),
             wait=wait_random_exponential(max=LONGEST_WAIT),
             sleep=pause,
             before_sleep=self._say_waiting,
@@ -78,30 +80,37 @@ class RedshiftWarehouse:
         columns: Mapping[str, str],
     ) -> LoadCounts:
         """See `Warehouse`."""
-        manifest = _manifest(lake, objects)
-        columns = columns or {column.name: column.type.sql for column in entity.curated}
+        manifest = redshift_copy.put_manifest(lake, objects)
         rows = sum(entry.rows for entry in objects)
 
         def once() -> LoadCounts:
             with self._connection() as connection:
-                self._define(connection, entity)
-                connection.commit()
-                # Loads wait here for each other. Under snapshot isolation two of them would else each insert what
-                # neither sees of the other; a lock as the first statement leaves the snapshot for after it.
-                connection.exec_driver_sql(upsert.LOCK)
-                done = connection.exec_driver_sql(upsert.find_audit("%s"), (load_id,)).fetchone()
-                if done:
-                    return LoadCounts(*done)
-                self._stage(connection, entity, manifest, columns)
-                counts = upsert_staged(entity, connection.exec_driver_sql)
-                if counts.staged != rows:
-                    raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
-                said = (load_id, entity.name, hour, *astuple(counts), self._clock())
-                connection.exec_driver_sql(upsert.audit("%s"), said)
+                with self._waiting(connection):
+                    self._define(connection, entity)
+                    connection.commit()
+                    # Loads wait here for each other. Under snapshot isolation two of them would else each insert what
+                    # neither sees of the other; a lock as the first statement leaves the snapshot for after it.
+                    connection.exec_driver_sql(upsert.LOCK)
+                counts = self._load(
+                    connection,
+                    entity=entity,
+                    load_id=load_id,
+                    hour=hour,
+                    manifest=manifest,
+                    columns=columns,
+                    rows=rows,
+                )
                 connection.commit()
                 return counts
 
-        return self._tries(once)
+        try:
+            counts = self._tries(once)
+        except LostError:
+            # The process may have many more loads; each is tried, but none waits as long again.
+            self._is_lost = True
+            raise
+        self._is_lost = False
+        return counts
 
     def is_gone(self) -> bool:
         """See `Warehouse`. Only Redshift itself could tell."""
@@ -109,50 +118,83 @@ class RedshiftWarehouse:
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
+        statement = sql.strip().rstrip(";")
+        if ";" in QUOTED.sub("", statement) or (";" in statement and any(mark in statement for mark in OBSCURE)):
+            # Redshift would run what comes behind the query, a COMMIT included.
+            raise WarehouseError("query: give one statement, and in a text write CHR(59) for a semicolon")
+        rows: list[tuple[object, ...]] = []
         with self._connection(postgresql_readonly=True) as connection:
             try:
                 # A cursor leaves the rows behind the limit where they are.
-                connection.exec_driver_sql(f"DECLARE answer CURSOR FOR {sql.strip().rstrip(';')}")
-                answer = connection.exec_driver_sql(f"FETCH FORWARD {limit} FROM answer")
-                return list(answer.keys()), [tuple(row) for row in answer.fetchall()]
+                connection.exec_driver_sql(f"DECLARE answer CURSOR FOR {statement}")
+                while True:
+                    wanted = min(PORTION, limit - len(rows))
+                    answer = connection.exec_driver_sql(f"FETCH FORWARD {wanted} FROM answer")
+                    portion = answer.fetchall()
+                    rows += map(tuple, portion)
+                    if len(portion) < wanted or len(rows) == limit:
+                        return list(answer.keys()), rows
             except sa.exc.ProgrammingError as error:
                 raise WarehouseError(f"query: {' '.join(str(error.orig).split())}") from error
 
     def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
         """See `Warehouse`."""
         with self._connection() as connection:
-            self._define(connection, entity)
-            connection.exec_driver_sql("CREATE TEMPORARY TABLE probe (probe VARCHAR(64))")
-            self._copy(connection, "probe", f"{lake.url}/{probe}", format=Format.json, path_file="auto")
-            if count(connection.exec_driver_sql, "SELECT COUNT(*) FROM probe") != 1:
-                raise WarehouseError(f"REDSHIFT_COPY_ROLE: COPY read something else than {lake.url}/{probe}")
-        return f"{self.url} logs in, keeps schema {upsert.SCHEMA}, and copies from the lake"
+            with self._waiting(connection):
+                self._define(connection, entity)
+                connection.exec_driver_sql(upsert.LOCK)
+            self._load(connection, entity=entity, load_id="doctor", hour="", manifest=None, columns={}, rows=0)
+            redshift_copy.check(connection, lake, probe.rpartition("/")[0], role=self._copy_role)
+        return f"{self.url} logs in, takes a load into schema {upsert.SCHEMA}, and copies from the lake"
+
+    def _load(
+        self,
+        connection: sa.Connection,
+        *,
+        entity: Entity,
+        load_id: str,
+        hour: str,
+        manifest: str | None,
+        columns: Mapping[str, str],
+        rows: int,
+    ) -> LoadCounts:
+        done = connection.exec_driver_sql(upsert.find_audit("%s"), (load_id,)).fetchone()
+        if done:
+            return LoadCounts(*done)
+        columns = columns or {column.name: column.type.sql for column in entity.curated}
+        redshift_copy.stage(connection, entity, columns, manifest, role=self._copy_role)
+        counts = upsert_staged(entity, connection.exec_driver_sql)
+        if counts.staged != rows:
+            raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
+        said = (load_id, entity.name, hour, *astuple(counts), self._clock())
+        connection.exec_driver_sql(upsert.audit("%s"), said)
+        return counts
 
     def _define(self, connection: sa.Connection, entity: Entity) -> None:
         """Make what is missing."""
-        answer = connection.exec_driver_sql(upsert.find_columns("%s"), (upsert.SCHEMA,))
-        statements = definitions(entity, [(table, column) for table, column in answer], storage=True)
+        found = [(table, column) for table, column in connection.exec_driver_sql(FIND_COLUMNS, (upsert.SCHEMA,))]
+        statements = definitions(entity, found, storage=True)
+        if upsert.LOCK_TABLE not in dict(found):
+            statements += upsert.CREATE_LOCK
         # Who may create tables in a schema need not be allowed to create schemas.
         if not connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (upsert.SCHEMA,)).fetchone():
             statements.insert(0, f"CREATE SCHEMA {upsert.SCHEMA}")
         for statement in statements:
             connection.exec_driver_sql(statement)
 
-    def _stage(
-        self, connection: sa.Connection, entity: Entity, manifest: str | None, columns: Mapping[str, str]
-    ) -> None:
-        """Fill `staged`. COPY goes by position, so it first has the files' columns, then all that are defined."""
-        texts = ",\n".join(f"  {name} {kind}" for name, kind in columns.items())
-        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE staged (\n{texts}\n)\n{upsert.together(entity)}")
-        if manifest:
-            self._copy(connection, "staged", manifest, format=Format.parquet, manifest=True)
-        for column in entity.curated:
-            if column.name not in columns:
-                connection.exec_driver_sql(f"ALTER TABLE staged ADD COLUMN {column.name} {column.type.sql}")
-
-    def _copy(self, connection: sa.Connection, table: str, place: str, **options: Any) -> None:
-        command = CopyCommand(sa.table(table), data_location=place, iam_role_arns=self._copy_role, **options)
-        connection.execute(command)
+    @contextmanager
+    def _waiting(self, connection: sa.Connection) -> Iterator[None]:
+        """Around what waits for locks, which Redshift does without an end."""
+        connection.exec_driver_sql(f"SET statement_timeout TO {LOCK_WAIT * 1000:.0f}")
+        try:
+            yield
+        except DBAPIError as error:
+            if code_of(error) == CANCELLED:
+                who = "another load, or for a session that left a transaction open"
+                text = " ".join(str(error.orig).split())
+                raise PassingError(f"WAREHOUSE_URL: {self.url}: waiting for {who}: {text}") from error
+            raise
+        connection.exec_driver_sql("SET statement_timeout TO DEFAULT")
 
     @contextmanager
     def _connection(self, **options: Any) -> Iterator[sa.Connection]:
@@ -162,44 +204,8 @@ class RedshiftWarehouse:
                 # Without values a percent sign in a statement is just that.
                 yield connection.execution_options(no_parameters=True, **options)
         except DBAPIError as error:
-            raise self._meaning(error) from error
-
-    def _meaning(self, error: DBAPIError) -> WarehouseError | ConfigurationError:
-        """What the driver's error means for the load. Its text holds no password."""
-        code = getattr(error.orig, "pgcode", None)
-        text = " ".join(str(error.orig).split())[:500]
-        place = f"WAREHOUSE_URL: {self.url}"
-        if any(refusal in text for refusal in ROLE_REFUSALS):
-            fix = "let the role read the lake, and Redshift assume it: attach it to the namespace or cluster"
-            return ConfigurationError(f"REDSHIFT_COPY_ROLE: {self._copy_role}: {text}: {fix}")
-        if code == "42501":
-            return ConfigurationError(f"{place}: {text}: grant this user CREATE on the database, or schema reddit")
-        if "authentication failed" in text:
-            return ConfigurationError(f"{place}: login refused: mend user and password in the URL, or the job's role")
-        if "could not translate host name" in text:
-            return ConfigurationError(f"{place}: no such host: copy the endpoint from Redshift's console")
-        if 'database "' in text and "does not exist" in text:
-            return ConfigurationError(f"{place}: no such database: name one that exists at the URL's end")
-        is_conflict = code in CONFLICTS or any(word in text for word in CONFLICT_WORDS)
-        is_lost = error.connection_invalidated or (code is None and isinstance(error, sa.exc.OperationalError))
-        kind = _PassingError if is_conflict or is_lost or code in MADE_MEANWHILE else WarehouseError
-        return kind(f"{place}: {text}")
+            raise meaning(error, place=f"WAREHOUSE_URL: {self.url}", copy_role=self._copy_role) from error
 
     def _say_waiting(self, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         log.warning("the load is tried again", extra={"try": state.attempt_number + 1, "error": str(error)})
-
-
-def _manifest(lake: Lake, objects: Sequence[DataObject]) -> str | None:
-    """Put the list of objects that COPY reads into the lake; gives its URL."""
-    if not objects:
-        return None
-    entries = [
-        {"url": f"{lake.url}/{entry.key}", "mandatory": True, "meta": {"content_length": entry.bytes}}
-        for entry in objects
-    ]
-    # Beside the first object, under a name that Athena overlooks.
-    key = f"{objects[0].key.rpartition('/')[0]}/_copy.json"
-    if not lake.create(key, json.dumps({"entries": entries}, indent=1).encode()):
-        raise WarehouseError(f"{lake.url}/{key} lists other objects than the receipt: remove it")
-    return f"{lake.url}/{key}"

@@ -141,7 +141,48 @@ def test_a_user_without_rights_in_the_warehouse_is_told_what_to_grant(aws, redsh
     redshift_server.users["guest"] = Login("s3cret-0815", GUEST)
     found = faults(examined(aws, WAREHOUSE_URL=redshift_server.url_of("guest")))
     assert list(found) == ["warehouse"]
-    assert "grant this user CREATE on the database, or schema reddit" in found["warehouse"]
+    assert "grant this user CREATE on the database, or make schema reddit for it" in found["warehouse"]
+
+
+def test_a_user_without_rights_on_the_tables_is_told_what_to_grant(aws, redshift_server):
+    assert aws.run("2026-11-23T04", limit=100) == 0
+    redshift_server.users["guest"] = Login("s3cret-0815", GUEST)
+    url = redshift_server.url_of("guest")
+    for given, says in [
+        ("SELECT 1", "permission denied for schema reddit: grant this user USAGE and CREATE on schema reddit"),
+        (f"GRANT CREATE, USAGE ON SCHEMA reddit TO {GUEST}", "grant this user ALL on the tables of schema reddit"),
+        (f"GRANT SELECT ON ALL TABLES IN SCHEMA reddit TO {GUEST}", "grant this user ALL on the tables"),
+    ]:
+        redshift_server.rows(given)
+        found = faults(examined(aws, WAREHOUSE_URL=url))
+        assert list(found) == ["warehouse"]
+        assert says in found["warehouse"]
+    redshift_server.rows(f"GRANT ALL ON ALL TABLES IN SCHEMA reddit TO {GUEST}")
+    assert faults(examined(aws, WAREHOUSE_URL=url)) == {}
+    aws.settings["WAREHOUSE_URL"] = url
+    assert aws.run("2026-11-23T05", limit=100) == 0
+
+
+@pytest.mark.parametrize("table", ["posts", "post_metrics", "load_audit"])
+def test_each_right_on_each_table_is_tried(aws, redshift_server, table):
+    assert aws.run("2026-11-23T04", limit=100) == 0
+    redshift_server.users["guest"] = Login("s3cret-0815", GUEST)
+    redshift_server.rows(f"GRANT USAGE ON SCHEMA reddit TO {GUEST}")
+    redshift_server.rows(f"GRANT ALL ON ALL TABLES IN SCHEMA reddit TO {GUEST}")
+    redshift_server.rows(f"REVOKE INSERT ON reddit.{table} FROM {GUEST}")
+    found = faults(examined(aws, WAREHOUSE_URL=redshift_server.url_of("guest")))
+    assert f"permission denied for table {table}: grant this user ALL" in found["warehouse"]
+
+
+def test_a_column_of_another_type_is_named(aws, redshift_server):
+    assert aws.run("2026-11-23T04", limit=100) == 0
+    redshift_server.rows(
+        "ALTER TABLE reddit.posts DROP COLUMN post_type; ALTER TABLE reddit.posts ADD post_type INTEGER"
+    )
+    found = faults(examined(aws))
+    assert list(found) == ["warehouse"]
+    assert 'column "post_type" is of type integer' in found["warehouse"]
+    assert "was given another type: give it its own again" in found["warehouse"]
 
 
 def test_a_warehouse_that_is_down_is_named(aws, redshift_server):

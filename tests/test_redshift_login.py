@@ -1,15 +1,21 @@
 """Which Redshift a URL means, and who logs in."""
 
 import json
+import socket
+from contextlib import ExitStack, closing
+from threading import Thread
 from urllib.parse import parse_qs
 
 import psycopg2
 import pytest
 
+from reddit_etl import redshift_login
 from reddit_etl.engines import open_warehouse
+from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.redshift_login import read_login
-from reddit_etl.warehouse_redshift import RedshiftWarehouse
+from reddit_etl.warehouse_redshift import TRIES, RedshiftWarehouse
+from tests.standins.loads import HOUR
 from tests.standins.s3 import ENVIRONMENT, answering
 
 ROLE = "arn:aws:iam::123456789012:role/copy"
@@ -64,6 +70,15 @@ def test_a_warehouse_is_named_without_its_login():
         (f"redshift+psycopg2://u:p@b/c?{SECRET}=x@h:5439/dev", None, None, "in a password write @ as %40"),
         (f"redshift+psycopg2://u:p@b/{SECRET}/x", None, None, "in a password write @ as %40"),
         (f"redshift+psycopg2://u:p@b/c?{SECRET}=x", None, None, "an option"),
+        # What the driver would stumble over, each time again.
+        (f"redshift+psycopg2://u:{SECRET}%00@h/dev", None, None, "a character that cannot be printed"),
+        (f"redshift+psycopg2://u%0A:{SECRET}@h/dev", None, None, "a character that cannot be printed"),
+        (f"redshift+psycopg2://u:{SECRET}@h/dev?sslrootcert=a%00", None, None, "a character that cannot be printed"),
+        (f"redshift+psycopg2://u:{SECRET}@h:99999/dev", None, None, "WAREHOUSE_URL has a port that there is not"),
+        (f"redshift+psycopg2://u:{SECRET}@h:0/dev", None, None, "WAREHOUSE_URL has a port that there is not"),
+        (f"redshift+psycopg2://u:{SECRET}@localhost/dev?sslmode=bogus", None, None, "there is no such sslmode"),
+        (f"redshift+psycopg2://u:{SECRET}@h/dev?sslmode=verify-ca&sslmode=verify-full", None, None, "an option"),
+        (f"redshift+psycopg2://u:{SECRET}@h/dev?sslrootcert=a&sslrootcert=b", None, None, "an option"),
     ],
 )
 def test_a_wrong_url_is_one_line_without_the_secret(url, workgroup, cluster, says):
@@ -101,6 +116,57 @@ def test_tls_is_verified_unless_the_host_is_this_machine(monkeypatch):
     assert (verified["sslmode"], verified["port"], verified["host"]) == ("verify-full", 5439, HOST)
     assert verified["sslrootcert"].endswith(".crt")
     assert plain["sslmode"] == "disable"
+
+
+@pytest.fixture(params=["answers nothing", "takes no connection"])
+def silent_port(request):
+    """Of a host that is there, or not even that: what it drops, it says nothing of."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
+        address = listener.getsockname()
+        if request.param == "takes no connection":
+            # One that nobody accepts fills the queue, and Linux drops what comes then.
+            stack.enter_context(socket.create_connection(address))
+        yield address[1]
+
+
+def test_a_silent_server_is_given_up_at_each_try(silent_port, monkeypatch):
+    monkeypatch.setattr(redshift_login, "LOGIN_DEADLINE", 0.05)
+    pauses = []
+    url = f"redshift+psycopg2://u:{SECRET}@127.0.0.1:{silent_port}/dev?sslmode=disable"
+    warehouse = RedshiftWarehouse(login(url), copy_role=ROLE, pause=pauses.append)
+    with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: .* no answer within"):
+        warehouse.load(entity=POSTS, load_id="a", hour=HOUR, lake=None, objects=[], columns={})
+    assert len(pauses) == TRIES - 1
+
+
+def test_what_comes_after_the_login_may_take_longer(redshift_server, monkeypatch):
+    connection = psycopg2.connect(redshift_server.url.replace("redshift+psycopg2", "postgresql"))
+    with closing(connection), connection.cursor() as cursor:
+        monkeypatch.setattr(redshift_login, "LOGIN_DEADLINE", 0.0)
+        for statement in ("SELECT 7", "COMMIT", "SELECT 7"):
+            cursor.execute(statement)
+        assert cursor.fetchall() == [(7,)]
+
+
+def test_a_server_without_tls_is_a_matter_of_configuration(redshift_server):
+    url = redshift_server.url.replace("sslmode=disable", "sslmode=require")
+    with pytest.raises(ConfigurationError, match=r"does not support SSL.*: name Redshift itself"):
+        RedshiftWarehouse(login(url), copy_role=ROLE).query("SELECT 1", limit=1)
+
+
+def test_a_certificate_that_is_not_there_is_a_matter_of_configuration():
+    def agree_to_tls(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(8)
+            connection.sendall(b"S")
+            connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=agree_to_tls, args=(listener,), daemon=True).start()
+        url = f"redshift+psycopg2://u:{SECRET}@127.0.0.1:{listener.getsockname()[1]}/dev?sslrootcert=/nowhere.crt"
+        with pytest.raises(ConfigurationError, match=r'certificate file "/nowhere.crt".*: name Redshift itself'):
+            RedshiftWarehouse(login(url), copy_role=ROLE).query("SELECT 1", limit=1)
 
 
 def credentials(*, workgroup=None, cluster=None):

@@ -206,6 +206,7 @@ def test_what_only_postgresql_has_is_refused(warehouse: Redshift, connection: Co
         "LOCK x.t",
         "SET query_group TO 'loads'",
         "SET statement_timeout TO 1000",
+        "SET statement_timeout TO DEFAULT",
         "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "GRANT SELECT ON x.t TO warehouse_guest",
         "SELECT getdate()",
@@ -350,6 +351,21 @@ def test_a_cursor_gives_rows_in_portions(connection: Connection) -> None:
     run(connection, "DECLARE answer CURSOR FOR SELECT id FROM x.t ORDER BY id")
     assert run(connection, "FETCH FORWARD 2 FROM answer") == [(1,), (2,)]
     assert refused(connection, "FETCH BACKWARD 1 FROM answer").pgcode == "0A000"
+
+
+@pytest.mark.parametrize("rows", ["FORWARD 1001", "ALL"])
+def test_a_cursor_of_a_cluster_of_one_node_gives_so_many_rows(connection: Connection, rows: str) -> None:
+    run(connection, "DECLARE answer CURSOR FOR SELECT id FROM x.t")
+    assert run(connection, "FETCH FORWARD 1000 FROM answer") == []
+    assert "exceeds the limit of 1000 for a single node" in str(refused(connection, f"FETCH {rows} FROM answer"))
+
+
+def test_a_statement_ends_with_its_time(connect: Callable[[], Connection], connection: Connection) -> None:
+    other = connect()
+    run(other, "SELECT * FROM x.t")
+    run(connection, "SET statement_timeout TO 20")
+    error = refused(connection, "LOCK TABLE x.t")
+    assert (error.pgcode, error.diag.message_primary) == ("57014", "Query (1234) cancelled on user's request")
 
 
 def test_two_transactions_in_conflict_give_1023(connect: Callable[[], Connection], connection: Connection) -> None:
@@ -502,6 +518,8 @@ def test_the_load_runs_as_it_is_written(
     for table in upsert.tables(POSTS):
         for statement in upsert.create(table, storage=True):
             run(connection, statement)
+    for statement in upsert.CREATE_LOCK:
+        run(connection, statement)
     put_manifest(bucket, posts.parquet(tmp_path / "a.parquet", [posts.post("a"), posts.post("b")]))
     columns = ", ".join(f"{column.name} {column.type.sql}" for column in POSTS.curated)
     run(connection, f"CREATE TEMPORARY TABLE staged ({columns}) {upsert.together(POSTS)}")

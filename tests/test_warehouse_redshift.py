@@ -1,21 +1,25 @@
 """What is Redshift's own about loads: COPY, conflicts, lost connections, rights."""
 
 import json
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
+from itertools import product
 from threading import Barrier, Thread
 
 import boto3
+import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from reddit_etl.entities import POSTS
+from reddit_etl import warehouse_redshift
+from reddit_etl.entities import ENTITIES, POSTS
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.redshift_login import read_login
 from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_redshift import TRIES, RedshiftWarehouse
 from tests.standins.loads import HOUR, LOADED_AT, NEWER, OLDER, Loads
 from tests.standins.posts import MINUTE, NOON, post
-from tests.standins.redshift import CONFLICT, GUEST, ROLE, TIMEOUT, Drop, Login
+from tests.standins.redshift import CONFLICT, GUEST, OWNER, ROLE, TIMEOUT, Drop, Login
 from tests.standins.things import THINGS
 from tests.test_convergence import COLUMNS, expected, runs, state
 
@@ -43,11 +47,17 @@ def warehouse(server, url=None, copy_role=ROLE):
 
 WHOLE = """\
 BEGIN
-SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'reddit'
+SET statement_timeout TO 60000
+SELECT pg_class.relname, pg_attribute.attname
+FROM pg_namespace
+JOIN pg_class ON pg_class.relnamespace = pg_namespace.oid
+JOIN pg_attribute ON pg_attribute.attrelid = pg_class.oid
+WHERE pg_namespace.nspname = 'reddit' AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped
 SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'
 COMMIT
 BEGIN
-LOCK TABLE reddit.load_audit
+LOCK TABLE reddit.load_lock
+SET statement_timeout TO DEFAULT
 SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit WHERE load_id = 'none'
 CREATE TEMPORARY TABLE staged (
   thing_id VARCHAR(8),
@@ -121,6 +131,7 @@ def test_the_whole_load_as_redshift_gets_it(loads, server):
         "CREATE TABLE reddit.things",
         "CREATE TABLE reddit.thing_metrics",
         "CREATE TABLE reddit.load_audit",
+        "CREATE TABLE reddit.load_lock",
     ]
     server.statements.clear()
     assert loads.load_files(file, entity=THINGS, load_id="none") == ONE
@@ -201,6 +212,68 @@ def test_a_warehouse_that_is_down_is_an_error_after_a_few_tries(loads, server):
     assert tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
 
 
+def test_a_warehouse_that_is_down_is_waited_for_once(loads, server):
+    """Not for each of many hours; a load that finds it up again lets the next one wait."""
+    tried = warehouse(server)
+    file, _ = loads.file(post("b"))
+    waited = []
+    for load_id, is_up in [("a", False), ("b", False), ("c", True), ("d", False), ("e", False)]:
+        tried.pauses.clear()
+        with nullcontext() if is_up else server.down(), suppress(WarehouseError):
+            tried.load(entity=POSTS, load_id=load_id, hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        waited.append(len(tried.pauses))
+    assert waited == [TRIES - 1, 0, 0, TRIES - 1, 0]
+
+
+def test_a_conflict_in_one_load_leaves_the_next_one_its_tries(loads, server):
+    loads.load(post("a"))
+    tried = warehouse(server)
+    file, _ = loads.file(post("b"))
+    for load_id in ("b", "c"):
+        tried.pauses.clear()
+        server.fail("MERGE", CONFLICT, times=TRIES)
+        with pytest.raises(WarehouseError):
+            tried.load(entity=POSTS, load_id=load_id, hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        assert len(tried.pauses) == TRIES - 1
+
+
+@pytest.fixture
+def reader(server, monkeypatch):
+    """A client that leaves a transaction open, as one without autocommit does."""
+    monkeypatch.setattr(warehouse_redshift, "LOCK_WAIT", 0.3)
+    with closing(psycopg2.connect(server.url.replace("redshift+psycopg2", "postgresql"))) as connection:
+        yield connection
+
+
+def test_who_reads_the_tables_and_stays_does_not_hold_a_load_up(loads, server, reader):
+    loads.load(post("a"))
+    for table in ("posts", "post_metrics", "load_audit"):
+        reader.cursor().execute(f"SELECT COUNT(*) FROM reddit.{table}")
+    tried = warehouse(server)
+    file, _ = loads.file(post("b"))
+    assert tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
+    assert tried.pauses == []
+
+
+@pytest.mark.parametrize("held", ["SELECT COUNT(*) FROM reddit.posts", "LOCK TABLE reddit.load_lock"])
+def test_a_load_waits_for_another_session_within_bounds_and_says_so(loads, server, reader, caplog, held):
+    """For one that reads what is to be altered, and for another load."""
+    loads.load(post("a"))
+    before = loads.everything()
+    reader.cursor().execute(held)
+    tried = warehouse(server)
+    entity = NEWER if "posts" in held else POSTS
+    file, _ = loads.file(post("b"), entity=entity)
+    asked = {"entity": entity, "load_id": "b", "hour": HOUR, "lake": loads.lake, "objects": [file], "columns": {}}
+    with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: .*: waiting for another load, or for a session"):
+        tried.load(**asked)
+    assert len(tried.pauses) == TRIES - 1
+    assert "waiting for another load" in caplog.records[0].error
+    assert loads.everything() == before
+    tried._tries.sleep = lambda _: reader.rollback()
+    assert tried.load(**asked) == ONE
+
+
 def test_a_file_of_the_manifest_that_is_gone_is_an_error_and_the_load_rolled_back(loads):
     loads.load(post("a"))
     before = loads.everything()
@@ -220,11 +293,17 @@ def test_a_manifest_of_other_objects_is_not_overwritten(loads):
         loads.load_files(file)
 
 
-def test_the_first_loads_of_two_processes_at_once_make_the_tables_once(loads, server):
-    """Each finds no schema; both go on from there at the same moment."""
+@pytest.mark.parametrize("made", ["CREATE SCHEMA", "CREATE TABLE reddit.posts", "CREATE TABLE reddit.load_lock"])
+def test_the_first_loads_of_two_processes_at_once_make_the_tables_once(loads, server, made):
+    """Each finds nothing; both go on from there at the same moment."""
+    if made != "CREATE SCHEMA":
+        server.rows(f"CREATE SCHEMA reddit AUTHORIZATION {OWNER}")
+    if made.endswith("load_lock"):
+        loads.load()
+        server.rows("DROP TABLE reddit.load_lock")
     files = [loads.file(*[post(f"p{n}", seen=NOON + m * MINUTE) for n in range(20)]) for m in range(2)]
     together = Barrier(2, timeout=20)
-    server.fail("CREATE SCHEMA", together.wait, times=2)
+    server.fail(made, together.wait, times=2)
     counts = []
 
     def load(number, file):
@@ -323,7 +402,7 @@ def test_a_user_who_may_not_create_the_schema_is_told_what_to_grant(loads, serve
     server.users["guest"] = Login("s3cret", GUEST)
     file, _ = loads.file(post("a"))
     guest = warehouse(server, url=server.url_of("guest"))
-    with pytest.raises(ConfigurationError, match="grant this user CREATE on the database, or schema reddit"):
+    with pytest.raises(ConfigurationError, match="grant this user CREATE on the database, or make schema reddit"):
         guest.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={})
     server.rows(f"CREATE SCHEMA reddit; GRANT CREATE, USAGE ON SCHEMA reddit TO {GUEST}")
     assert guest.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
@@ -337,11 +416,77 @@ def test_a_copy_role_that_redshift_may_not_assume_is_a_matter_of_configuration(l
 
 
 def test_a_check_tries_everything_and_keeps_nothing(loads, server):
-    loads.lake.create(PROBE, b'{"probe": "ok"}\n')
     assert "copies from the lake" in loads.warehouse.check(entity=POSTS, lake=loads.lake, probe=PROBE)
     assert any(text.startswith("CREATE TABLE reddit.posts") for text in server.statements)
-    assert any(text.startswith("COPY probe") for text in server.statements)
+    assert any(text.startswith("MERGE INTO reddit.posts") for text in server.statements)
+    assert any(text.startswith("INSERT INTO reddit.load_audit") for text in server.statements)
+    assert any(text.startswith("COPY probe") and "FORMAT AS PARQUET" in text for text in server.statements)
     assert server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
+    loads.load(post("a"))
+    before = loads.everything()
+    loads.warehouse.check(entity=NEWER, lake=loads.lake, probe=PROBE)
+    assert loads.everything() == before
+
+
+def test_a_check_of_a_lake_with_another_probe_is_an_error(loads):
+    loads.lake.create("doctor/probe.parquet", b"another")
+    with pytest.raises(WarehouseError, match=r"doctor/probe.parquet is not what was put there: remove it"):
+        loads.warehouse.check(entity=POSTS, lake=loads.lake, probe=PROBE)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"post_id": "VARCHAR(16)); DROP TABLE reddit.posts; --"},
+        {"post_id) AS x; DROP TABLE reddit.posts; --": "INTEGER"},
+        {"post_id": "VARCHAR(16)", "title": 7},
+        {"post_id": "VARCHAR(16)\n"},
+        {"": "INTEGER"},
+    ],
+)
+def test_a_receipt_s_columns_are_nothing_but_columns(loads, server, columns):
+    file, _ = loads.file(post("a"))
+    with pytest.raises(WarehouseError, match="lists a column that cannot be"):
+        loads.warehouse.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns=columns)
+    assert not any("TEMPORARY" in text or "DROP" in text for text in server.statements)
+
+
+def test_the_columns_of_every_entity_are_columns(loads, server):
+    for entity in ENTITIES.values():
+        loads.load_files(entity=entity)
+        texts = "\n".join(f"  {column.name} {column.type.sql}" for column in entity.curated)
+        assert any(texts in text.replace(",\n", "\n") for text in server.statements)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1; COMMIT; DROP TABLE reddit.posts",
+        "SELECT 1 -- '\n; COMMIT; DROP TABLE reddit.posts -- '",
+        "SELECT 1 /* ' */; COMMIT; DROP TABLE reddit.posts /* ' */",
+        r"SELECT 'a\'; COMMIT; DROP TABLE reddit.posts --'",
+        "SELECT $$'$$; COMMIT; DROP TABLE reddit.posts; SELECT $$'$$",
+    ],
+)
+def test_nothing_comes_behind_a_query(loads, server, sql):
+    """Redshift takes several statements at a time, and a COMMIT ends what only reads."""
+    with pytest.raises(WarehouseError, match=r"^query: give one statement"):
+        loads.rows(sql)
+    assert not any("DROP" in text for text in server.statements)
+
+
+@pytest.mark.parametrize("sql", ["SELECT 'a;b' AS x;", "SELECT 'it''s; ' AS x ;\n", 'SELECT 1 AS "x" -- so'])
+def test_a_semicolon_in_a_text_is_only_that(loads, sql):
+    assert len(loads.rows(sql)) == 1
+
+
+def test_a_query_fetches_rows_in_portions(loads):
+    """A cluster of one node gives no more than a thousand at once."""
+    loads.load(*[post(f"p{n}", score=n) for n in range(11)])
+    tables = " CROSS JOIN ".join(f"reddit.posts AS {name}" for name in "abc")
+    for limit in (999, 1000, 1001, 1330, 1331, 1332, 5000):
+        sql = f"SELECT a.score, b.score, c.score FROM {tables} ORDER BY 1, 2, 3"
+        assert loads.warehouse.query(sql, limit=limit)[1] == list(product(range(11), repeat=3))[:limit]
 
 
 def test_a_query_reads_no_more_rows_than_asked_for(loads, server):

@@ -231,6 +231,8 @@ class Conversation:
 def _reported(fields: dict[str, str]) -> dict[str, str]:
     if fields["C"] in ("40001", "40P01"):
         return CONFLICT.fields
+    if fields["C"] == TIMEOUT.state:
+        return TIMEOUT.fields
     length = bytes_of(fields.get("n", ""))
     if length is not None:
         return Refusal(f"value too long for type character varying({length})", state="22001").fields

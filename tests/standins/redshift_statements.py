@@ -22,6 +22,8 @@ _SETTINGS = words_of("""
 _OWN_SETTINGS = words_of("""
     analyze_threshold_percent enable_case_sensitive_identifier query_group wlm_query_slot_count
 """)
+# Rows, of a cluster of one node.
+_FETCHED = 1000
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,9 @@ def _cursor(tree: ast.DeclareCursorStmt, text: str) -> Statement:
 def _fetch(tree: ast.FetchStmt, text: str) -> Statement:
     if tree.direction != enums.FetchDirection.FETCH_FORWARD or tree.ismove:
         raise Refusal("cursors are forward only")
+    if tree.howMany > _FETCHED:
+        limit = f"Fetch size {tree.howMany} exceeds the limit of {_FETCHED} for a single node configuration."
+        raise Refusal(f"{limit} Reduce the client fetch/cache size or upgrade to a multi node installation.")
     return Statement(text, tree)
 
 
