@@ -54,6 +54,8 @@ class Receipt:
                 values[name] = tuple(DataObject(**_known(DataObject, entry)) for entry in values[name])
             if values.get("gap"):
                 values["gap"] = tuple(values["gap"])
+            if "columns" in values:
+                values["columns"] = dict(values["columns"])
             return cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LakeError(f"not a receipt of this kind ({type(error).__name__})") from error

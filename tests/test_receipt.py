@@ -5,6 +5,7 @@ from itertools import permutations, product
 import pytest
 
 from reddit_etl import receipt
+from reddit_etl.errors import LakeError
 from reddit_etl.receipt import RECEIPT, DataObject, Extracted, Loaded, Transformed
 
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
@@ -109,6 +110,13 @@ def test_what_an_earlier_version_did_not_say_has_its_default():
     for name in ("reasons", "cleaned", "truncated", "oldest", "newest", "gap"):
         del content[name]
     assert Extracted.from_json(json.dumps(content).encode()) == EMPTY
+
+
+@pytest.mark.parametrize("columns", [None, 7, "score INTEGER", ["score", "INTEGER"]])
+def test_columns_have_names_and_types(columns):
+    content = json.loads(TRANSFORMED.to_json()) | {"columns": columns}
+    with pytest.raises(LakeError, match="not a receipt of this kind"):
+        Transformed.from_json(json.dumps(content).encode())
 
 
 def test_a_transformation_has_the_rows_of_its_objects():
