@@ -3,7 +3,7 @@
 import json
 import socket
 from contextlib import ExitStack, closing
-from threading import Thread
+from threading import Thread, Timer
 from urllib.parse import parse_qs
 
 import psycopg2
@@ -126,6 +126,10 @@ def silent_port(request):
         if request.param == "takes no connection":
             # One that nobody accepts fills the queue, and Linux drops what comes then.
             stack.enter_context(socket.create_connection(address))
+        # So that who waits for ever fails.
+        end = Timer(10, listener.close)
+        end.start()
+        stack.callback(end.cancel)
         yield address[1]
 
 
