@@ -62,7 +62,7 @@ class RedshiftWarehouse:
         sa.event.listen(self._engine, "do_connect", login.add_credentials)
         self._tries = Retrying(
             retry=retry_if_exception_type(PassingError),
-            stop=lambda state: state.attempt_number >= (1 if self._is_lost else TRIES),
+            stop=self._is_enough,
             wait=wait_random_exponential(max=LONGEST_WAIT),
             sleep=pause,
             before_sleep=self._say_waiting,
@@ -205,6 +205,10 @@ class RedshiftWarehouse:
                 yield connection.execution_options(no_parameters=True, **options)
         except DBAPIError as error:
             raise meaning(error, place=f"WAREHOUSE_URL: {self.url}", copy_role=self._copy_role) from error
+
+    def _is_enough(self, state: RetryCallState) -> bool:
+        is_lost = bool(state.outcome and isinstance(state.outcome.exception(), LostError))
+        return state.attempt_number >= (1 if is_lost and self._is_lost else TRIES)
 
     def _say_waiting(self, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()

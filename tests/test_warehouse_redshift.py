@@ -223,6 +223,9 @@ def test_a_warehouse_that_is_down_is_waited_for_once(loads, server):
             tried.load(entity=POSTS, load_id=load_id, hour=HOUR, lake=loads.lake, objects=[file], columns={})
         waited.append(len(tried.pauses))
     assert waited == [TRIES - 1, 0, 0, TRIES - 1, 0]
+    # A conflict is a sign of life.
+    server.fail("MERGE", CONFLICT)
+    assert tried.load(entity=POSTS, load_id="f", hour=HOUR, lake=loads.lake, objects=[file], columns={}).stale == 1
 
 
 def test_a_conflict_in_one_load_leaves_the_next_one_its_tries(loads, server):
