@@ -8,12 +8,14 @@ half-done is left.
 import io
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from queue import Queue
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
@@ -92,6 +94,22 @@ def set_up() -> None:
     logging.getLogger("luigi-interface").addFilter(_not_told_already)
     signal.signal(signal.SIGTERM, _terminate)
     sys.excepthook = _end
+    _do_without_shared_memory()
+
+
+class _OwnQueue(Queue[Any]):
+    """Between the tasks of one process."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _do_without_shared_memory() -> None:
+    """Luigi makes a queue between processes though it starts none, and not every container has a writable /dev/shm."""
+    try:
+        multiprocessing.Queue().close()
+    except OSError:
+        multiprocessing.Queue = _OwnQueue  # type: ignore[assignment, misc]
 
 
 @contextmanager

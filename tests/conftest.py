@@ -19,7 +19,7 @@ from jobs import resources
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
 
-pytest_plugins = ["tests.aws"]
+pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
 PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import multiprocessing
 import os
 import pty
 import random
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from jobs import process
 from jobs.process import LineFormatter
 from reddit_etl.sandbox import server
 from reddit_etl.sandbox.content import InventedReddit
@@ -185,3 +187,14 @@ def test_on_a_terminal_extraction_shows_its_progress(pipeline: Pipeline) -> None
     assert process.returncode == 0
     assert b"r/python new:" in shown
     assert b"extracted  hour=" in shown
+
+
+def test_a_container_without_shared_memory_runs_the_pipeline(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(multiprocessing, "Queue", refuse)
+    process._do_without_shared_memory()
+    assert pipeline.run(HOUR, limit=100) == 0
