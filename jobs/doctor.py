@@ -58,7 +58,8 @@ def _settings() -> str:
 def _reddit() -> str:
     chosen = resources.settings()
     defaults = dict(RedditPipeline.get_param_values(RedditPipeline.get_params(), [], {}))  # type: ignore[no-untyped-call]
-    [subreddit, *_] = checked_subreddits(defaults["subreddits"])
+    # In production a run is told them by its command. This one is always there.
+    [subreddit, *_] = checked_subreddits(defaults["subreddits"] or ("announcements",))
     reddit = resources.reddit(hour_of(utc_now()))
     for _ in reddit.client.listing(subreddit, "new", limit=1):
         break

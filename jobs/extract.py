@@ -54,5 +54,6 @@ class ExtractPosts(ReceiptTask[Extracted]):
                 progress=bar.update,
             )
         counts = {"records": receipt.records, "rejects": receipt.rejects, "requests": receipt.requests}
+        counts["gaps"] = int(receipt.gap is not None)
         log.info("extracted", extra=self.log_fields() | counts | {"verdict": receipt.verdict})
         return receipt

@@ -16,10 +16,16 @@ LISTINGS = ("new", "hot", "top", "rising", "controversial")
 # Two letters only among the oldest subreddits; `u_` and a user's name is that user's profile.
 SUBREDDIT = re.compile(r"[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}")
 
+# A scheduler gives its moment in full, like 2026-11-23T04:05:00Z: it belongs to the hour that it is in. The Z is
+# needed, as the time of another zone is another hour here.
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d):[0-5]\d(:[0-5]\d(\.\d+)?)?Z", re.ASCII)
+
 
 class HourParameter(luigi.DateHourParameter):
     def parse(self, text: str) -> datetime:
-        hour: datetime = _parsed(super().parse, text, "--hour", "write a UTC hour like 2026-11-23T04")
+        moment = MOMENT.fullmatch(text)
+        written = moment[1] if moment else text
+        hour: datetime = _parsed(super().parse, written, "--hour", "write a UTC hour like 2026-11-23T04")
         return hour
 
 

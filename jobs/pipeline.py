@@ -91,6 +91,7 @@ class RedditPipeline(luigi.Task):
         if errors:
             raise errors[0]
         self._reported = True
+        log.info("run complete", extra={"hour": hour_text(self.hour)})
 
     def __repr__(self) -> str:
         return f"RedditPipeline({hour_text(self.hour)})"

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import boto3
 import pytest
@@ -198,19 +199,30 @@ def test_a_folder_that_may_not_be_written_is_named(pipeline, tmp_path):
     assert found["lake"].startswith("LAKE_URL")
 
 
-@pytest.mark.parametrize(
-    ("engine", "code", "marks"), [("duckdb", 0, ["ok"] * 6), ("spark", 78, ["WRONG", *"-----"])], ids=["well", "ill"]
-)
-def test_the_command_ends_with_a_code_and_prints_a_line_a_part(pipeline, engine, code, marks):
+def doctor(pipeline: Pipeline, folder: Path = PROJECT, **settings: str) -> tuple[int, list[str]]:
+    """The command's exit code, and the lines that it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "jobs", "doctor"],
-        env=os.environ | pipeline.environment() | {"TRANSFORM_ENGINE": engine, "PYTHONPATH": str(PROJECT)},
-        cwd=PROJECT,
+        env=os.environ | pipeline.environment() | settings | {"PYTHONPATH": str(PROJECT)},
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == code
-    lines = done.stdout.splitlines()
+    return done.returncode, done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("engine", "code", "marks"), [("duckdb", 0, ["ok"] * 6), ("spark", 78, ["WRONG", *"-----"])], ids=["well", "ill"]
+)
+def test_the_command_ends_with_a_code_and_prints_a_line_a_part(pipeline, engine, code, marks):
+    ended, lines = doctor(pipeline, TRANSFORM_ENGINE=engine)
+    assert ended == code
     assert [line.split()[1] for line in lines] == PARTS
     assert [line.split()[0] for line in lines] == marks
+
+
+def test_reddit_is_tried_though_production_s_file_names_no_subreddit(pipeline, tmp_path):
+    production = str(PROJECT / "batch" / "luigi.cfg")
+    ended, lines = doctor(pipeline, tmp_path, LUIGI_CONFIG_PATH=production, TRANSFORM_ENGINE="duckdb")
+    assert (ended, "the sandbox answers for r/announcements" in lines[1]) == (0, True), lines

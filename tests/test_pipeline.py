@@ -44,6 +44,15 @@ def test_the_same_hour_again_requests_nothing_and_changes_nothing(
     assert "was complete before; nothing was requested" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("moment", ["2026-11-23T04:05:00Z", "2026-11-23T04:59Z", "2026-11-23T04:00:00.000Z"])
+def test_a_scheduler_s_moment_belongs_to_its_hour(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str], moment: str
+) -> None:
+    assert pipeline.run(HOUR, limit=100) == 0
+    assert pipeline.run(moment, limit=100) == 0
+    assert f"Hour {HOUR} UTC, sandbox Reddit (invented posts): was complete before" in capsys.readouterr().out
+
+
 def test_the_next_hour_updates_scores_and_adds_posts_with_none_twice(pipeline: Pipeline) -> None:
     pipeline.run(HOUR, limit=200)
     before = dict(pipeline.rows("SELECT post_id, score FROM reddit.posts"))
@@ -225,7 +234,14 @@ def test_a_file_changed_behind_its_receipt_is_not_read(pipeline: Pipeline, caplo
     assert "checksum differs" in caplog.text or any("checksum" in str(vars(r).get("error")) for r in caplog.records)
 
 
-def test_a_gap_is_reported(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+def _said(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    return [vars(record) for record in caplog.records if record.getMessage() == event]
+
+
+def test_a_gap_is_reported(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="jobs")
     place = Subreddit("python")
     posts_an_hour = 3600 // place.interval
     pipeline.run(HOUR, limit=posts_an_hour)
@@ -234,6 +250,19 @@ def test_a_gap_is_reported(pipeline: Pipeline, capsys: pytest.CaptureFixture[str
     [first, _] = pipeline.receipts("extract-*.json")
     assert later["gap"] == [first["newest"], later["oldest"]]
     assert "were missed" in capsys.readouterr().out
+    # An alarm counts them, whatever becomes of the rest of the run.
+    assert [line["gaps"] for line in _said(caplog, "extracted")] == [0, 1]
+
+
+def test_only_a_run_that_is_complete_says_so(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    """An alarm rings when nobody has said it for some hours."""
+    caplog.set_level("INFO", logger="jobs")
+    pipeline.warehouse.write_text("not a database")
+    assert pipeline.run(HOUR, limit=100) == MISCONFIGURED
+    assert _said(caplog, "run complete") == []
+    pipeline.warehouse.unlink()
+    assert pipeline.run(HOUR, limit=100) == 0
+    assert [line["hour"] for line in _said(caplog, "run complete")] == [HOUR]
 
 
 def test_a_real_run_takes_nothing_of_the_sandbox_s_hour_for_its_own(

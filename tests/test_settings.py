@@ -162,6 +162,12 @@ def test_a_rehearsal_with_a_stand_in_for_reddit_reaches_nothing_of_the_real_aws(
         ({"limit": "many"}, "--limit: 'many'"),
         ({"hour": "yesterday"}, "--hour: 'yesterday'"),
         ({"hour": "2026-13-01T00"}, "--hour: '2026-13-01T00'"),
+        # Of which zone? Half past four in India is another hour.
+        ({"hour": "2026-11-23T04:05:00"}, "--hour: '2026-11-23T04:05:00'"),
+        ({"hour": "2026-11-23T04:05:00+05:30"}, "--hour: '2026-11-23T04:05:00+05:30'"),
+        ({"hour": "2026-11-23T04:61:00Z"}, "--hour: '2026-11-23T04:61:00Z'"),
+        # What a scheduler leaves that does not know the word.
+        ({"hour": "<aws.scheduler.scheduled-time>"}, "--hour: '<aws.scheduler.scheduled-time>'"),
     ],
     ids=str,
 )

@@ -69,7 +69,7 @@ class Run:
         self.done.set()
 
     def described(self) -> dict[str, Any]:
-        described = {"Id": self.id, "JobName": JOB, "JobRunState": self.state, "Arguments": self.arguments}
+        described = {"Id": self.id, "JobRunState": self.state, "Arguments": self.arguments}
         return described | {"StartedOn": time.time()} | ({"ErrorMessage": self.error} if self.error else {})
 
 
@@ -91,6 +91,7 @@ class GlueServer(ThreadingHTTPServer):
         self.work = work
         """Does a run, in a folder that is the lake or a copy of it, by the manifest of this key; gives its error."""
         self.s3, self.moto = s3, moto
+        self.job, self.role = JOB, ROLE
         self.max_concurrent = 1
         self.version = "5.1"
         self.page = 200
@@ -118,13 +119,13 @@ class GlueServer(ThreadingHTTPServer):
             self.asked.append(action)
             if self.refusals.get(action):
                 raise self.refusals[action].pop(0)
-            if request["JobName"] != JOB:
+            if request["JobName"] != self.job:
                 raise Refusal("EntityNotFoundException")
             if action == "GetJob":
                 return {
                     "Job": {
-                        "Name": JOB,
-                        "Role": ROLE,
+                        "Name": self.job,
+                        "Role": self.role,
                         "GlueVersion": self.version,
                         "ExecutionProperty": {"MaxConcurrentRuns": self.max_concurrent},
                     }
@@ -161,7 +162,7 @@ class GlueServer(ThreadingHTTPServer):
     def _run(self, run: Run) -> None:
         run.states = ["RUNNING"]
         try:
-            with self._local(run.arguments["--lake"], run.arguments["--manifest"]) as folder:
+            with self.local(run.arguments["--lake"], run.arguments["--manifest"]) as folder:
                 error = self.work(folder, run.arguments["--manifest"])
                 if self.after:
                     self.after(folder)
@@ -170,7 +171,7 @@ class GlueServer(ThreadingHTTPServer):
         run.end("FAILED" if error else "SUCCEEDED", error)
 
     @contextmanager
-    def _local(self, lake: str, manifest: str) -> Iterator[Path]:
+    def local(self, lake: str, manifest: str) -> Iterator[Path]:
         """The lake as a folder: itself, or a copy of what the manifest lists, of which what is new goes back."""
         if not lake.startswith("s3://"):
             yield Path(lake)
@@ -253,7 +254,10 @@ class _Handler(BaseHTTPRequestHandler):
 def glue(
     *, work: Callable[[Path, str], str | None] | None = None, s3: str | None = None, moto: str | None = None
 ) -> Iterator[GlueServer]:
-    """A Glue that knows the job `transform`. `s3` and `moto` are URLs; `work` replaces a Spark of its own."""
+    """A Glue that knows one job, `transform` if it is not told another.
+
+    `s3` and `moto` are URLs; `work` replaces a Spark of its own.
+    """
     with spark() as own, GlueServer(work or own, s3, moto) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server

@@ -26,6 +26,8 @@ SPARK = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.catalogImplementation": "in-memory",
+    # The folders, empty then, through which files come to their place: a test asks where that is.
+    "spark.hadoop.mapreduce.fileoutputcommitter.cleanup.skipped": "true",
 }
 # Runs the script again and again in one process; a line of JSON in, a line of JSON out.
 WORKER = """\
