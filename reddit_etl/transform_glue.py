@@ -15,6 +15,7 @@ from typing import Any
 
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, TransformError
+from reddit_etl.glue_report import read_object, read_report
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import Entity
@@ -90,7 +91,7 @@ class GlueTransform:
         with aws.failures(self._place, TransformError, FIXES):
             run, manifest = self._run_of(lake, siblings, manifest)
             self._wait(run)
-        return self._reported(lake, run, manifest)
+        return read_report(lake, manifest, f"{self._place}: run {run} succeeded")
 
     def check(self) -> str:
         """See `TransformEngine`."""
@@ -163,7 +164,7 @@ class GlueTransform:
                 and arguments.get("--lake") == lake.url
                 and key.startswith(siblings)
             ):
-                theirs = _object(lake.read(key))
+                theirs = read_object(lake, key) or {}
                 if all(theirs.get(name) == manifest[name] for name in ("entity", "definition", "inputs")):
                     return run["Id"], theirs
         return None
@@ -188,55 +189,12 @@ class GlueTransform:
             self._pause(seconds)
             waited += seconds
 
-    def _reported(self, lake: Lake, run_id: str, manifest: dict[str, Any]) -> Transformation:
-        place = f"{self._place}: run {run_id} succeeded, but its report {lake.url}/{manifest['report']}"
-        content = lake.read(manifest["report"])
-        if content is None:
-            raise TransformError(f"{place} is missing")
-        report = _object(content)
-        try:
-            objects = tuple(
-                DataObject(str(o["key"]), int(o["bytes"]), str(o["sha256"]), int(o["rows"])) for o in report["objects"]
-            )
-            done = Transformation(int(report["records"]), int(report["observations"]), objects)
-        except (KeyError, TypeError, ValueError) as error:
-            raise TransformError(f"{place} cannot be read ({type(error).__name__})") from error
-        if report.get("definition") != manifest["definition"]:
-            raise TransformError(f"{place} is of another definition")
-        # A receipt is never changed, so one that cannot be loaded or published would hold up its hour for ever.
-        there = dict(lake.sizes(manifest["output"]))
-        for entry in objects:
-            if entry.key not in there:
-                raise TransformError(f"{place} lists {entry.key}, which is not there")
-            if entry.bytes != there[entry.key]:
-                raise TransformError(
-                    f"{place} lists {entry.key} with {entry.bytes} bytes, and it has {there[entry.key]}"
-                )
-            if entry.rows < 1:
-                raise TransformError(f"{place} lists {entry.key} with {entry.rows} rows")
-        if len({entry.key for entry in objects}) < len(objects):
-            raise TransformError(f"{place} lists an object twice")
-        if len({entry.key.rpartition("/")[0] for entry in objects}) > 1:
-            raise TransformError(f"{place} lists objects of several folders")
-        if done.observations > done.records:
-            raise TransformError(f"{place} has {done.observations} observations of {done.records} records")
-        return done
-
 
 def _intervals() -> Iterator[int]:
     seconds = 1
     while True:
         yield seconds
         seconds = min(2 * seconds, LONGEST_INTERVAL)
-
-
-def _object(content: bytes | None) -> dict[str, Any]:
-    """A JSON object, empty if it is not one."""
-    try:
-        found = json.loads(content or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _not_again_unseen(
