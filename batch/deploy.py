@@ -1,5 +1,6 @@
 """`python -m batch deploy`: from a checkout and a login to a run that succeeded. Running it again updates."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,8 +16,11 @@ from batch.stack import Stack, template
 from batch.terminal import confirm, say
 from reddit_etl.aws import client
 from reddit_etl.errors import ConfigurationError
+from reddit_etl.selection import checked_limit, checked_listings, checked_subreddits
 
-NAME = re.compile(r"[a-z][a-z0-9-]{2,38}")
+# As ECR and Redshift's snapshots want it too: no hyphen at the end, nor two together.
+NAME = re.compile(r"(?=.{3,39}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+EMAIL = re.compile(r"|[^@\s]+@[^@\s]+\.[^@\s]+")
 INTERRUPTED = 130
 # Parameters that the deployment itself gives.
 IMAGE, CODE, SECRET = "ImageUri", "CodeVersion", "RedditSecretArn"
@@ -43,13 +47,19 @@ def deploy(wish: Wish, environment: Mapping[str, str] = os.environ) -> int:
         image.check_docker()
     account, region = identity()
     credentials, secret_name = secret.given(environment), f"{wish.name}/reddit"
-    secret.check(secret_name, credentials)
     stack, text = Stack(wish.name), template()
+    stack.check_own()
+    image.check_own(wish.name)
+    secret.check_own(secret_name)
+    secret.check(secret_name, credentials)
     values = _values(stack, text, wish.values)
+    _check(values, stack.choices(text))
     plan = schedule.parse(values["Schedule"])
     given = dict(wish.values) | _watched(plan, wish.values, values)
     say(f"account     {account}, {region}, stack {wish.name}")
     _tell_costs(plan, values)
+    if stack.values().get("Warehouse") == "serverless" != values["Warehouse"]:
+        say("warehouse   the one of this stack goes, with its data; Redshift keeps its last snapshot for 30 days")
     if not confirm("Deploy? [y/N]", yes=wish.yes):
         say("nothing is deployed")
         return 1
@@ -98,6 +108,27 @@ def _values(stack: Stack, text: str, given: Mapping[str, str]) -> dict[str, str]
         raise ConfigurationError(f"--set {unknown[0]}: the stack's parameters are {names}")
     known = {name: value for name, value in defaults.items() if value is not None}
     return known | stack.values() | dict(given)
+
+
+def _check(values: Mapping[str, str], choices: Mapping[str, list[str]]) -> None:
+    """What CloudFormation would refuse when half is made, or the job when all is."""
+    checked_subreddits(_names(values, "Subreddits"))
+    checked_listings(_names(values, "Listings"))
+    checked_limit(int(_number(values, "Limit")))
+    for name, listed in choices.items():
+        if values[name] not in listed:
+            raise ConfigurationError(f"--set {name}={values[name]}: give {', '.join(listed)}")
+    if "@" in values["WarehouseUrl"]:
+        raise ConfigurationError("--set WarehouseUrl holds a login: put it into a secret, and --set WarehouseSecretArn")
+    if not EMAIL.fullmatch(values["AlarmEmail"]):
+        raise ConfigurationError(f"--email {values['AlarmEmail']}: give one address, like me@example.com")
+
+
+def _names(values: Mapping[str, str], name: str) -> object:
+    try:
+        return json.loads(values[name])
+    except ValueError:
+        raise ConfigurationError(f"--set {name}={values[name]}: write a JSON list of names") from None
 
 
 def _watched(plan: Schedule, given: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:

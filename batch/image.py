@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from batch.errors import DeployError, asking
+from batch.stack import TAG
 from batch.terminal import say
 from batch.tools import run
 from reddit_etl.aws import client
@@ -21,8 +23,9 @@ PROJECT = Path(__file__).parents[1]
 LOCAL, BATCH = "local", "batch"
 ARM, X86 = "arm64", "amd64"
 UNKNOWN = "unknown"
-# A tag is never given twice, so what ran last week can run again as it was, and the old images go in the end.
-KEPT = 10
+# A tag is never given twice, so what ran last week can run again as it was, and the old images go in the end: so late
+# that the one that runs is not among them, though ECR goes by when it was pushed. They share their layers.
+KEPT = 100
 LIFECYCLE = {
     "rules": [
         {
@@ -125,7 +128,9 @@ def published(name: str, *, target: str = LOCAL, machine: str = ARM) -> str:
     except DeployError as error:
         raise DeployError(f"{error}: what docker says above is the reason; nothing is deployed") from error
     finally:
-        run("docker", "logout", uri.partition("/")[0])
+        # What counts is the push; a login that is left ends by itself within twelve hours.
+        with suppress(DeployError):
+            run("docker", "logout", uri.partition("/")[0])
     return image
 
 
@@ -138,15 +143,33 @@ def pinned(image: str) -> str:
     return f"{uri}@{found['imageDetails'][0]['imageDigest']}"
 
 
-def _repository(ecr: Any, name: str) -> str:
+def check_own(name: str) -> None:
+    """Raises ConfigurationError for somebody's own repository of that name."""
+    ecr = client("ecr", place="ECR")
+    with asking("ECR"):
+        _own(ecr, name)
+
+
+def _own(ecr: Any, name: str) -> dict[str, Any] | None:
+    """The repository, if there is one; one that is not tagged as this project's keeps its images and its rules."""
     try:
-        found = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+        found: dict[str, Any] = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
     except ecr.exceptions.RepositoryNotFoundException:
+        return None
+    if TAG not in ecr.list_tags_for_resource(resourceArn=found["repositoryArn"])["tags"]:
+        raise ConfigurationError(f"ECR's repository {name} is not one of this project: give another name by --stack")
+    return found
+
+
+def _repository(ecr: Any, name: str) -> str:
+    found = _own(ecr, name)
+    if not found:
         found = ecr.create_repository(
             repositoryName=name,
             imageTagMutability="IMMUTABLE",
             imageScanningConfiguration={"scanOnPush": True},
             encryptionConfiguration={"encryptionType": "AES256"},
+            tags=[TAG],
         )["repository"]
         say(f"repository  {found['repositoryUri']} is made")
     ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(LIFECYCLE))

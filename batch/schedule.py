@@ -37,11 +37,13 @@ class Schedule:
 
 
 def parse(text: str) -> Schedule:
-    every = re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)s?\)", text)
+    every = re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)(s?)\)", text, re.ASCII)
+    if every and (every[1] == "1") == bool(every[3]):
+        every = None
     if every:
         gap = int(every[1]) * UNITS[every[2]]
         return Schedule(text, 730 / gap, gap)
-    fields = re.fullmatch(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) [\d*,/-]+\)", text)
+    fields = re.fullmatch(r"cron\(([^?\s]+) ([^?\s]+) (\S+) ([^?\s]+) (\S+) [\d*,/-]+\)", text)
     try:
         starts = _starts(*fields.groups()) if fields else []
     except ValueError:
@@ -56,6 +58,9 @@ def parse(text: str) -> Schedule:
 
 def _starts(minute: str, hour: str, day: str, month: str, weekday: str) -> list[int]:
     """The minutes of these days, from the beginning of the first."""
+    if (day == "?") == (weekday == "?"):
+        # EventBridge wants one of the two left open, and just one.
+        raise ValueError(day)
     minutes, hours = sorted(_chosen(minute, 0, 59)), sorted(_chosen(hour, 0, 23))
     days, months = _chosen(day, 1, 31), _chosen(month, 1, 12, MONTHS)
     weekdays = _chosen(weekday, 1, 7, WEEKDAYS)
@@ -76,11 +81,15 @@ def _chosen(field: str, low: int, high: int, names: tuple[str, ...] = ()) -> set
         first, _, last = span.partition("-")
         begin = low if first == "*" else _number(first, names)
         end = _number(last, names) if last else high if step or first == "*" else begin
-        chosen.update(range(begin, end + 1, int(step or 1)))
-    if not chosen <= set(range(low, high + 1)):
-        raise ValueError(field)
+        if not low <= begin <= end <= high:
+            raise ValueError(field)
+        chosen.update(range(begin, end + 1, _number(step or "1", ())))
     return chosen
 
 
 def _number(text: str, names: tuple[str, ...]) -> int:
-    return names.index(text.upper()) + 1 if text.upper() in names else int(text)
+    if text.upper() in names:
+        return names.index(text.upper()) + 1
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII):
+        raise ValueError(text)
+    return int(text)

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from batch.errors import asking
+from batch.stack import TAG
 from batch.terminal import say
 from reddit_etl.aws import client
 from reddit_etl.errors import ConfigurationError
+from reddit_etl.selection import check_user_agent
 
 NAMES = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
 # So long a secret that was removed can be had back.
@@ -29,7 +31,15 @@ def given(environment: Mapping[str, str]) -> dict[str, str] | None:
     for name, value in values.items():
         if value != value.strip() or not value.isprintable():
             raise ConfigurationError(f"{name} has white space around it, a line break perhaps: set it without")
+    check_user_agent(values["REDDIT_USER_AGENT"])
     return values
+
+
+def check_own(name: str) -> None:
+    """Raises ConfigurationError for somebody's own secret of that name."""
+    found = _find(client("secretsmanager", place="Secrets Manager"), name)
+    if found and TAG not in found.get("Tags", []):
+        raise ConfigurationError(f"the secret {name} is not one of this project: give another name by --stack")
 
 
 def check(name: str, values: Mapping[str, str] | None) -> None:
@@ -53,7 +63,7 @@ def stored(name: str, values: Mapping[str, str] | None) -> str:
             return str(found["ARN"])
         text = json.dumps(values)
         if not found:
-            made = manager.create_secret(Name=name, SecretString=text, Description="Login of a Reddit app")
+            made = manager.create_secret(Name=name, SecretString=text, Description="Login of a Reddit app", Tags=[TAG])
             say(f"secret      {name} is made")
             return str(made["ARN"])
         if manager.get_secret_value(SecretId=name).get("SecretString") == text:

@@ -17,6 +17,8 @@ TEMPLATE = Path(__file__).parent / "stack.yaml"
 # CloudFormation takes no longer one by itself, and on the first deployment there is no bucket to put it into.
 LONGEST_TEMPLATE = 51_200
 INTERVAL = 2.0
+# By this a stack, a repository and a secret are known as this project's.
+TAG = {"Key": "project", "Value": "reddit-etl"}
 # Stacks that never were: a first creation that failed, or one that was proposed and not carried out.
 STILLBORN = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}
 STUCK = {
@@ -60,6 +62,12 @@ class Stack:
                 raise
             return found
 
+    def check_own(self) -> None:
+        """Raises ConfigurationError for somebody's own stack: to change it would remove all that it has."""
+        found = self.describe()
+        if found and found["StackStatus"] != "DELETE_COMPLETE" and TAG not in found.get("Tags", []):
+            raise ConfigurationError(f"the stack {self.name} is not one of this project: give another name by --stack")
+
     def is_there(self) -> bool:
         found = self.describe()
         return found is not None and found["StackStatus"] not in {"DELETE_COMPLETE", *STILLBORN}
@@ -97,6 +105,13 @@ class Stack:
             found = self._aws.get_template_summary(TemplateBody=text)
         return {entry["ParameterKey"]: entry.get("DefaultValue") for entry in found["Parameters"]}
 
+    def choices(self, text: str) -> dict[str, list[str]]:
+        """The values that a parameter of the template can have, where it lists them."""
+        with asking("CloudFormation"):
+            found = self._aws.get_template_summary(TemplateBody=text)
+        listed = {entry["ParameterKey"]: entry.get("ParameterConstraints", {}) for entry in found["Parameters"]}
+        return {name: about["AllowedValues"] for name, about in listed.items() if about.get("AllowedValues")}
+
     def deploy(self, text: str, given: Mapping[str, str]) -> bool:
         """Whether anything had to be changed. Parameters that are not given stay as they are."""
         before = self._settled()
@@ -121,7 +136,9 @@ class Stack:
                     TemplateBody=text,
                     Parameters=parameters,
                     Capabilities=["CAPABILITY_IAM"],
-                    Tags=[{"Key": "project", "Value": "reddit-etl"}],
+                    Tags=[TAG],
+                    # Else each creation that fails would leave an empty bucket behind.
+                    RetainExceptOnCreate=True,
                     **extra,
                 )
             except ClientError as error:

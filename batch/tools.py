@@ -22,7 +22,7 @@ def run(*command: str, stdin: str | None = None, show: bool = False) -> str:
             input=stdin,
             stdout=None if show else subprocess.PIPE,
             stderr=None if show else subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if not name.startswith("REDDIT_")},
+            env={name: value for name, value in os.environ.items() if not name.startswith(("REDDIT_", "WAREHOUSE_"))},
             text=True,
             check=False,
         )

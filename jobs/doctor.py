@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jobs import resources
-from jobs.parameters import checked_subreddits
 from jobs.pipeline import RedditPipeline
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import EtlError, LakeError
+from reddit_etl.selection import checked_subreddits
 
 PROBE = "doctor/probe.json"
 CONTENT = b'{"probe": "ok"}\n'

@@ -6,11 +6,12 @@ import luigi
 from tqdm import tqdm
 
 from jobs import resources
-from jobs.parameters import LimitParameter, checked_limit, checked_listings, checked_subreddits
+from jobs.parameters import LimitParameter
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.extract import extract
 from reddit_etl.receipt import Extracted, extract_name
+from reddit_etl.selection import checked_limit, checked_listings, checked_subreddits
 
 
 class ExtractPosts(ReceiptTask[Extracted]):

@@ -8,13 +8,9 @@ from typing import Any
 import luigi
 
 from jobs.process import misconfigured
-from reddit_etl.client import LISTING_CAP
 from reddit_etl.clock import Clock, hour_of, utc_now
 from reddit_etl.errors import ConfigurationError
-
-LISTINGS = ("new", "hot", "top", "rising", "controversial")
-# Two letters only among the oldest subreddits; `u_` and a user's name is that user's profile.
-SUBREDDIT = re.compile(r"[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}")
+from reddit_etl.selection import LISTING_CAP
 
 # A scheduler gives its moment in full, like 2026-11-23T04:05:00Z: it belongs to the hour that it is in. The Z is
 # needed, as the time of another zone is another hour here.
@@ -65,30 +61,3 @@ def checked_hour(hour: datetime, *, sandbox: bool, now: Clock = utc_now) -> date
             f"--hour {hour:%Y-%m-%dT%H} has not begun: give the current UTC hour or an earlier one"
         )
     return hour
-
-
-def checked_subreddits(names: Any) -> tuple[str, ...]:
-    """The subreddits in lower case, as Reddit makes no difference of it."""
-    return _checked(names, "--subreddits", lambda name: bool(SUBREDDIT.fullmatch(name)), "2 to 21 letters, digits, _")
-
-
-def checked_listings(names: Any) -> tuple[str, ...]:
-    return _checked(names, "--listings", LISTINGS.__contains__, f"one of {', '.join(LISTINGS)}")
-
-
-def _checked(names: Any, setting: str, valid: Callable[[str], bool], rule: str) -> tuple[str, ...]:
-    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f'{setting}: give a JSON list of at least one name, like ["new"]')
-    lowered = tuple(name.lower() for name in names)
-    for name in lowered:
-        if not valid(name):
-            raise ConfigurationError(f"{setting}: {name!r} is no such name: give {rule}")
-        if lowered.count(name) > 1:
-            raise ConfigurationError(f"{setting}: {name!r} is listed twice: list it once")
-    return lowered
-
-
-def checked_limit(limit: int) -> int:
-    if not 1 <= limit <= LISTING_CAP:
-        raise ConfigurationError(f"--limit is {limit}: Reddit gives 1 to {LISTING_CAP} posts of a listing")
-    return limit

@@ -20,6 +20,7 @@ from jobs.settings import check_section
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.receipt import Extracted, extract_name, hour_text
+from reddit_etl.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class RedditPipeline(luigi.Task):
 
     hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, like 2026-11-23T04")
     subreddits: tuple[str, ...] = parameters.NamesParameter(default=(), description='JSON list, like ["python", "aws"]')
-    listings: tuple[str, ...] = parameters.NamesParameter(default=("new",), description=", ".join(parameters.LISTINGS))
+    listings: tuple[str, ...] = parameters.NamesParameter(default=("new",), description=", ".join(LISTINGS))
     limit: int = parameters.LimitParameter(default=1000, description="posts of each listing, 1000 at most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,11 +47,11 @@ class RedditPipeline(luigi.Task):
             settings = resources.settings()
             check_section("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
-            limit = parameters.checked_limit(self.limit)
+            limit = checked_limit(self.limit)
             self._extracts = tuple(
                 extract_name(subreddit, listing, limit, settings.source)
-                for subreddit in parameters.checked_subreddits(self.subreddits)
-                for listing in parameters.checked_listings(self.listings)
+                for subreddit in checked_subreddits(self.subreddits)
+                for listing in checked_listings(self.listings)
             )
         except ConfigurationError as error:
             raise misconfigured(error) from None

@@ -16,7 +16,6 @@ REDDIT_URL            another host for Reddit, on this machine only
 
 import configparser
 import os
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from luigi.interface import core as luigi_core
 from reddit_etl.engines import kind_of_lake, kind_of_transform, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.loopback import is_loopback
+from reddit_etl.selection import check_user_agent
 
 SECTION = "reddit_etl"
 NEEDED = ("lake_url", "transform_engine", "warehouse_url")
@@ -36,7 +36,6 @@ IN_FILE = (*NEEDED, "glue_job_name", "glue_database", "redshift_copy_role", "red
 CREDENTIALS = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
 AWS_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")
-USER_AGENT = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+ \(by /?u/[\w-]{3,20}\)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,7 @@ def _credentials(environment: Mapping[str, str]) -> RedditCredentials | None:
             f"{' and '.join(missing)} missing: set all of {', '.join(CREDENTIALS)}, or none for the sandbox"
         )
     _check_clean(values)
-    if not USER_AGENT.fullmatch(values["REDDIT_USER_AGENT"]):
-        raise ConfigurationError("REDDIT_USER_AGENT must look like: linux:my-app:1.0 (by /u/my-reddit-name)")
+    check_user_agent(values["REDDIT_USER_AGENT"])
     return RedditCredentials(*values.values())
 
 

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 PAGE = 100  # Reddit's most items a request.
 EMPTY_PAGES = 3  # In a row: then a listing is taken to have ended.
-LISTING_CAP = 1000  # Reddit's most items a listing, https://www.reddit.com/dev/api#listings
 
 ATTEMPTS = 6  # Of one page, each of which prawcore may repeat twice for a 5xx.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 522})

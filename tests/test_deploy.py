@@ -35,6 +35,7 @@ Parameters:
   HoursWithoutSuccess: {Type: Number, Default: 3}
   TransformEngine: {Type: String, Default: duckdb}
   Warehouse: {Type: String, Default: serverless}
+  WarehouseUrl: {Type: String, Default: ""}
   RedshiftCapacity: {Type: Number, Default: 4}
   Spot: {Type: String, Default: "no"}
   Vcpu: {Type: String, Default: "0.25"}
@@ -307,9 +308,12 @@ def test_a_release_needs_the_rights_that_its_document_names(account: Account) ->
     session.events.register(
         "before-call.*", lambda model, **_: called.add(f"{model.service_model.signing_name}:{model.name}")
     )
-    assert account.run("push") == 0
-    # What docker calls to push, by AWS's documentation of ECR.
+    # The first makes the repository.
+    assert account.run("push") == account.run("push") == 0
+    # A repository is made with a tag, which is a right of its own; the others are what docker calls to push, by AWS's
+    # documentation of ECR.
     words = "BatchCheckLayerAvailability BatchGetImage InitiateLayerUpload UploadLayerPart CompleteLayerUpload PutImage"
+    words += " TagResource"
     text = (image.PROJECT / "docs" / "deploy.md").read_text()
     _, policy = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL))
     log_in, push = (statement["Action"] for statement in policy["Statement"])
@@ -388,7 +392,15 @@ def test_the_data_goes_only_by_its_name(account: Account) -> None:
             {},
             "rate(1 day) leaves 24 hours between two runs, so that alarm would always ring: give 26",
         ),
+        (("deploy", "--yes", "--subreddits", "[python]"), {}, "--set Subreddits=[python]: write a JSON list of names"),
+        (("deploy", "--yes", "--subreddits", '["../x"]'), {}, "--subreddits: '../x' is no such name"),
+        (("deploy", "--yes", "--set", 'Listings=["nwe"]'), {}, "--listings: 'nwe' is no such name"),
+        (("deploy", "--yes", "--set", "Limit=5000"), {}, "--limit is 5000: Reddit gives 1 to 1000"),
+        (("deploy", "--yes", "--email", "somebody"), {}, "--email somebody: give one address"),
+        (("deploy", "--yes", "--set", "WarehouseUrl=redshift+psycopg2://u:p@h/d"), {}, "WarehouseUrl holds a login"),
+        (("deploy", "--yes"), {"REDDIT_USER_AGENT": "mybot"}, "REDDIT_USER_AGENT must look like"),
         (("deploy", "--stack", "No_Such", "--yes"), {}, "--stack 'No_Such'"),
+        (("deploy", "--stack", "abc-", "--yes"), {}, "--stack 'abc-'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -400,6 +412,52 @@ def test_what_a_person_must_mend_is_said_in_a_line_and_nothing_is_made(account, 
     assert line in account.last_line()
     account.monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     assert nothing_is_made(account)
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+@pytest.mark.parametrize("owned", ["stack", "repository", "secret"])
+def test_what_is_somebody_s_own_is_left_alone(account: Account, owned: str, command: str) -> None:
+    """It only happens to have the name that is asked for."""
+    name, formation, ecr = account.name, boto3.client("cloudformation"), boto3.client("ecr")
+    if owned == "stack":
+        topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        formation.create_stack(StackName=name, TemplateBody=json.dumps(topic))
+    elif owned == "repository":
+        ecr.create_repository(repositoryName=name)
+    else:
+        boto3.client("secretsmanager").create_secret(Name=f"{name}/reddit", SecretString="theirs")
+    assert account.run(command, "--yes") == 78
+    assert account.last_line().endswith("is not one of this project: give another name by --stack")
+    if owned == "stack":
+        assert formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+    elif owned == "repository":
+        assert ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    else:
+        found = boto3.client("secretsmanager").get_secret_value(SecretId=f"{name}/reddit")
+        assert found["SecretString"] == "theirs"
+
+
+def test_a_value_that_a_parameter_cannot_have_is_refused_before_anything_is_made(
+    account: Account, formation: "Formation"
+) -> None:
+    assert account.run("deploy", "--yes", "--set", "Spot=maybe") == 78
+    assert account.last_line() == "--set Spot=maybe: give yes, no"
+    assert "CreateStack" not in formation.asked
+    assert nothing_is_made(account)
+
+
+def test_that_the_warehouse_goes_is_said_before_the_question(account: Account) -> None:
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    assert "the one of this stack goes" not in account.said
+    assert account.run("deploy", "--yes", "--no-run", "--set", "Warehouse=url") == 0
+    assert "the one of this stack goes, with its data" in account.said
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    assert "the one of this stack goes" not in account.said
+
+
+def test_a_push_that_went_well_is_one_though_docker_will_not_log_out(account: Account) -> None:
+    account.monkeypatch.setenv("REFUSE", "logout")
+    assert account.run("deploy", "--yes", "--no-run") == 0
 
 
 def test_somebody_who_is_not_logged_in_is_told_so(account: Account, tmp_path: Path) -> None:
@@ -459,9 +517,11 @@ class Formation:
         return 200, f"<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>"
 
     def GetTemplateSummary(self) -> tuple[int, str]:
+        yes_no = "<AllowedValues><member>yes</member><member>no</member></AllowedValues>"
         defaults = {name: about.get("Default", "") for name, about in outline(TEMPLATE)["Parameters"].items()}
         inner = "".join(
-            f"<member><ParameterKey>{name}</ParameterKey><DefaultValue>{default}</DefaultValue></member>"
+            f"<member><ParameterKey>{name}</ParameterKey><DefaultValue>{default}</DefaultValue>"
+            f"<ParameterConstraints>{yes_no if name == 'Spot' else ''}</ParameterConstraints></member>"
             for name, default in defaults.items()
         )
         return self._result("GetTemplateSummary", f"<Parameters>{inner}</Parameters>")
@@ -473,6 +533,7 @@ class Formation:
         if self.status == "CREATE_IN_PROGRESS":
             self.status = "ROLLBACK_COMPLETE"
         inner = f"<StackId>arn:x</StackId><StackName>x</StackName><StackStatus>{self.status}</StackStatus>"
+        inner += "<Tags><member><Key>project</Key><Value>reddit-etl</Value></member></Tags>"
         return self._result("DescribeStacks", f"<Stacks><member>{inner}</member></Stacks>")
 
     def CreateStack(self) -> tuple[int, str]:

@@ -50,6 +50,17 @@ def test_a_schedule_is_counted(text, runs, gap):
         "cron(5 4 ? * 6L *)",
         "cron(5,, * * * ? *)",
         "cron(5 * * * ? x)",
+        "cron(5 * * * * *)",
+        "cron(5 * ? * ? *)",
+        "cron(5 * 1 * MON *)",
+        "cron(? * * * ? *)",
+        "cron(1_0 * * * ? *)",
+        "cron(+5 * * * ? *)",
+        "cron(\u0663 * * * ? *)",
+        "cron(0-99999999999 * * * ? *)",
+        "cron(0/99999999999 * * * ? *)",
+        "rate(2 hour)",
+        "rate(1 hours)",
     ],
 )
 def test_another_schedule_is_an_error_that_shows_how(text):

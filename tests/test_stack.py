@@ -3,6 +3,7 @@
 import configparser
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
@@ -282,6 +283,18 @@ def test_nobody_may_come_in_and_the_job_may_go_out(deployed):
         assert ways == {"10.61.0.0/16": "local", "0.0.0.0/0": "igw", "S3": "vpce"}
     network = deployed.definition()["containerProperties"]["networkConfiguration"]
     assert network == {"assignPublicIp": "ENABLED"}
+
+
+def test_what_is_said_of_a_network_has_only_letters_that_ec2_takes(deployed):
+    """An apostrophe is refused by AWS alone, and the whole stack with it."""
+    ec2 = deployed.client("ec2")
+    groups = [g for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"]
+    rules = [rule for g in groups for side in ("IpPermissions", "IpPermissionsEgress") for rule in g[side]]
+    ranges = [r for rule in rules for kind in ("IpRanges", "UserIdGroupPairs") for r in rule.get(kind, ())]
+    said = [g["Description"] for g in groups] + [r["Description"] for r in ranges if "Description" in r]
+    assert len(said) > 5
+    # By the reference of EC2's IpRange.
+    assert [text for text in said if not re.fullmatch(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}", text)] == []
 
 
 def test_spot_and_a_private_address_are_a_choice(account):
