@@ -1,7 +1,7 @@
 # The pipeline as an image, for amd64 and arm64. Two targets:
 #
 #   batch   for AWS Batch with the engines Glue and Redshift: docker build --target batch .
-#   local   the same and DuckDB, 68 MB: for the embedded run, and for AWS with DuckDB in the container. The default,
+#   local   the same and DuckDB, 70 MB: for the embedded run, and for AWS with DuckDB in the container. The default,
 #           since it can do all that the other can.
 #
 # Both run as a user without a name or rights, on a read-only root file system, with an empty /tmp.

@@ -114,7 +114,9 @@ def _check(values: Mapping[str, str], choices: Mapping[str, list[str]]) -> None:
     """What CloudFormation would refuse when half is made, or the job when all is."""
     checked_subreddits(_names(values, "Subreddits"))
     checked_listings(_names(values, "Listings"))
-    checked_limit(int(_number(values, "Limit")))
+    if not re.fullmatch(r"[0-9]{1,9}", values["Limit"]):
+        raise ConfigurationError(f"--limit {values['Limit']}: give a whole number")
+    checked_limit(int(values["Limit"]))
     for name, listed in choices.items():
         if values[name] not in listed:
             raise ConfigurationError(f"--set {name}={values[name]}: give {', '.join(listed)}")
@@ -144,10 +146,10 @@ def _watched(plan: Schedule, given: Mapping[str, str], values: Mapping[str, str]
 
 
 def _number(values: Mapping[str, str], name: str) -> float:
-    try:
-        return float(values[name])
-    except ValueError:
-        raise ConfigurationError(f"--set {name}={values[name]}: give a number") from None
+    # As CloudFormation writes one; Python's float would take nan.
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", values[name]):
+        raise ConfigurationError(f"--set {name}={values[name]}: give a number")
+    return float(values[name])
 
 
 def _image(name: str, values: Mapping[str, str]) -> str:
@@ -184,7 +186,7 @@ def _first_run(name: str, outputs: Mapping[str, str]) -> int:
     try:
         job = follow(job_id, log_group=outputs["LogGroup"])
     except KeyboardInterrupt:
-        say(f"run         goes on without you; `python -m batch status --stack {name}` tells how it is")
+        say(f"run         goes on without you; `make status STACK={name}` tells how it is")
         return INTERRUPTED
     if job.status == "SUCCEEDED":
         say(f"run         SUCCEEDED; the data is in s3://{outputs['Bucket']}")

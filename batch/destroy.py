@@ -35,12 +35,12 @@ def destroy(name: str, *, with_data: bool, yes: bool) -> int:
     if not stack.remove():
         say(f"stack       {name} is not there")
     say(f"repository  {name} {'is removed with its images' if image.removed(name) else 'is not there'}")
-    what = f"is removed; for {secret.RECOVERY_DAYS} days a deployment brings it back"
+    what = f"is removed; for {secret.RECOVERY_DAYS} days a deployment with the credentials takes it up"
     say(f"secret      {name}/reddit {what if secret.removed(f'{name}/reddit') else 'is not there'}")
     if with_data and bucket:
         say(f"data        s3://{bucket} {'is removed' if _removed(bucket) else 'is not there'}")
     elif bucket:
-        say(f"data        s3://{bucket} is kept; `python -m batch destroy --with-data` removes it too")
+        say(f"data        s3://{bucket} is kept; `make destroy ARGS=--with-data` removes it too")
     return 0
 
 

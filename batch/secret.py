@@ -12,7 +12,7 @@ from batch.stack import TAG
 from batch.terminal import say
 from reddit_etl.aws import client
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.selection import check_user_agent
+from reddit_etl.selection import check_clean, check_user_agent
 
 NAMES = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
 # So long a secret that was removed can be had back.
@@ -28,9 +28,7 @@ def given(environment: Mapping[str, str]) -> dict[str, str] | None:
         return None
     if missing:
         raise ConfigurationError(f"{' and '.join(missing)} missing: set all of {', '.join(NAMES)}, or none to keep")
-    for name, value in values.items():
-        if value != value.strip() or not value.isprintable():
-            raise ConfigurationError(f"{name} has white space around it, a line break perhaps: set it without")
+    check_clean(values)
     check_user_agent(values["REDDIT_USER_AGENT"])
     return values
 

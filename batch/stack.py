@@ -22,9 +22,9 @@ TAG = {"Key": "project", "Value": "reddit-etl"}
 # Stacks that never were: a first creation that failed, or one that was proposed and not carried out.
 STILLBORN = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}
 STUCK = {
-    "ROLLBACK_FAILED": "run `python -m batch destroy`, then deploy again",
-    "DELETE_FAILED": "run `python -m batch destroy`, then deploy again",
-    "CREATE_FAILED": "run `python -m batch destroy`, then deploy again",
+    "ROLLBACK_FAILED": "run `make destroy`, then deploy again",
+    "DELETE_FAILED": "run `make destroy`, then deploy again",
+    "CREATE_FAILED": "run `make destroy`, then deploy again",
     "UPDATE_FAILED": "continue the update's rollback in CloudFormation's console, then deploy again",
     "UPDATE_ROLLBACK_FAILED": "continue the update's rollback in CloudFormation's console, then deploy again",
 }

@@ -19,7 +19,7 @@ def status(name: str, *, now: datetime) -> bool:
     stack = Stack(name)
     found = stack.describe()
     if not found or not stack.is_there():
-        raise DeployError(f"there is no stack {name} in this account and region: run `python -m batch deploy`")
+        raise DeployError(f"there is no stack {name} in this account and region: run `make deploy`")
     outputs = stack.outputs()
     state, values = found["StackStatus"], stack.values()
     say(f"stack       {name}: {state}")
@@ -80,7 +80,7 @@ def _listeners(topic: str) -> str:
     # AWS writes this in place of the ARN.
     late = " (has not answered the mail of AWS, and is told nothing until then)"
     names = [entry["Endpoint"] + late * (entry["SubscriptionArn"] == "PendingConfirmation") for entry in found]
-    return ", ".join(names) or "nobody when an alarm rings: `python -m batch deploy --email …`"
+    return ", ".join(names) or "nobody when an alarm rings: `make deploy EMAIL=…`"
 
 
 def _told(run: dict[str, Any]) -> str:

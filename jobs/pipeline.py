@@ -127,8 +127,9 @@ class RedditPipeline(luigi.Task):
         if resources.settings().glue_database:
             yield _line("catalog", f"{resources.settings().glue_database} in Athena")
         yield _line("warehouse", resources.warehouse().url)
-        python = Path(sys.executable)
-        python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+        python, here = Path(sys.executable), Path.cwd()
+        # In a container the folder is the root, and its path the shorter one.
+        python = python.relative_to(here) if python.is_relative_to(here) and here != Path("/") else python
         yield _line("ask it", f'{python} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"')
 
 

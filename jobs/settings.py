@@ -28,7 +28,7 @@ from luigi.interface import core as luigi_core
 from reddit_etl.engines import kind_of_lake, kind_of_transform, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.loopback import is_loopback
-from reddit_etl.selection import check_user_agent
+from reddit_etl.selection import check_clean, check_user_agent
 
 SECTION = "reddit_etl"
 NEEDED = ("lake_url", "transform_engine", "warehouse_url")
@@ -66,7 +66,7 @@ class Settings:
         _check_file()
         values: dict[str, Any] = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
-        _check_clean({name: environment.get(name, "") for name in AWS_CREDENTIALS})
+        check_clean({name: environment.get(name, "") for name in AWS_CREDENTIALS})
         reddit_url = _loopback(environment.get("REDDIT_URL"))
         lake, warehouse = kind_of_lake(values["lake_url"]), kind_of_warehouse(values["warehouse_url"])
         glue = kind_of_transform(values["transform_engine"]) == "glue"
@@ -162,15 +162,9 @@ def _credentials(environment: Mapping[str, str]) -> RedditCredentials | None:
         raise ConfigurationError(
             f"{' and '.join(missing)} missing: set all of {', '.join(CREDENTIALS)}, or none for the sandbox"
         )
-    _check_clean(values)
+    check_clean(values)
     check_user_agent(values["REDDIT_USER_AGENT"])
     return RedditCredentials(*values.values())
-
-
-def _check_clean(values: Mapping[str, str]) -> None:
-    for name, value in values.items():
-        if value != value.strip() or not value.isprintable():
-            raise ConfigurationError(f"{name} has white space around it, a line break perhaps: store it without")
 
 
 def _endpoint(environment: Mapping[str, str], service: str) -> str:

@@ -20,7 +20,7 @@ FIXES = {
     "UnrecognizedClientException": "AWS does not know these credentials, log in again",
     "SignatureDoesNotMatch": "AWS refuses these credentials, log in again",
     "InvalidSignatureException": "AWS refuses these credentials, log in again",
-    "NoCredentialsError": "log in to AWS, or give this job a role",
+    "NoCredentialsError": "log in to AWS (`aws sso login`, AWS_PROFILE, or keys), or give this job a role",
     "PartialCredentialsError": "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "ProfileNotFound": "set AWS_PROFILE to a profile that there is",
     "NoRegionError": "set AWS_DEFAULT_REGION",

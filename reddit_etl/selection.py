@@ -1,7 +1,7 @@
 """What may be asked of Reddit, and as whom: which subreddits, which of their listings, how many posts of each."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reddit_etl.errors import ConfigurationError
@@ -11,6 +11,14 @@ LISTINGS = ("new", "hot", "top", "rising", "controversial")
 # Two letters only among the oldest subreddits; `u_` and a user's name is that user's profile.
 SUBREDDIT = re.compile(r"[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}")
 USER_AGENT = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+ \(by /?u/[\w-]{3,20}\)", re.ASCII)
+
+
+def check_clean(values: Mapping[str, str]) -> None:
+    """Raises ConfigurationError for a login, by its setting's name, that something was copied along with."""
+    for name, value in values.items():
+        if value != value.strip() or not value.isprintable() or not value.isascii():
+            fix = "store it without"
+            raise ConfigurationError(f"{name} has white space around it, or a character that no login has: {fix}")
 
 
 def check_user_agent(text: str) -> None:

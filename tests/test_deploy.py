@@ -395,6 +395,10 @@ def test_the_data_goes_only_by_its_name(account: Account) -> None:
         (("deploy", "--yes", "--subreddits", "[python]"), {}, "--set Subreddits=[python]: write a JSON list of names"),
         (("deploy", "--yes", "--subreddits", '["../x"]'), {}, "--subreddits: '../x' is no such name"),
         (("deploy", "--yes", "--set", 'Listings=["nwe"]'), {}, "--listings: 'nwe' is no such name"),
+        (("deploy", "--yes", "--set", "Limit=nan"), {}, "--limit nan: give a whole number"),
+        (("deploy", "--yes", "--set", "Limit=1.5"), {}, "--limit 1.5: give a whole number"),
+        (("deploy", "--yes", "--set", "HoursWithoutSuccess=nan"), {}, "--set HoursWithoutSuccess=nan: give a number"),
+        (("deploy", "--yes"), {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has white space"),
         (("deploy", "--yes", "--set", "Limit=5000"), {}, "--limit is 5000: Reddit gives 1 to 1000"),
         (("deploy", "--yes", "--email", "somebody"), {}, "--email somebody: give one address"),
         (("deploy", "--yes", "--set", "WarehouseUrl=redshift+psycopg2://u:p@h/d"), {}, "WarehouseUrl holds a login"),
@@ -587,7 +591,7 @@ def test_a_stack_that_rolls_back_tells_its_first_failure(account: Account, forma
     ("status", "line"),
     [
         ("UPDATE_ROLLBACK_FAILED", "continue the update's rollback"),
-        ("DELETE_FAILED", "run `python -m batch destroy`, then deploy again"),
+        ("DELETE_FAILED", "run `make destroy`, then deploy again"),
     ],
 )
 def test_a_stack_that_is_stuck_says_the_way_out(account: Account, formation: Formation, status: str, line: str) -> None:
@@ -678,7 +682,7 @@ def test_ctrl_c_leaves_the_run_alone(account, run_that):
 
     account.monkeypatch.setattr(follow.time, "sleep", interrupt)
     assert account.run("deploy", "--yes") == 130
-    assert account.last_line().startswith("run         goes on without you; `python -m batch status")
+    assert account.last_line().startswith("run         goes on without you; `make status STACK=")
 
 
 def test_status_of_a_failed_run(account, run_that):

@@ -64,6 +64,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
     [
         (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has white space"),
         (LOGIN | {"REDDIT_CLIENT_SECRET": " "}, "REDDIT_CLIENT_SECRET missing"),
+        (LOGIN | {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has white space around it, or a character"),
         (LOGIN | {"AWS_SESSION_TOKEN": "a-secret-0815\n"}, "AWS_SESSION_TOKEN has white space"),
         (LOGIN | {"AWS_ACCESS_KEY_ID": "a-secret-0815\n"}, "AWS_ACCESS_KEY_ID has white space"),
         (LOGIN | {"REDDIT_USER_AGENT": "python-requests/2"}, "REDDIT_USER_AGENT must look like"),
