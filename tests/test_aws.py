@@ -19,6 +19,7 @@ HOURS = ("2026-11-23T04", "2026-11-23T05")
 SECRETS = ("s3cret-of-reddit", "s3cret-of-aws", "s3cret-of-a-session", "s3cret-of-redshift")
 
 
+@pytest.mark.slow
 def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(make_pipeline, on_aws, glue_server, capsys):
     chosen = {"subreddits": ["python", "aws"], "listings": ["new", "top"], "limit": 300}
     embedded = make_pipeline("embedded")

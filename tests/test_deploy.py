@@ -21,6 +21,9 @@ from batch.__main__ import main
 from tests.standins import docker
 from tests.standins.s3 import ENVIRONMENT, answering
 
+# Each makes a stack in an emulated account, which takes two seconds or more.
+pytestmark = pytest.mark.slow
+
 # The contract of batch/stack.yaml, as far as moto makes it.
 TEMPLATE = """
 Parameters:
@@ -178,7 +181,6 @@ def account(
     return found
 
 
-@pytest.mark.slow
 def test_deploy_again_with_a_change_again_without_and_destroy(account: Account) -> None:
     assert account.run("deploy", "--yes") == 0, account.said
     assert account.last_line().startswith("run         SUCCEEDED")

@@ -514,6 +514,7 @@ def test_cfn_lint_finds_nothing():
     assert [str(match) for match in found] == []
 
 
+@pytest.mark.slow
 def test_checkov_finds_nothing_and_every_exception_has_its_reason(tmp_path):
     # It leaves out what the defaults do not ask for.
     whole = tmp_path / "stack.yaml"
