@@ -31,6 +31,14 @@ LOGIN = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever starts Spark is slow, in each of the processes that test."""
+    for item in items:
+        if "warm_spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
     """S3, and what else moto knows of AWS."""

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import boto3
-import pytest
 
 from jobs import resources
 from reddit_etl.catalog import Catalog
@@ -19,7 +18,6 @@ HOURS = ("2026-11-23T04", "2026-11-23T05")
 SECRETS = ("s3cret-of-reddit", "s3cret-of-aws", "s3cret-of-a-session", "s3cret-of-redshift")
 
 
-@pytest.mark.slow
 def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(make_pipeline, on_aws, glue_server, capsys):
     chosen = {"subreddits": ["python", "aws"], "listings": ["new", "top"], "limit": 300}
     embedded = make_pipeline("embedded")
@@ -144,7 +142,6 @@ def test_no_secret_is_written_anywhere(on_aws, redshift_server, glue_server):
         assert [name for name, content in written.items() if secret.encode() in content] == []
 
 
-@pytest.mark.slow
 def test_fourteen_real_days_end_on_aws_as_embedded(real: Path, make_pipeline, on_aws):
     runs = scheduled_runs(real)
     ended = []
