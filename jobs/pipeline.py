@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,13 @@ from typing import Any
 import luigi
 
 from jobs import parameters, resources
-from jobs.catch_up import Work, unfinished
-from jobs.load import LoadPosts
+from jobs.catch_up import Past
+from jobs.load import LoadPosts, ReloadPosts
 from jobs.process import held, misconfigured
 from jobs.publish import PublishPosts
 from jobs.settings import check_section
 from reddit_etl.clock import hour_of, utc_now
-from reddit_etl.errors import ConfigurationError, EtlError
+from reddit_etl.errors import ConfigurationError
 from reddit_etl.receipt import Extracted, extract_name, hour_text
 from reddit_etl.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
 
@@ -61,13 +61,16 @@ class RedditPipeline(luigi.Task):
         return LoadPosts(hour=self.hour, extracts=self._extracts)
 
     @cached_property
-    def _unfinished(self) -> tuple[list[Work], list[EtlError]]:
-        return unfinished(self.hour)
+    def _past(self) -> Past:
+        return Past(self.hour)
 
     @cached_property
     def _catch_up(self) -> list[LoadPosts]:
-        work, _ = self._unfinished
-        return [LoadPosts(hour=hour, extracts=extracts) for hour, extracts in work]
+        return [LoadPosts(hour=hour, extracts=extracts) for hour, extracts in self._past.unfinished]
+
+    @cached_property
+    def _lost(self) -> list[ReloadPosts]:
+        return [ReloadPosts(hour=hour, extracts=extracts) for hour, extracts in self._past.lost]
 
     @cached_property
     def _was_complete(self) -> bool:
@@ -81,16 +84,17 @@ class RedditPipeline(luigi.Task):
         """Each run ends with its report, though all the work may have been done before."""
         return self._reported
 
-    def run(self) -> None:
+    def run(self) -> Iterator[list[ReloadPosts]]:
+        # All that was asked for is in the warehouse by now; so it is asked whether it also kept what came before.
+        yield self._lost
         report = "\n".join(self._report()) + "\n"
         try:
             sys.stdout.write(report)
             sys.stdout.flush()
         except (OSError, AttributeError) as error:  # A closed pipe, a full disk, no standard output at all.
             log.warning("the report could not be printed", extra={"error": str(error)})
-        _, errors = self._unfinished
-        if errors:
-            raise errors[0]
+        if self._past.errors:
+            raise self._past.errors[0]
         self._reported = True
         log.info("run complete", extra={"hour": hour_text(self.hour)})
 
@@ -106,7 +110,8 @@ class RedditPipeline(luigi.Task):
         seen = f"{records:,} in {len(extracts)} listing{'s' if len(extracts) > 1 else ''}"
         yield ""
         if self._was_complete:
-            yield f"{title}: was complete before; nothing was requested, nothing changed"
+            changed = "" if self._catch_up or self._lost else ", nothing changed"
+            yield f"{title}: was complete before; nothing was requested{changed}"
             new, updated, known = 0, 0, load.rows
         else:
             yield f"{title}: complete"
@@ -121,6 +126,8 @@ class RedditPipeline(luigi.Task):
         for task in self._catch_up:
             late = task.receipt.read()
             yield _line("caught up", f"{hour_text(task.hour)}: {late.inserted:,} new, {late.updated:,} updated")
+        for task in self._lost:
+            yield _line("reloaded", f"{hour_text(task.hour)}: {task.rows:,} rows that the warehouse had lost")
         for extracted in extracts:
             yield from _troubles(extracted)
         yield _line("lake", resources.lake().url)

@@ -41,7 +41,7 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
         if not self.exists() or self._content is None:
             raise LakeError(f"{self.key}: the receipt is gone, though it was there before")
         try:
-            return self._kind.from_json(self._content)
+            return self._kind.from_json(self._content, key=self.key)
         except LakeError as error:
             raise LakeError(f"{resources.lake().url}/{self.key}: {error}: remove it to have it done again") from error
 
@@ -87,9 +87,12 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
             end_as(error)
             raise
 
+    def new_attempt(self) -> str:
+        """A name that no other attempt has."""
+        return f"{resources.clock(self.hour)():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
     def run(self) -> None:
-        moment = resources.clock(self.hour)()
-        receipt = self.work(f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
+        receipt = self.work(self.new_attempt())
         if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
 

@@ -5,8 +5,16 @@ from jobs.extract import ExtractPosts
 from jobs.parameters import NamesParameter
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
-from reddit_etl.errors import ConfigurationError, TransformError
-from reddit_etl.receipt import Transformed, curated_prefix, extract_parts, hour_text, selection_of
+from reddit_etl.errors import ConfigurationError, DamagedObjectError, LakeError, TransformError
+from reddit_etl.receipt import (
+    RECEIPT,
+    Transformed,
+    curated_prefix,
+    extract_parts,
+    hour_text,
+    receipts_of,
+    selection_of,
+)
 
 
 class TransformPosts(ReceiptTask[Transformed]):
@@ -26,19 +34,28 @@ class TransformPosts(ReceiptTask[Transformed]):
             parts = extract_parts(str(name))
             if not parts:
                 raise ConfigurationError(f"--extracts: {name!r} is no extract's name: write it like python-new-1000")
-            subreddit, listing, limit, _ = parts
+            subreddit, listing, limit, source = parts
+            if source != resources.settings().source:
+                raise ConfigurationError(
+                    f"--extracts: {name!r} is of {source}, and these settings read {resources.settings().source}: "
+                    f"set Reddit's credentials for reddit, and none for sandbox"
+                )
             tasks.append(ExtractPosts(hour=self.hour, subreddit=subreddit, listing=listing, limit=limit))
         return tasks
 
     def work(self, attempt: str) -> Transformed:
         extracts = [task.receipt.read() for task in self.requires()]
         records = sum(extracted.records for extracted in extracts)
-        done = resources.transform()(
-            entity=self.entity,
-            lake=resources.lake(),
-            inputs=[entry for extracted in extracts for entry in extracted.objects],
-            prefix=curated_prefix(self.entity.name, self.hour, self.name, attempt),
-        )
+        try:
+            done = resources.transform()(
+                entity=self.entity,
+                lake=resources.lake(),
+                inputs=[entry for extracted in extracts for entry in extracted.objects],
+                prefix=curated_prefix(self.entity.name, self.hour, self.name, attempt),
+            )
+        except DamagedObjectError as error:
+            receipts = ", ".join(self._receipts_on(error.key))
+            raise LakeError(f"{error}: restore it, or give its rows up and remove {receipts}") from error
         rows = sum(entry.rows for entry in done.objects)
         if done.records != records or rows != done.observations or (records and not rows):
             raise TransformError(
@@ -57,3 +74,16 @@ class TransformPosts(ReceiptTask[Transformed]):
         )
         log.info("transformed", extra=self.log_fields() | {"records": records, "rows": rows})
         return receipt
+
+    def _receipts_on(self, raw_key: str) -> list[str]:
+        """The receipts that say that the rows of a raw object are there."""
+        keys = [
+            task.receipt.key
+            for task in self.requires()
+            if raw_key in (entry.key for entry in task.receipt.read().objects)
+        ]
+        for key in resources.lake().keys(receipts_of(self.hour)):
+            match = RECEIPT.fullmatch(key)
+            if match and int(match["hour"]) == self.hour.hour and match["name"].partition("-")[0] == self.name:
+                keys.append(key)
+        return keys

@@ -17,6 +17,14 @@ class LakeError(EtlError):
     """An object could not be written or read, or is not what its receipt says."""
 
 
+class DamagedObjectError(LakeError):
+    """The data object under `key` is not there any more, or is not what its receipt lists."""
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 class TransformError(EtlError):
     """The transformation failed, or its counts do not add up."""
 

@@ -121,7 +121,7 @@ def _watermark(lake: Lake, entity: Entity, hour: datetime, name: str) -> str | N
         key = receipt_key("extract", entity.name, hour - timedelta(hours=hours), name)
         try:
             content = lake.read(key)
-            newest = Extracted.from_json(content).newest if content else None
+            newest = Extracted.from_json(content, key=key).newest if content else None
         except LakeError as error:
             # What was just read from Reddit is not to be lost for it.
             log.warning("an earlier receipt cannot be read", extra={"receipt": key, "error": str(error)})

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import DamagedObjectError, LakeError
 from reddit_etl.receipt import DataObject
 
 # Level 1 takes half the time of level 6 for a tenth more bytes of such lines.
@@ -53,15 +53,27 @@ class Lake(ABC):
         """A file with the object's content: the object itself where it is a file, else a copy in `scratch`."""
 
     def verified_file(self, entry: DataObject, scratch: Path) -> Path:
-        """The object's file, once its checksum is that of its receipt."""
-        path = self.local_file(entry.key, scratch)
+        """The object's file, once its checksum is that of its receipt.
+
+        Raises DamagedObjectError if the object is gone or is another one, and LakeError if it cannot be read.
+        """
+        try:
+            path = self.local_file(entry.key, scratch)
+        except LakeError as error:
+            # Whether there is one is only asked where that may be the reason.
+            if entry.key not in self.keys(f"{entry.key.rpartition('/')[0]}/"):
+                message = f"{self.url}/{entry.key}, which a receipt lists, is gone"
+                raise DamagedObjectError(message, key=entry.key) from error
+            raise
         try:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256")
         except OSError as error:
             raise LakeError(f"{self.url}/{entry.key}: {error.strerror}") from error
         if digest.hexdigest() != entry.sha256:
-            raise LakeError(f"{self.url}/{entry.key} is not the object that its receipt lists: its checksum differs")
+            raise DamagedObjectError(
+                f"{self.url}/{entry.key} is not the object that its receipt lists: its checksum differs", key=entry.key
+            )
         return path
 
     def add_file(self, path: Path, key: str, rows: int) -> DataObject:

@@ -19,7 +19,7 @@ REDDIT = "reddit"
 EXTRACT = re.compile(r"((?P<source>[a-z]+)\.)?(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>extract|transform|publish|load)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>extract|transform|publish|load|successor)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
 
@@ -46,8 +46,8 @@ class Receipt:
         return json.dumps(asdict(self), indent=1).encode()
 
     @classmethod
-    def from_json(cls, text: bytes) -> Self:
-        """Raises LakeError."""
+    def from_json(cls, text: bytes, *, key: str) -> Self:
+        """What is stored under `key`. Raises LakeError, also if it is the receipt of another hour."""
         try:
             values = _known(cls, json.loads(text))
             for name in {"objects", "rejected"} & set(values):
@@ -56,9 +56,13 @@ class Receipt:
                 values["gap"] = tuple(values["gap"])
             if "columns" in values:
                 values["columns"] = dict(values["columns"])
-            return cls(**values)
+            receipt = cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LakeError(f"not a receipt of this kind ({type(error).__name__})") from error
+        found = RECEIPT.fullmatch(key)
+        if not found or receipt.hour != f"{found['day']}T{found['hour']}":
+            raise LakeError(f"a receipt of another hour: {receipt.hour!r}")
+        return receipt
 
 
 def _known(kind: type[Receipt | DataObject], content: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +111,15 @@ class Transformed(Receipt):
     @property
     def rows(self) -> int:
         return sum(entry.rows for entry in self.objects)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Successor(Transformed):
+    """The same rows once more, in place of objects that were lost."""
+
+    replaces: str
+    """The attempt whose objects they were."""
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +174,11 @@ def receipts_of(day: datetime) -> str:
 def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
     """Where the receipt of a task is. `name` is an extract's name, or a selection."""
     return f"receipts/{_partition(hour)}/{task}-{entity}-{name}.json"
+
+
+def load_prefix(entity: str, hour: datetime, selection: str) -> str:
+    """How the warehouse's name of a load begins; the transformation's attempt follows."""
+    return f"{entity}/{hour_text(hour)}/{selection}/"
 
 
 def raw_key(entity: str, hour: datetime, attempt: str, name: str) -> str:

@@ -188,5 +188,13 @@ def find_audit(placeholder: str) -> str:
     )
 
 
+def find_loads(placeholder: str) -> str:
+    """The loads of an entity in a range of hours."""
+    return (
+        f"SELECT load_id FROM {SCHEMA}.load_audit "
+        f"WHERE entity = {placeholder} AND hour >= {placeholder} AND hour <= {placeholder}"
+    )
+
+
 def _names(columns: tuple[Column, ...], table: str = "") -> str:
     return ", ".join(f"{table}.{column.name}" if table else column.name for column in columns)

@@ -55,8 +55,12 @@ class Warehouse(Protocol):
         repeated: its counts are given again. Raises `WarehouseError`.
         """
 
-    def is_gone(self) -> bool:
-        """True only if it is certain, without asking anybody, that nothing is in it, whatever was loaded before."""
+    def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
+        """The `load_id` of each load of these hours that the warehouse itself knows, by its `load_audit`.
+
+        Hours are written like `2026-11-23T04`, and both are included. An empty or missing warehouse knows none. Raises
+        `WarehouseError`.
+        """
 
     def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
         """Try all that a load does, and keep nothing of it in the warehouse; gives what was found.

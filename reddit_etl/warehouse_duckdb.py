@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,13 @@ FIND_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns W
 ONE_AT_A_TIME = Lock()
 
 
+# What DuckDB says of the process that has the file.
+HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+# What it says of a file that it will never read, and of a log of changes that is another file's.
+DAMAGE = ("not a valid DuckDB database", "Could not read enough bytes", "Corrupt database file")
+LEFT_OVER = "Failure while replaying WAL"
+
+
 def _is_locked(error: BaseException) -> bool:
     return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
 
@@ -39,6 +47,8 @@ class DuckDBWarehouse:
         self._clock = clock
         self.path = path.expanduser().absolute()
         self.url = f"{DUCKDB}{self.path}"
+        self._wal = self.path.with_name(f"{self.path.name}.wal")
+        self._is_held = False
 
     def load(
         self,
@@ -67,25 +77,33 @@ class DuckDBWarehouse:
                 connection.commit()
                 return counts
 
-    def is_gone(self) -> bool:
+    def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
-        return not self.path.exists()
+        if not self.path.exists():
+            return set()
+        with self._connection(read_only=True) as connection:
+            tables = dict(connection.execute(FIND_COLUMNS, [upsert.SCHEMA]).fetchall())
+            if "load_audit" not in tables:
+                return set()
+            found = connection.execute(upsert.find_loads("?"), [entity.name, first_hour, last_hour]).fetchall()
+        return {load_id for (load_id,) in found}
 
     def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:  # noqa: ARG002
         """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""
         folder = next(parent for parent in self.path.parents if parent.exists())
-        if self.is_gone() and not os.access(folder, os.W_OK | os.X_OK):
-            raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {folder} may not be written to")
-        if not self.is_gone():
+        if self.path.exists():
             with self._connection() as connection:
                 connection.begin()
                 self._define(connection, entity)
                 connection.rollback()
-        return f"{self.url} {'will be made by the first load' if self.is_gone() else 'can be written'}"
+            return f"{self.url} can be written"
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {folder} may not be written to")
+        return f"{self.url} will be made by the first load"
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
-        if self.is_gone():
+        if not self.path.exists():
             raise WarehouseError(f"WAREHOUSE_URL: {self.path} is not there yet: run the pipeline first")
         with self._connection(read_only=True) as connection:
             try:
@@ -122,6 +140,9 @@ class DuckDBWarehouse:
 
     def _create(self, scratch: Path) -> None:
         """Let the file appear whole: of two first runs at once, the other would find half a header in it."""
+        # In this order, as another run may make the file right now.
+        if self._wal.exists() and not self.path.exists():
+            raise ConfigurationError(f"WAREHOUSE_URL: {self._wal} is left of a file that was removed: remove it too")
         new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.new")
         try:
             duck.connect(new, scratch=scratch).close()
@@ -133,33 +154,56 @@ class DuckDBWarehouse:
     @contextmanager
     def _connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Closed after each use, so that others find the file free; what was not committed is rolled back."""
-        waiting = Retrying(
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise ConfigurationError(
+                f"WAREHOUSE_URL: {self.url}: {error}: name a file in a folder that can be made"
+            ) from error
+        try:
+            scratch = self.path.with_name(f"{self.path.name}.tmp")
+            if not read_only and not self.path.exists():
+                self._create(scratch)
+            with (
+                ONE_AT_A_TIME,
+                self._waiting()(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection,
+                duck.interruptible(),
+            ):
+                self._is_held = False
+                yield connection
+        except (duckdb.Error, OSError) as error:
+            raise self._meaning(error) from error
+
+    def _waiting(self) -> Retrying:
+        """The process may have many more loads; each is tried, but none waits as long again for the same holder."""
+        return Retrying(
             retry=retry_if_exception(_is_locked),
-            stop=stop_after_delay(LOCK_WAIT),
+            stop=stop_after_delay(0 if self._is_held else LOCK_WAIT),
             wait=wait_random(0.05, 0.3),
             before_sleep=lambda state: self._say_waiting(state.attempt_number),
             reraise=True,
         )
-        place = f"WAREHOUSE_URL: {self.url}"
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise ConfigurationError(f"{place}: {error}: name a file in a folder that can be made") from error
-        try:
-            scratch = self.path.with_name(f"{self.path.name}.tmp")
-            if not read_only and self.is_gone():
-                self._create(scratch)
-            with (
-                ONE_AT_A_TIME,
-                waiting(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection,
-                duck.interruptible(),
-            ):
-                yield connection
-        except (duckdb.Error, OSError) as error:
-            said = str(error).splitlines()[0]
-            if "not a valid DuckDB database" in said:
-                raise ConfigurationError(f"{place}: {said} Name another file, or remove this one") from error
-            raise WarehouseError(f"{place}: {said}") from error
+
+    def _meaning(self, error: Exception) -> ConfigurationError | WarehouseError:
+        place, said = f"WAREHOUSE_URL: {self.url}", str(error).splitlines()[0]
+        if _is_locked(error):
+            self._is_held = True
+            holder = HOLDER.search(said)
+            who = f"{holder['program']} (PID {holder['pid']})" if holder else "another process"
+            return WarehouseError(
+                f"{place}: {who} has it open: end that, and read a copy of the file there or ask by "
+                "`python -m jobs query`; the next run loads what is left"
+            )
+        if LEFT_OVER in said:
+            return ConfigurationError(
+                f"{place}: {self._wal} is of another copy of the file: remove it; what it held is loaded again"
+            )
+        if any(words in said for words in DAMAGE):
+            return ConfigurationError(
+                f"{place}: {said.rstrip('!.')}: name another file, restore this one from a copy, or remove it and its "
+                ".wal; what receipts say of the last 48 hours is loaded again"
+            )
+        return WarehouseError(f"{place}: {said}")
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:

@@ -6,11 +6,13 @@ whenever a connection is made.
 
 import logging
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +30,8 @@ from reddit_etl.schema import Entity
 from reddit_etl.warehouse import LoadCounts, definitions, upsert_staged
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 TRIES = 6
 LONGEST_WAIT = 30.0  # Seconds between tries.
@@ -104,17 +108,39 @@ class RedshiftWarehouse:
                 return counts
 
         try:
-            counts = self._tries(once)
+            return self._tried(once)
+        except PassingError:
+            raise
+        except WarehouseError:
+            # An object that is gone or damaged is told better by the lake than by COPY.
+            for entry in objects:
+                with tempfile.TemporaryDirectory(prefix="load-") as scratch:
+                    lake.verified_file(entry, Path(scratch))
+            raise
+
+    def _tried(self, once: Callable[[], Answer]) -> Answer:
+        """Until it succeeds, or there is no use in trying."""
+        try:
+            answer = self._tries(once)
         except LostError:
             # The process may have many more loads; each is tried, but none waits as long again.
             self._is_lost = True
             raise
         self._is_lost = False
-        return counts
+        return answer
 
-    def is_gone(self) -> bool:
-        """See `Warehouse`. Only Redshift itself could tell."""
-        return False
+    def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
+        """See `Warehouse`."""
+
+        def once() -> set[str]:
+            with self._connection() as connection:
+                tables = dict(self._columns(connection))
+                if "load_audit" not in tables:
+                    return set()
+                asked = (entity.name, first_hour, last_hour)
+                return {load_id for (load_id,) in connection.exec_driver_sql(upsert.find_loads("%s"), asked)}
+
+        return self._tried(once)
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
@@ -172,7 +198,7 @@ class RedshiftWarehouse:
 
     def _define(self, connection: sa.Connection, entity: Entity) -> None:
         """Make what is missing."""
-        found = [(table, column) for table, column in connection.exec_driver_sql(FIND_COLUMNS, (upsert.SCHEMA,))]
+        found = self._columns(connection)
         statements = definitions(entity, found, storage=True)
         if upsert.LOCK_TABLE not in dict(found):
             statements += upsert.CREATE_LOCK
@@ -181,6 +207,10 @@ class RedshiftWarehouse:
             statements.insert(0, f"CREATE SCHEMA {upsert.SCHEMA}")
         for statement in statements:
             connection.exec_driver_sql(statement)
+
+    def _columns(self, connection: sa.Connection) -> list[tuple[str, str]]:
+        """The tables of the schema with their columns, as far as there are any."""
+        return [(table, column) for table, column in connection.exec_driver_sql(FIND_COLUMNS, (upsert.SCHEMA,))]
 
     @contextmanager
     def _waiting(self, connection: sa.Connection) -> Iterator[None]:

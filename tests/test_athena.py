@@ -100,7 +100,7 @@ def publish_all(ran: Path) -> list[Transformed]:
     for path in sorted((ran / "lake").glob("receipts/**/transform-*.json")):
         found = RECEIPT.fullmatch(str(path.relative_to(ran / "lake")))
         assert found
-        receipt = Transformed.from_json(path.read_bytes())
+        receipt = Transformed.from_json(path.read_bytes(), key=found.string)
         for entry in receipt.objects:
             assert lake.add_file(ran / "lake" / entry.key, entry.key, entry.rows) == entry
         hour = datetime.fromisoformat(receipt.hour)

@@ -393,7 +393,6 @@ def test_a_listing_that_ends_before_the_last_one_began_is_a_gap(
     # Posts 51 to 100 were never shown.
     assert receipt.gap == (created(50), created(101))
     assert "posts were missed" in caplog.text
-    assert Extracted.from_json(receipt.to_json()) == receipt
 
 
 @pytest.mark.parametrize("now", [50, 120, 149, 150])

@@ -10,6 +10,7 @@ from reddit_etl.receipt import RECEIPT, DataObject, Extracted, Loaded, Transform
 
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
 COMMON = {"entity": "posts", "hour": "2026-11-23T04", "attempt": "a1", "committed_at": "2026-11-23T04:05:06.000000Z"}
+KEY = "receipts/dt=2026-11-23/hr=04/extract-posts-python-new-1000.json"
 OBJECT = DataObject("raw/posts/x.jsonl.gz", 12, "ab" * 32, 3)
 
 EXTRACTED = Extracted(
@@ -94,7 +95,7 @@ def test_a_selection_is_the_same_in_any_order_and_with_repeats_and_another_one_f
 
 @pytest.mark.parametrize("written", [EXTRACTED, EMPTY, TRANSFORMED, LOADED], ids=lambda one: type(one).__name__)
 def test_a_receipt_is_read_as_it_was_written(written):
-    assert type(written).from_json(written.to_json()) == written
+    assert type(written).from_json(written.to_json(), key=KEY) == written
 
 
 @pytest.mark.parametrize("written", [EXTRACTED, TRANSFORMED, LOADED], ids=lambda one: type(one).__name__)
@@ -102,21 +103,27 @@ def test_what_a_later_version_says_beside_is_overlooked(written):
     content = json.loads(written.to_json()) | {"new": {"a": 1}}
     for entry in content.get("objects", []) + content.get("rejected", []):
         entry["new"] = 1
-    assert type(written).from_json(json.dumps(content).encode()) == written
+    assert type(written).from_json(json.dumps(content).encode(), key=KEY) == written
 
 
 def test_what_an_earlier_version_did_not_say_has_its_default():
     content = json.loads(EMPTY.to_json())
     for name in ("reasons", "cleaned", "truncated", "oldest", "newest", "gap"):
         del content[name]
-    assert Extracted.from_json(json.dumps(content).encode()) == EMPTY
+    assert Extracted.from_json(json.dumps(content).encode(), key=KEY) == EMPTY
 
 
 @pytest.mark.parametrize("columns", [None, 7, "score INTEGER", ["score", "INTEGER"]])
 def test_columns_have_names_and_types(columns):
     content = json.loads(TRANSFORMED.to_json()) | {"columns": columns}
     with pytest.raises(LakeError, match="not a receipt of this kind"):
-        Transformed.from_json(json.dumps(content).encode())
+        Transformed.from_json(json.dumps(content).encode(), key=KEY)
+
+
+@pytest.mark.parametrize("key", [KEY.replace("hr=04", "hr=05"), KEY.replace("-23", "-24"), "doctor/probe.json"])
+def test_a_receipt_belongs_to_the_hour_of_its_key(key):
+    with pytest.raises(LakeError, match="a receipt of another hour: '2026-11-23T04'"):
+        EXTRACTED.from_json(EXTRACTED.to_json(), key=key)
 
 
 def test_a_transformation_has_the_rows_of_its_objects():

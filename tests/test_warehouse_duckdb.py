@@ -18,7 +18,7 @@ from reddit_etl.upsert import tables
 from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests.conftest import PROJECT
-from tests.standins.loads import DuckDBLoads
+from tests.standins.loads import HOUR, DuckDBLoads
 from tests.standins.posts import listed, parquet, post
 
 
@@ -119,14 +119,69 @@ def test_a_load_waits_for_the_process_that_has_the_file(loads, monkeypatch):
     assert len(refusals) == 1
 
 
-def test_a_file_that_stays_locked_is_an_error_on_one_line(loads, monkeypatch):
+def test_a_file_that_stays_locked_is_an_error_that_names_the_holder_and_is_waited_for_once(loads, monkeypatch):
     holder = Holder(loads.path)
-    monkeypatch.setattr(warehouse_duckdb, "LOCK_WAIT", 0.0)
-    with pytest.raises(WarehouseError) as caught:
+    waits = []
+    stop = warehouse_duckdb.stop_after_delay
+    monkeypatch.setattr(warehouse_duckdb, "stop_after_delay", lambda seconds: waits.append(seconds) or stop(0))
+    for _ in range(3):
+        with pytest.raises(WarehouseError) as caught:
+            loads.load(post())
+    assert waits == [60, 0, 0]
+    said = str(caught.value)
+    assert said.startswith(f"WAREHOUSE_URL: duckdb:///{loads.path}: ")
+    assert f"(PID {holder.process.pid}) has it open" in said
+    assert "read-only" not in said, "DuckDB's own advice, which does not help a load"
+    assert "\n" not in said
+    holder.let_go()
+    assert loads.load(post()).staged == 1
+    holder = Holder(loads.path)
+    with pytest.raises(WarehouseError):
         loads.load(post())
     holder.let_go()
-    assert str(caught.value).startswith(f"WAREHOUSE_URL: duckdb:///{loads.path}: ")
-    assert "\n" not in str(caught.value)
+    assert waits[3:] == [0, 60], "another holder is waited for again"
+
+
+def test_a_log_that_a_removed_file_left_is_named_with_its_fix(loads):
+    left = loads.path.with_name("warehouse.duckdb.wal")
+    left.write_bytes(b"changes of a file that was removed")
+    with pytest.raises(ConfigurationError, match=rf"^WAREHOUSE_URL: {left} is left of a file .* remove it too$"):
+        loads.load(post())
+    assert left.exists()
+    left.unlink()
+    assert loads.load(post()).staged == 1
+
+
+LEAVE_A_LOG = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+connection.execute("CREATE TABLE more AS SELECT 1 AS number")
+os._exit(9)
+"""
+
+
+def test_a_log_beside_an_older_copy_of_the_file_is_named_with_its_fix(loads):
+    loads.load(post("a"))
+    older = loads.path.read_bytes()
+    loads.load(post("b"))
+    subprocess.run([sys.executable, "-c", LEAVE_A_LOG, str(loads.path)], check=False)
+    left = loads.path.with_name("warehouse.duckdb.wal")
+    assert left.exists()
+    loads.path.write_bytes(older)
+    with pytest.raises(ConfigurationError, match=rf"^WAREHOUSE_URL: .*: {left} is of another copy .*: remove it"):
+        loads.load(post("c"))
+    left.unlink()
+    assert loads.load(post("c")).staged == 1
+
+
+@pytest.mark.parametrize("bytes_left", [1, 100, 4096, 12288])
+def test_a_file_that_is_cut_off_is_a_matter_for_a_person(loads, bytes_left):
+    loads.load(post("a"))
+    loads.path.write_bytes(loads.path.read_bytes()[:bytes_left])
+    with pytest.raises(ConfigurationError, match=r"^WAREHOUSE_URL: .*: .*: name another file, restore this one") as e:
+        loads.load(post("b"))
+    assert "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "clockwork.txt"])
@@ -166,7 +221,7 @@ def test_a_file_of_rows_that_is_gone_is_an_error_and_the_load_rolled_back(loads)
     before = loads.everything()
     gone = loads.file(post("c"))
     (loads.folder / "lake" / gone[0].key).unlink()
-    with pytest.raises(LakeError, match="No such file") as caught:
+    with pytest.raises(LakeError, match=r"which a receipt lists, is gone$") as caught:
         loads.load_files(loads.file(post("b")), gone)
     assert "\n" not in str(caught.value)
     assert loads.everything() == before
@@ -264,3 +319,17 @@ def test_a_warehouse_file_appears_whole(loads, monkeypatch):
     loads.load(post("b"))
     assert whole == [loads.path]
     assert not list(loads.folder.glob(".*"))
+
+
+def test_the_audit_tells_which_loads_the_file_knows(loads):
+    def known(first, last, entity=POSTS):
+        return loads.warehouse.loaded(entity=entity, first_hour=first, last_hour=last)
+
+    assert known("2026-11-22T12", HOUR) == set()
+    assert not loads.path.exists()
+    duckdb.connect(str(loads.path)).close()
+    assert known("2026-11-22T12", HOUR) == set()
+    loads.load(post(), load_id="posts/x/y/z")
+    assert known("2026-11-22T12", HOUR) == known(HOUR, "2026-11-24T00") == {"posts/x/y/z"}
+    assert known("2026-11-22T12", "2026-11-23T11") == known("2026-11-23T13", "2026-11-24T00") == set()
+    assert known("2026-11-22T12", HOUR, replace(POSTS, name="comments")) == set()

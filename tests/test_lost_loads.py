@@ -1,0 +1,189 @@
+"""What the warehouse has lost is loaded again, and what the lake has lost is made again."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests.conftest import Pipeline
+from tests.test_warehouse_duckdb import Holder
+
+HOURS = [f"2026-11-23T{hour:02}" for hour in range(4, 8)]
+LATER = "2026-11-23T08"
+TASK_FAILED = 30
+MISCONFIGURED = 78
+
+
+@pytest.fixture
+def calm(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    """Four hours without a fault, and a copy of the warehouse after the first two."""
+    pipeline = make_pipeline("calm")
+    for hour in HOURS:
+        assert pipeline.run(hour, limit=100) == 0
+        if hour == HOURS[1]:
+            shutil.copy(pipeline.warehouse, pipeline.folder / "older.duckdb")
+    return pipeline
+
+
+def facts(pipeline: Pipeline) -> list[list[tuple[object, ...]]]:
+    """All rows; what the audit says of each load depends on its order, so only which loads there are."""
+    tables = pipeline.tables()
+    return [tables["posts"], tables["post_metrics"], pipeline.rows("SELECT hour FROM reddit.load_audit ORDER BY hour")]
+
+
+def restore_an_older_copy(pipeline: Pipeline) -> None:
+    shutil.copy(pipeline.folder / "older.duckdb", pipeline.warehouse)
+
+
+def remove(pipeline: Pipeline) -> None:
+    pipeline.warehouse.unlink()
+
+
+def die_in_the_first_load(pipeline: Pipeline) -> None:
+    """The file is there, and nothing was committed to it."""
+    pipeline.warehouse.unlink()
+    duckdb.connect(str(pipeline.warehouse)).close()
+
+
+def load_an_older_hour(pipeline: Pipeline) -> None:
+    pipeline.warehouse.unlink()
+    assert pipeline.run(HOURS[0], limit=100) == 0
+
+
+def load_another_selection(pipeline: Pipeline) -> None:
+    """Its loads alone are committed, by a run that ends after them."""
+    pipeline.warehouse.unlink()
+    assert pipeline.run("2026-11-20T00", subreddits=["aws"], limit=100) == 0
+
+
+def fail_to_load(pipeline: Pipeline) -> None:
+    pipeline.warehouse.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "_upsert", lambda *_: (_ for _ in ()).throw(OSError("no space left on device")))
+        assert pipeline.run(LATER, limit=100) == TASK_FAILED
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        restore_an_older_copy,
+        remove,
+        die_in_the_first_load,
+        load_an_older_hour,
+        load_another_selection,
+        fail_to_load,
+    ],
+)
+def test_what_the_warehouse_has_lost_is_loaded_by_the_next_run(
+    calm: Pipeline, fault: Callable[[Pipeline], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = facts(calm)
+    fault(calm)
+    capsys.readouterr()
+    assert calm.run(HOURS[-1], limit=100) == 0
+    assert [rows for rows in facts(calm)[0] if rows in whole[0]] == whole[0]
+    if fault not in (load_another_selection, fail_to_load):
+        assert facts(calm) == whole
+    assert set(whole[1]) <= set(facts(calm)[1])
+    assert "rows that the warehouse had lost" in capsys.readouterr().out
+    # And no more than that: once it is whole, nothing is loaded.
+    before = facts(calm)
+    assert calm.run(HOURS[-1], limit=100) == 0
+    assert facts(calm) == before
+    assert "nothing was requested, nothing changed" in capsys.readouterr().out
+
+
+def test_the_run_of_another_hour_fills_a_restored_warehouse_too(
+    calm: Pipeline,
+) -> None:
+    assert calm.run(LATER, limit=100) == 0
+    whole = facts(calm)
+    restore_an_older_copy(calm)
+    # As if that hour had not been run yet.
+    shutil.rmtree(calm.lake / "receipts/dt=2026-11-23/hr=08")
+    assert calm.run(LATER, limit=100) == 0
+    assert facts(calm) == whole
+
+
+def test_a_complete_hour_with_a_warehouse_that_cannot_be_asked_is_no_success(
+    calm: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("reddit_etl.warehouse_duckdb.LOCK_WAIT", 0.0)
+    holder = Holder(calm.warehouse)
+    assert calm.run(HOURS[-1], limit=100) == TASK_FAILED
+    holder.let_go()
+    assert "WAREHOUSE_URL" in str([vars(record).get("error") for record in caplog.records])
+    assert calm.run(HOURS[-1], limit=100) == 0
+
+
+# Curated objects
+
+
+def drop(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [drop, cut, flip])
+def test_a_curated_object_that_is_lost_is_made_again_from_raw(
+    calm: Pipeline, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = facts(calm)
+    calm.warehouse.unlink()
+    [parquet] = calm.lake.glob("curated/**/hr=05/**/*.parquet")
+    damage(parquet)
+    assert calm.run(HOURS[-1], limit=100) == 0
+    assert facts(calm) == whole
+    [successor] = calm.receipts("successor-*.json")
+    assert parquet.relative_to(calm.lake).as_posix() in str(successor["reason"])
+    # Once more, it is found and not made.
+    calm.warehouse.unlink()
+    caplog.clear()
+    assert calm.run(HOURS[-1], limit=100) == 0
+    assert facts(calm) == whole
+    assert len(calm.receipts("successor-*.json")) == 1
+    assert "made again" not in caplog.text
+
+
+def test_a_raw_object_that_is_lost_too_is_an_error_that_says_what_to_remove(
+    calm: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = facts(calm)
+    calm.warehouse.unlink()
+    for lost in [*calm.lake.glob("curated/**/hr=05/**/*.parquet"), *calm.lake.glob("raw/**/hr=05/**/*.gz")]:
+        lost.unlink()
+    assert calm.run(HOURS[-1], limit=100) == TASK_FAILED
+    [line] = [str(vars(record)["error"]) for record in caplog.records if record.getMessage() == "task failed"]
+    receipts = [calm.lake / part.rstrip(",") for part in line.split() if part.startswith("receipts/")]
+    assert {receipt.name.partition("-")[0] for receipt in receipts} == {"extract", "transform", "load"}
+    for receipt in receipts:
+        receipt.unlink()
+    # The others were loaded meanwhile, and the hour is given up.
+    assert calm.run(HOURS[-1], limit=100) == 0
+    assert facts(calm)[2] == [row for row in whole[2] if row != (HOURS[1],)]
+
+
+# Receipts
+
+
+def test_a_receipt_of_another_hour_is_refused(calm: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    for receipt in calm.lake.glob("receipts/**/hr=07/load-*.json"):
+        receipt.unlink()
+    [transformed] = calm.lake.glob("receipts/**/hr=07/transform-*.json")
+    content = json.loads(transformed.read_text()) | {"hour": HOURS[0]}
+    transformed.write_text(json.dumps(content))
+    assert calm.run(HOURS[-1], limit=100) == TASK_FAILED
+    assert "a receipt of another hour" in str([vars(record).get("error") for record in caplog.records])
