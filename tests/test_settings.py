@@ -255,6 +255,12 @@ def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Pa
         (("ExtractPosts", "--subreddit=Python", "--listing=new", "--limit=5"), "small letters"),
         (("LoadPosts", '--extracts=["../../../x-new-5"]'), "--extracts: '../../../x-new-5'"),
         (("LoadPosts", "--extracts=[1]"), "--extracts: '[1]' cannot be read"),
+        # Reddit's, without its credentials: the sandbox's posts would be loaded under its name.
+        (
+            ("LoadPosts", '--extracts=["python-new-100"]'),
+            "'python-new-100' is of reddit, and these settings read sandbox",
+        ),
+        (("TransformPosts", '--extracts=["x.python-new-100"]'), "is of x, and these settings read sandbox"),
     ],
     ids=str,
 )
