@@ -83,6 +83,33 @@ def test_each_engine_that_is_down_stops_only_its_own_task(on_aws, glue_server, r
     assert {p["Values"][1] for p in partitions["Partitions"]} == {"04", "05", "06"}
 
 
+def test_a_new_warehouse_under_the_same_url_is_filled_and_a_lost_object_made_again(on_aws, redshift_server, capsys):
+    pipeline = on_aws()
+    for hour in HOURS:
+        assert pipeline.run(hour, limit=100) == 0
+    whole = pipeline.tables()
+    redshift_server.reset()
+    assert pipeline.run(HOURS[1], limit=100) == 0
+    assert pipeline.tables() == whole
+    assert capsys.readouterr().out.count("rows that the warehouse had lost") == 2
+
+    redshift_server.reset()
+    [lost] = [key for key in pipeline.keys("curated/") if "/hr=04/" in key and key.endswith(".parquet")]
+    bucket, _, prefix = pipeline.settings["LAKE_URL"].removeprefix("s3://").partition("/")
+    boto3.client("s3").delete_object(Bucket=bucket, Key=f"{prefix}/{lost}")
+    assert pipeline.run(HOURS[1], limit=100) == 0
+    assert pipeline.tables() == whole
+    # Athena finds the rows where they are now.
+    [standing] = [key for key in pipeline.keys("curated/") if "/hr=04/" in key and key.endswith(".parquet")]
+    partition = boto3.client("glue").get_partition(
+        DatabaseName=pipeline.settings["GLUE_DATABASE"],
+        TableName="posts",
+        PartitionValues=["2026-11-23", "04", standing.split("sel=")[1].partition("/")[0]],
+    )["Partition"]
+    folder = f"{pipeline.settings['LAKE_URL']}/{standing.rpartition('/')[0]}"
+    assert partition["StorageDescriptor"]["Location"].rstrip("/") == folder
+
+
 def test_a_catalog_that_refuses_does_not_keep_the_rows_from_the_warehouse(on_aws, monkeypatch):
     pipeline = on_aws()
     pipeline.settings |= {"GLUE_DATABASE": "nobody_may"}
