@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from reddit_etl import warehouse_redshift
 from reddit_etl.entities import ENTITIES, POSTS
-from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.errors import ConfigurationError, DamagedObjectError, WarehouseError
 from reddit_etl.redshift_login import read_login
 from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_redshift import TRIES, RedshiftWarehouse
@@ -283,7 +283,7 @@ def test_a_file_of_the_manifest_that_is_gone_is_an_error_and_the_load_rolled_bac
     gone = loads.file(post("c"))
     bucket, _, prefix = loads.lake.url.removeprefix("s3://").partition("/")
     boto3.client("s3").delete_object(Bucket=bucket, Key=f"{prefix}/{gone[0].key}")
-    with pytest.raises(WarehouseError, match="does not exist") as caught:
+    with pytest.raises(DamagedObjectError, match=r"which a receipt lists, is gone$") as caught:
         loads.load_files(loads.file(post("b")), gone)
     assert "\n" not in str(caught.value)
     assert loads.everything() == before
