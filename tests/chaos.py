@@ -3,8 +3,8 @@
     python -m tests.chaos --hours 30 --seeds 20
 
 After the last fault one run of the last hour must make the warehouse whole. What it must hold follows from the
-sandbox's posts alone: each in its newest state, once, and each observation, once. A seed repeats the same faults, though
-not to the millisecond.
+sandbox's posts alone: each in its newest state, once, and each observation, once. A seed repeats the same faults,
+though not to the millisecond.
 """
 
 import argparse
