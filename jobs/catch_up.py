@@ -129,6 +129,10 @@ class Past:
         return found
 
     def _extracts_of(self, hour: datetime, selection: str) -> tuple[str, ...]:
+        steps = self._steps[hour]
+        if selection not in steps.transformed and selection == selection_of(steps.extracted):
+            # Its transformation's receipt was removed, to have it done again.
+            return tuple(sorted(steps.extracted))
         target = ReceiptTarget(receipt_key("transform", self._entity.name, hour, selection), Transformed)
         return tuple(target.read().extracts)
 

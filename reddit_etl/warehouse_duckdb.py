@@ -97,6 +97,7 @@ class DuckDBWarehouse:
                 self._define(connection, entity)
                 connection.rollback()
             return f"{self.url} can be written"
+        self._check_no_log_is_left()
         if not os.access(folder, os.W_OK | os.X_OK):
             raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {folder} may not be written to")
         return f"{self.url} will be made by the first load"
@@ -138,11 +139,14 @@ class DuckDBWarehouse:
         if attempt == 1:
             log.info("the warehouse is open in another process: waiting", extra={"warehouse": self.url})
 
-    def _create(self, scratch: Path) -> None:
-        """Let the file appear whole: of two first runs at once, the other would find half a header in it."""
+    def _check_no_log_is_left(self) -> None:
         # In this order, as another run may make the file right now.
         if self._wal.exists() and not self.path.exists():
             raise ConfigurationError(f"WAREHOUSE_URL: {self._wal} is left of a file that was removed: remove it too")
+
+    def _create(self, scratch: Path) -> None:
+        """Let the file appear whole: of two first runs at once, the other would find half a header in it."""
+        self._check_no_log_is_left()
         new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.new")
         try:
             duck.connect(new, scratch=scratch).close()

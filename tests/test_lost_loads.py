@@ -109,6 +109,16 @@ def test_the_run_of_another_hour_fills_a_restored_warehouse_too(
     assert facts(calm) == whole
 
 
+def test_a_lost_load_whose_transformation_was_removed_is_transformed_again(calm: Pipeline) -> None:
+    whole = facts(calm)
+    calm.warehouse.unlink()
+    [receipt] = calm.lake.glob("receipts/**/hr=05/transform-*.json")
+    receipt.unlink()
+    assert calm.run(HOURS[-1], limit=100) == 0
+    assert facts(calm) == whole
+    assert receipt.exists()
+
+
 def test_a_complete_hour_with_a_warehouse_that_cannot_be_asked_is_no_success(
     calm: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
