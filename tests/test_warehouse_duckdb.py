@@ -147,7 +147,7 @@ def test_a_log_that_a_removed_file_left_is_named_with_its_fix(loads):
     left.write_bytes(b"changes of a file that was removed")
     with pytest.raises(ConfigurationError, match=rf"^WAREHOUSE_URL: {left} is left of a file .* remove it too$"):
         loads.load(post())
-    with pytest.raises(ConfigurationError, match="remove it too$"):
+    with pytest.raises(ConfigurationError, match=r"remove it too$"):
         loads.warehouse.check(entity=POSTS, lake=loads.lake, probe="doctor/probe.json")
     assert left.exists()
     left.unlink()
