@@ -74,6 +74,7 @@ COPY staged FROM 's3://lake/reddit/curated/1/_copy.json'
         MANIFEST
 SELECT COUNT(*) FROM staged
 SELECT COUNT(*) FROM staged WHERE thing_id IS NULL OR observed_at IS NULL
+SELECT COUNT(*) FROM staged WHERE observed_at < '2005-01-01' OR observed_at >= '2028-01-01'
 INSERT INTO reddit.thing_metrics (thing_id, score, observed_at)
 SELECT seen.thing_id, seen.score, seen.observed_at
 FROM (
