@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from reddit_etl import redshift_copy, upsert
+from reddit_etl import redshift_copy, redshift_probe, upsert
 from reddit_etl.clock import Clock, utc_now
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import Lake
@@ -139,13 +139,15 @@ class RedshiftWarehouse:
 
     def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
         """See `Warehouse`."""
+        # Before the login, as a load does: Redshift ends a session that is idle, and others wait for its lock.
+        manifest = redshift_probe.put(lake, probe.rpartition("/")[0])
         with self._connection() as connection:
             with self._waiting(connection):
                 self._define(connection, entity)
                 connection.exec_driver_sql(upsert.LOCK)
             hour = hour_text(self._clock())
             self._load(connection, entity=entity, load_id="doctor", hour=hour, manifest=None, columns={}, rows=0)
-            redshift_copy.check(connection, lake, probe.rpartition("/")[0], role=self._copy_role)
+            redshift_probe.check(connection, manifest, role=self._copy_role)
         return f"{self.url} logs in, takes a load into schema {upsert.SCHEMA}, and copies from the lake"
 
     def _load(
