@@ -2,7 +2,6 @@
 
 import json
 import re
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -13,17 +12,9 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import Lake
 from reddit_etl.receipt import DataObject
 from reddit_etl.schema import BIGINT, BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Entity
-from reddit_etl.warehouse import count
 
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
 TYPE = re.compile("|".join([kind.sql for kind in (BIGINT, BOOLEAN, DOUBLE, INTEGER, TIMESTAMP)] + [r"VARCHAR\(\d+\)"]))
-# A file of one column `probe` with the one row `ok`, made by DuckDB:
-# COPY (SELECT 'ok' AS probe) TO 'probe.parquet' (FORMAT parquet, COMPRESSION uncompressed)
-PROBE = b64decode(
-    "UEFSMRUAFQwVDCwVAhUAFQYVBgAAAgAAAG9rFQIZLDUAGA1kdWNrZGJfc2NoZW1hFQIAFQwlABgFcHJvYmUlAAAWAhkcGRwmABwVDBkVABkY"
-    "BXByb2JlFQAWAhYuFi4mCDwYAm9rGAJvaxYAKAJvaxgCb2sREQAZHBUAFQAVAgAAABYuFgImCBYuACgoRHVja0RCIHZlcnNpb24gdjIuMC4w"
-    "IChidWlsZCBkNTRjYmJlM2RmKRkcHAAAAKAAAABQQVIx"
-)
 
 
 def put_manifest(lake: Lake, objects: Sequence[DataObject]) -> str | None:
@@ -60,15 +51,3 @@ def stage(
     for column in entity.curated:
         if column.name not in columns:
             connection.exec_driver_sql(f"ALTER TABLE staged ADD COLUMN {column.name} {column.type.sql}")
-
-
-def check(connection: sa.Connection, lake: Lake, folder: str, *, role: str) -> None:
-    """Copy a file like a load's: Redshift reads Parquet in another way than JSON or CSV."""
-    key = f"{folder}/probe.parquet"
-    if not lake.create(key, PROBE):
-        raise WarehouseError(f"{lake.url}/{key} is not what was put there: remove it")
-    manifest = put_manifest(lake, [DataObject(key, len(PROBE), "", 1)])
-    connection.exec_driver_sql("CREATE TEMPORARY TABLE probe (probe VARCHAR(64))")
-    copy(connection, "probe", str(manifest), role=role)
-    if count(connection.exec_driver_sql, "SELECT COUNT(*) FROM probe WHERE probe = 'ok'") != 1:
-        raise WarehouseError(f"REDSHIFT_COPY_ROLE: COPY read something else than {lake.url}/{key}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from reddit_etl.schema import BIGINT, TIMESTAMP, Column, Entity, Origin, varchar
 
 SCHEMA = "reddit"
+FIRST_YEAR = 2005  # Reddit opened in June.
 COUNT_STAGED = "SELECT COUNT(*) FROM staged"
 # One that nobody reads: LOCK waits for every reader who leaves a transaction open, and all other readers for it.
 LOCK_TABLE = "load_lock"
@@ -86,6 +87,13 @@ def _comment(table: Table, column: Column) -> str:
 def null_keys(entity: Entity) -> str:
     """Counts the rows that cannot be told apart or put in order."""
     return f"SELECT COUNT(*) FROM staged WHERE {entity.key} IS NULL OR observed_at IS NULL"
+
+
+def misdated(last_year: int) -> str:
+    """Counts the rows observed outside Reddit's years: of times that are read in a wrong unit, all are."""
+    # No literal has a year of five digits, which not every warehouse reads.
+    end = min(last_year + 1, 9999)
+    return f"SELECT COUNT(*) FROM staged WHERE observed_at < '{FIRST_YEAR}-01-01' OR observed_at >= '{end}-01-01'"
 
 
 def observe(entity: Entity) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, Self
 
 from reddit_etl import upsert
@@ -88,11 +89,23 @@ def definitions(entity: Entity, found: Iterable[tuple[str, str]], *, storage: bo
     return statements
 
 
-def upsert_staged(entity: Entity, execute: Execute) -> LoadCounts:
-    """Move what is in `staged` into the tables. Raises `WarehouseError` for rows that cannot be told apart."""
+def upsert_staged(entity: Entity, execute: Execute, *, hour: str, now: datetime) -> LoadCounts:
+    """Move what is in `staged` into the tables.
+
+    Raises `WarehouseError` for rows that cannot be told apart or put in order, and for rows observed before Reddit's
+    first year or after the next one: a row from the future would stay the newest state for ever.
+    """
     staged = count(execute, upsert.COUNT_STAGED)
     if count(execute, upsert.null_keys(entity)):
         raise WarehouseError(f"{entity.name} without a key or a time came from the transformation")
+    # The sandbox's rows are of the run's hour, which may lie in the future; real Reddit's are of now.
+    last_year = max(int(hour[:4]), now.year) + 1
+    if count(execute, upsert.misdated(last_year)):
+        raise WarehouseError(
+            f"{entity.name} with an observed_at outside the years {upsert.FIRST_YEAR} to {last_year} came from the "
+            "transformation: check the clock of the machine that runs the extract, and run `python -m jobs doctor` to "
+            "check how the warehouse reads times from Parquet"
+        )
     execute(upsert.observe(entity))
     execute(upsert.earliest(entity))
     if count(execute, upsert.count_doubles(entity)):

@@ -71,7 +71,7 @@ class DuckDBWarehouse:
                 if known:
                     connection.rollback()
                     return LoadCounts(*known)
-                counts = self._upsert(connection, entity, files, rows)
+                counts = self._upsert(connection, entity, hour, files, rows)
                 said = [load_id, entity.name, hour, *astuple(counts), self._clock()]
                 connection.execute(upsert.audit("?"), said)
                 connection.commit()
@@ -124,13 +124,13 @@ class DuckDBWarehouse:
             connection.execute(statement)
 
     def _upsert(
-        self, connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path], rows: int
+        self, connection: duckdb.DuckDBPyConnection, entity: Entity, hour: str, files: list[Path], rows: int
     ) -> LoadCounts:
         columns = ", ".join(f"{column.name} {column.type.sql}" for column in entity.curated)
         connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE staged ({columns})")
         counts = LoadCounts(0, 0, 0, 0)
         for _ in _stage(connection, entity, files):
-            counts += upsert_staged(entity, connection.execute)
+            counts += upsert_staged(entity, connection.execute, hour=hour, now=self._clock())
         if counts.staged != rows:
             raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
         return counts

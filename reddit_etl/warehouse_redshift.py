@@ -19,11 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from reddit_etl import redshift_copy, upsert
+from reddit_etl import redshift_copy, redshift_probe, upsert
 from reddit_etl.clock import Clock, utc_now
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import Lake
-from reddit_etl.receipt import DataObject
+from reddit_etl.receipt import DataObject, hour_text
 from reddit_etl.redshift_errors import CANCELLED, LostError, PassingError, code_of, meaning
 from reddit_etl.redshift_login import Login
 from reddit_etl.schema import Entity
@@ -165,12 +165,15 @@ class RedshiftWarehouse:
 
     def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
         """See `Warehouse`."""
+        # Before the login, as a load does: Redshift ends a session that is idle, and others wait for its lock.
+        manifest = redshift_probe.put(lake, probe.rpartition("/")[0])
         with self._connection() as connection:
             with self._waiting(connection):
                 self._define(connection, entity)
                 connection.exec_driver_sql(upsert.LOCK)
-            self._load(connection, entity=entity, load_id="doctor", hour="", manifest=None, columns={}, rows=0)
-            redshift_copy.check(connection, lake, probe.rpartition("/")[0], role=self._copy_role)
+            hour = hour_text(self._clock())
+            self._load(connection, entity=entity, load_id="doctor", hour=hour, manifest=None, columns={}, rows=0)
+            redshift_probe.check(connection, manifest, role=self._copy_role)
         return f"{self.url} logs in, takes a load into schema {upsert.SCHEMA}, and copies from the lake"
 
     def _load(
@@ -189,7 +192,7 @@ class RedshiftWarehouse:
             return LoadCounts(*done)
         columns = columns or {column.name: column.type.sql for column in entity.curated}
         redshift_copy.stage(connection, entity, columns, manifest, role=self._copy_role)
-        counts = upsert_staged(entity, connection.exec_driver_sql)
+        counts = upsert_staged(entity, connection.exec_driver_sql, hour=hour, now=self._clock())
         if counts.staged != rows:
             raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
         said = (load_id, entity.name, hour, *astuple(counts), self._clock())

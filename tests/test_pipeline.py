@@ -119,6 +119,13 @@ def test_a_run_without_any_post_is_complete_and_says_zero(pipeline: Pipeline) ->
     assert pipeline.rows("SELECT rows_staged FROM reddit.load_audit") == [(0,)]
 
 
+@pytest.mark.parametrize(("hour", "rows"), [("2005-01-01T00", 0), ("2100-01-01T00", 50), ("9999-12-31T23", 0)], ids=str)
+def test_the_sandbox_has_every_hour_since_reddit_began(pipeline: Pipeline, hour: str, rows: int) -> None:
+    """A load refuses rows from the future, but not those of a run for a future hour. No post is of 2100 or later."""
+    assert pipeline.run(hour, limit=50) == 0
+    assert pipeline.rows("SELECT count(*), count(DISTINCT observed_at) FROM reddit.posts") == [(rows, min(rows, 1))]
+
+
 def test_every_object_of_data_is_listed_by_one_receipt(pipeline: Pipeline) -> None:
     pipeline.run(HOUR, subreddits=("python", "aws"), limit=100)
     listed = [

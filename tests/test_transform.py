@@ -18,7 +18,7 @@ from reddit_etl.record import Record, to_record
 from reddit_etl.transform import transform_sql
 from reddit_etl.transform_duckdb import to_parquet
 from tests.standins.odd import odd_payload
-from tests.standins.posts import NOON, json_lines, record
+from tests.standins.posts import NOON, TIME_TYPE, json_lines, record, time_types
 from tests.standins.things import THINGS
 
 transform = transform_engine("duckdb")
@@ -172,6 +172,11 @@ def test_the_parquet_file_has_the_entity_s_columns_in_order_with_their_types(tmp
         ).fetchall()
     # The first is the root of the columns.
     assert schema[1:] == [(c.name, *physical[c.type.sql.partition("(")[0]]) for c in POSTS.curated]
+
+
+def test_times_have_the_converted_type_that_redshift_goes_by(tmp_path):
+    run(tmp_path, [record()])
+    assert time_types(tmp_path / "out.parquet") == {TIME_TYPE}
 
 
 TEXTS = [

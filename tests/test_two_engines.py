@@ -20,7 +20,7 @@ from reddit_etl.record import Record, to_record
 from reddit_etl.transform_duckdb import to_parquet
 from reddit_etl.transform_glue import GlueTransform
 from tests.standins.glue import glue
-from tests.standins.posts import NOON, record
+from tests.standins.posts import NOON, TIME_TYPE, record, time_types
 from tests.standins.s3 import ENVIRONMENT
 from tests.standins.spark import JOB, Spark, spark
 from tests.test_real_input import _dumps, _listings, _odd
@@ -76,6 +76,7 @@ def compare(warm: Spark, folder: Path, files: list[Records]) -> tuple[int, int]:
     by_spark = lake.folder / entry.key
     assert (done.records, done.observations, entry.rows) == counts
     assert entry.sha256 == sha256(by_spark.read_bytes()).hexdigest()
+    assert time_types(by_duckdb) == time_types(by_spark) == {TIME_TYPE}
     with duckdb.connect() as connection:
         assert _schema(connection, by_spark) == _schema(connection, by_duckdb)
         connection.read_parquet(str(by_duckdb)).create_view("d")

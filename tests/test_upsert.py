@@ -96,6 +96,14 @@ def test_doubles_and_null_keys_are_counted():
     assert upsert.null_keys(THINGS) == "SELECT COUNT(*) FROM staged WHERE thing_id IS NULL OR observed_at IS NULL"
 
 
+def test_times_outside_reddit_s_years_are_counted():
+    assert upsert.misdated(2027) == (
+        "SELECT COUNT(*) FROM staged WHERE observed_at < '2005-01-01' OR observed_at >= '2028-01-01'"
+    )
+    # The year 10000 is not a literal that every warehouse reads.
+    assert upsert.misdated(10000).endswith("observed_at >= '9999-01-01'")
+
+
 def test_new_observations_are_kept():
     assert (
         upsert.observe(THINGS)

@@ -142,6 +142,33 @@ def test_a_row_without_key_or_time_is_refused_and_the_load_rolled_back(loads, ba
     assert loads.everything() == before
 
 
+@pytest.mark.parametrize("seen", ["161065-10-07 20:24:18.134352", "2028-01-01", "2004-12-31 23:59:59.999999"])
+def test_a_time_outside_reddit_s_years_is_refused_and_the_load_rolled_back(loads, seen):
+    """A row that seems to be from the future would be the newest state for ever."""
+    loads.load(post("a"))
+    before = loads.everything()
+    files = [loads.file(post("b")), loads.file(post("c"), post("a", observed_at=seen))]
+    with pytest.raises(WarehouseError, match="posts with an observed_at outside the years 2005 to 2027") as caught:
+        loads.load_files(*files)
+    assert "\n" not in str(caught.value)
+    assert loads.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("hour", "seen"),
+    [
+        ("2005-01-01T00", "2005-01-01"),
+        ("2005-01-01T00", "2027-12-31 23:59:59.999999"),
+        ("2100-01-01T00", "2100-01-01 00:39:47.232252"),
+        ("2100-01-01T00", "2026-11-23"),
+        ("9999-12-31T23", "2026-11-23"),
+    ],
+)
+def test_a_run_of_any_hour_that_there_can_be_loads_its_rows(loads, hour, seen):
+    """The sandbox has every hour since 2005; real Reddit is read now, whatever the hour of the run."""
+    assert loads.load(post("a", observed_at=seen), hour=hour).inserted == 1
+
+
 @pytest.mark.parametrize("listed", [1, 3])
 def test_other_rows_than_the_receipt_lists_are_refused_and_the_load_rolled_back(loads, listed):
     loads.load(post("a"))

@@ -38,18 +38,20 @@ class Loads:
         path = parquet(self.folder / f"{self._number}.parquet", rows, entity)
         return self.lake.add_file(path, f"curated/{self._number}/part-00000.parquet", len(rows)), entity
 
-    def load(self, *rows: dict[str, object], entity: Entity = POSTS, load_id: str | None = None) -> LoadCounts:
-        return self.load_files(self.file(*rows, entity=entity), entity=entity, load_id=load_id)
+    def load(
+        self, *rows: dict[str, object], entity: Entity = POSTS, load_id: str | None = None, hour: str = HOUR
+    ) -> LoadCounts:
+        return self.load_files(self.file(*rows, entity=entity), entity=entity, load_id=load_id, hour=hour)
 
     def load_files(
-        self, *files: tuple[DataObject, Entity], entity: Entity = POSTS, load_id: str | None = None
+        self, *files: tuple[DataObject, Entity], entity: Entity = POSTS, load_id: str | None = None, hour: str = HOUR
     ) -> LoadCounts:
         self._number += 1
         made_by = files[0][1] if files else entity
         return self.warehouse.load(
             entity=entity,
             load_id=load_id or f"load-{self._number}",
-            hour=HOUR,
+            hour=hour,
             lake=self.lake,
             objects=[file for file, _ in files],
             columns={column.name: column.type.sql for column in made_by.curated},

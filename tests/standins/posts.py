@@ -14,10 +14,17 @@ from reddit_etl.lake import JsonLines
 from reddit_etl.lake_folder import FolderLake
 from reddit_etl.receipt import DataObject
 from reddit_etl.record import Record, to_record
-from reddit_etl.schema import Entity
+from reddit_etl.schema import TIMESTAMP, Entity
 
 NOON = datetime(2026, 11, 23, 12)  # noqa: DTZ001
 MINUTE = timedelta(minutes=1)
+# Microseconds without a zone, said in both ways. Redshift's COPY goes by the converted type: where only the logical one
+# was given, it loaded times of the year 161065 without an error (https://github.com/apache/arrow/issues/38000).
+TIME_TYPE = (
+    "INT64",
+    "TIMESTAMP_MICROS",
+    "TimestampType(isAdjustedToUTC=0, unit=TimeUnit(MILLIS=<null>, MICROS=MicroSeconds(), NANOS=<null>))",
+)
 
 
 def payload(post_id: str = "abc", **fields: Any) -> dict[str, Any]:
@@ -82,6 +89,17 @@ def parquet(path: Path, rows: Iterable[dict[str, object]], entity: Entity = POST
             connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", values)
         connection.execute("COPY t TO ? (FORMAT parquet)", [str(path)])
     return path
+
+
+def time_types(path: Path) -> set[tuple[str, ...]]:
+    """How the footer of a Parquet file declares its columns of times: physical, converted and logical type."""
+    times = [column.name for column in POSTS.curated if column.type is TIMESTAMP]
+    with duckdb.connect() as connection:
+        declared = connection.execute(
+            "SELECT name, type, converted_type, logical_type FROM parquet_schema(?)", [str(path)]
+        ).fetchall()
+    found = {name: types for name, *types in declared}
+    return {tuple(found[name]) for name in times}
 
 
 def listed(files: list[Path], rows: int) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.standins.redshift_copy import Copy
 from tests.standins.redshift_wire import Refusal
 
+_TIME = "timestamp without time zone"
+
 # What stands in a Parquet file's schema for each type of a column.
 _PARQUET = {
     "smallint": ("INT32", "INT_16"),
@@ -23,7 +25,7 @@ _PARQUET = {
     "double precision": ("DOUBLE", None),
     "boolean": ("BOOLEAN", None),
     "character varying": ("BYTE_ARRAY", "UTF8"),
-    "timestamp without time zone": ("INT64", "TIMESTAMP_MICROS"),
+    _TIME: ("INT64", "TIMESTAMP_MICROS"),
     "date": ("INT32", "DATE"),
 }
 _SIGNED = {"INT_32": None, "INT_64": None}
@@ -126,12 +128,12 @@ def _parquet(path: Path, url: str, columns: list[Column]) -> Iterator[list[tuple
         name = [str(path)]
         try:
             schema = connection.execute(
-                "SELECT name, type, converted_type, num_children FROM parquet_schema(?)", name
+                "SELECT name, type, converted_type, num_children, logical_type FROM parquet_schema(?)", name
             ).fetchall()
         except duckdb.Error as error:
             raise _spectrum("File is not a Parquet file", url) from error
         found = schema[1:]
-        if any(children for *_, children in found):
+        if any(children for *_, children, _ in found):
             raise _spectrum("nested columns need SUPER", url)
         if len(found) != len(columns):
             raise _spectrum(
@@ -139,15 +141,23 @@ def _parquet(path: Path, url: str, columns: list[Column]) -> Iterator[list[tuple
                 f"Data columns: {len(found)}",
                 url,
             )
-        for column, (_, physical, logical, _) in zip(columns, found, strict=True):
-            if (physical, _SIGNED.get(logical, logical)) != _PARQUET.get(column.type):
+        misread = set()
+        for column, (written, physical, converted, _, logical) in zip(columns, found, strict=True):
+            if (physical, converted, column.type) == ("INT64", None, _TIME) and (logical or "").startswith("Timestamp"):
+                misread.add(written)
+            elif (physical, _SIGNED.get(converted, converted)) != _PARQUET.get(column.type):
                 raise _spectrum(
                     f"incompatible Parquet schema for column '{column.name}'. Column type: {column.type}, "
-                    f"Parquet schema: {physical} {logical or ''}",
+                    f"Parquet schema: {physical} {converted or ''}",
                     url,
                 )
+        # Whoever writes a time with a logical type only, in nanoseconds, finds it tens of thousands of years later, and
+        # no error: https://github.com/apache/arrow/issues/38000.
+        values = ", ".join(
+            f'make_timestamp(epoch_ns("{written}"))' if written in misread else f'"{written}"' for written, *_ in found
+        )
         # As PostgreSQL reads it, and a number to its last digit.
-        connection.execute("SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?)", name)
+        connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM (SELECT {values} FROM read_parquet(?))", name)
         while rows := connection.fetchmany(_BATCH):
             yield rows
 
