@@ -13,10 +13,10 @@ import luigi
 
 from jobs import parameters, resources
 from jobs.catch_up import Work, unfinished
+from jobs.config import check_section
 from jobs.load import LoadPosts
 from jobs.process import held, misconfigured
 from jobs.publish import PublishPosts
-from jobs.settings import check_section
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.receipt import Extracted, extract_name, hour_text

@@ -26,8 +26,8 @@ CANNOT_ASK = 35
 def test_without_any_variable_the_sandbox_and_the_embedded_engines_are_chosen() -> None:
     settings = Settings.read({})
     assert settings.source == "sandbox"
-    assert (settings.lake_url, settings.transform_engine) == ("data/lake", "duckdb")
-    assert settings.warehouse_url == "duckdb:///data/warehouse.duckdb"
+    assert (settings.lake_url, settings.transform_engine) == (f"{PROJECT}/data/lake", "duckdb")
+    assert settings.warehouse_url == f"duckdb:///{PROJECT}/data/warehouse.duckdb"
 
 
 def test_with_credentials_real_reddit_is_chosen() -> None:
