@@ -35,7 +35,7 @@ def check_file(path: str, known: Collection[str]) -> None:
 def _check_core() -> None:
     workers = luigi_core().workers
     if workers != 1:
-        # Forked workers would share one connection to AWS, and read each other's answers; none would wait for ever.
+        # Forked workers would share one connection to AWS, and read each other's answers; none does nothing.
         raise ConfigurationError(f"--workers is {workers}: leave it at 1, for the steps share one worker")
 
 

@@ -61,7 +61,8 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises ConfigurationError, which names the setting and the fix."""
-        _check_encoding(environment)
+        ours = (name for name in environment if name in NAMES or name.startswith("AWS_"))
+        _check_encoding({name: environment[name] for name in ours})
         check_file(environment.get("LUIGI_CONFIG_PATH", ""), IN_FILE)
         values: dict[str, Any] = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
@@ -90,10 +91,8 @@ class Settings:
         return "reddit" if self.credentials and not self.reddit_url else "sandbox"
 
 
-def _check_encoding(environment: Mapping[str, str]) -> None:
-    for name, value in environment.items():
-        if name not in NAMES and not name.startswith("AWS_"):
-            continue
+def _check_encoding(values: Mapping[str, str]) -> None:
+    for name, value in values.items():
         try:
             value.encode()
         except UnicodeEncodeError as error:
@@ -108,6 +107,8 @@ def _value(name: str, environment: Mapping[str, str]) -> str | None:
         if name in NEEDED:
             raise ConfigurationError(f"{name.upper()} is not set: set it, or {name} in luigi.cfg's [{SECTION}]")
         return None
+    # The folder of luigi.cfg may have one.
+    _check_encoding({name.upper(): value})
     if value != value.strip():
         raise ConfigurationError(f"{name.upper()} has white space around it: set it without")
     return value
