@@ -19,6 +19,7 @@ REDDIT_URL            another host for Reddit, on this machine only
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -89,6 +90,15 @@ class Settings:
     def source(self) -> str:
         """Where the rows say that they come from."""
         return "reddit" if self.credentials and not self.reddit_url else "sandbox"
+
+
+def misspelt(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Names in the environment that are no setting's, each with the unset setting that it resembles."""
+    # REDIS_URL is another program's.
+    unset = [name for name in NAMES if name not in environment and name != "REDDIT_URL"]
+    others = [name for name in environment if name not in NAMES]
+    meant = {name: get_close_matches(name.upper(), unset, n=1, cutoff=0.81) for name in others}
+    return {name: setting for name, found in meant.items() for setting in found}
 
 
 def _check_encoding(values: Mapping[str, str]) -> None:
