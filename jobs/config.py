@@ -17,13 +17,13 @@ EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "sche
 
 def check_file(path: str, known: Collection[str]) -> None:
     """Raises ConfigurationError. `path` is LUIGI_CONFIG_PATH, `known` the settings of `[reddit_etl]`."""
-    _check_core()
     if path and not Path(path).is_file():
         raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, where no file is: set it to a luigi.cfg")
     if not get_config().has_section(SECTION):
         raise ConfigurationError(
             f"luigi.cfg with [{SECTION}] is not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
         )
+    _check_core()
     check_section(SECTION, known)
     check_section("retcode", EXIT_CODES)
     for code in EXIT_CODES:
@@ -33,7 +33,14 @@ def check_file(path: str, known: Collection[str]) -> None:
 
 
 def _check_core() -> None:
-    workers = luigi_core().workers
+    core = luigi_core()
+    # A run must not wait for another service, and the lake's receipts keep apart what overlaps.
+    refused = "a central scheduler is not supported"
+    if core.scheduler_url or (core.scheduler_host, core.scheduler_port) != ("localhost", 8082):
+        raise ConfigurationError(f"{refused}: leave out --scheduler-host, --scheduler-port and --scheduler-url")
+    if not core.local_scheduler:
+        raise ConfigurationError(f"{refused}: set local_scheduler=true in luigi.cfg's [core]")
+    workers = core.workers
     if workers != 1:
         # Forked workers would share one connection to AWS, and read each other's answers; none does nothing.
         raise ConfigurationError(f"--workers is {workers}: leave it at 1, for the steps share one worker")

@@ -19,7 +19,7 @@ from jobs.process import held, misconfigured
 from jobs.publish import PublishPosts
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.errors import ConfigurationError, EtlError
-from reddit_etl.receipt import Extracted, extract_name, hour_text
+from reddit_etl.receipt import Extracted, extract_name, hour_text, spans_text
 from reddit_etl.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,26 @@ class RedditPipeline(luigi.Task):
     def complete(self) -> bool:
         """Each run ends with its report, though all the work may have been done before."""
         return self._reported
+
+    @classmethod
+    def bulk_complete(cls, hours: Iterable[datetime]) -> list[datetime]:
+        """A range asks which hours need no run: those that are done, and those that nobody can do any more."""
+        asked = list(hours)
+        if not all(isinstance(hour, datetime) for hour in asked):
+            raise misconfigured(ConfigurationError("RedditPipeline has hours and no days: give it to RangeHourly"))
+        tasks = [cls(hour=hour) for hour in asked]
+        done = [task.hour for task in tasks if task._was_complete]
+        gone = [task.hour for task in tasks if not task._was_complete and task._is_gone()]
+        if gone:
+            what = "hours skipped that were not read at the time: Reddit's listings have no past"
+            log.warning(what, extra={"hours": spans_text(gone)})
+        return [*done, *gone]
+
+    def _is_gone(self) -> bool:
+        """Whether it is too late to extract what is left to extract. The sandbox has a past."""
+        if resources.settings().source == "sandbox" or self.hour >= hour_of(utc_now()):
+            return False
+        return not all(extract.complete() for extract in self._load.requires().requires())
 
     def run(self) -> None:
         report = "\n".join(self._report()) + "\n"

@@ -326,7 +326,7 @@ def test_sigterm_ends_process_1_before_the_pipeline_has_set_its_own_handler(loca
         ([], {"REDDIT_CLIENT_ID": "x"}, MISCONFIGURED, "REDDIT_CLIENT_SECRET and REDDIT_USER_AGENT missing"),
         (["RedditPipeline", "--hour", "yesterday"], {}, MISCONFIGURED, "--hour: 'yesterday' cannot be read"),
         (["RedditPipeline", "--nothing", "1"], {}, 2, "unrecognized arguments"),
-        (["RedditPipelin"], {}, 1, "No task RedditPipelin"),
+        (["RedditPipelin"], {}, MISCONFIGURED, "No task RedditPipelin"),
         # The root is read-only, and nothing is mounted there.
         ([], {}, MISCONFIGURED, "Read-only file system: name a folder that can be written"),
     ],
