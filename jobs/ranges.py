@@ -3,7 +3,8 @@
 What Luigi's would leave out in silence, this one refuses.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ from jobs.parameters import HourParameter, TaskNameParameter
 from jobs.pipeline import RedditPipeline
 from jobs.process import misconfigured
 from reddit_etl.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 
 class RangeHourly(luigi_range.RangeHourly):
@@ -29,6 +32,9 @@ class RangeHourly(luigi_range.RangeHourly):
             resources.settings()
             if not issubclass(self.of, RedditPipeline):
                 raise ConfigurationError(f"--of is {self.of.task_family}: give RedditPipeline")
+            if any(isinstance(value, str) for value in self.of_params.values()):
+                like = '{"subreddits": ["python"], "limit": 100}'
+                raise ConfigurationError(f"--of-params has a text: write JSON lists and numbers like {like}")
         except ConfigurationError as error:
             raise misconfigured(error) from None
 
@@ -47,11 +53,12 @@ class RangeHourly(luigi_range.RangeHourly):
             raise ConfigurationError(f"--start is more than {self.hours_back} hours ago: add --hours-back with more")
         return begin
 
-    def missing_datetimes(self, finite_datetimes: Iterable[datetime]) -> set[datetime]:
+    def missing_datetimes(self, finite_datetimes: Collection[datetime]) -> set[datetime]:
         missing: set[datetime] = super().missing_datetimes(finite_datetimes)  # type: ignore[no-untyped-call]
         if len(missing) > self.task_limit:
             fix = "raise it, or ask for fewer"
             raise ConfigurationError(
                 f"--task-limit is {self.task_limit}, and {len(missing)} hours are to be done: {fix}"
             )
+        log.info("range checked", extra={"hours": len(finite_datetimes), "left": len(missing)})
         return missing

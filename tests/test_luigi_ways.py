@@ -100,6 +100,7 @@ def folder(tmp_path: Path) -> Path:
         ((*RANGE, "--start", "2024-11-20T00"), "--task-limit is 50, and 84 hours are to be done: raise it"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limits": 5}'), "--of-params"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": 0}'), "--limit is 0"),
+        ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": "9"}'), "--of-params has a text"),
         (("RangeHourly", "--of", "ExtractPosts", "--start", f"{DAY}T04"), "--of is ExtractPosts: give RedditPipeline"),
         (("RedditPipeline", "--scheduler-host", "luigid.example.com"), "a central scheduler is not supported"),
         (("RedditPipeline", "--scheduler-port", "80"), "a central scheduler is not supported"),
