@@ -24,12 +24,15 @@ RUN python3 -m venv --without-pip /opt/venv \
 # What only the target local has.
 RUN mkdir /opt/duckdb && mv /opt/venv/lib/python3.13/site-packages/*duckdb* /opt/duckdb/
 
-COPY luigi.cfg batch/sitecustomize.py /app/
+# The embedded defaults: the folder data/ beside them is /data. Under the name luigi.cfg Luigi would read them in the
+# working directory, whatever LUIGI_CONFIG_PATH names.
+COPY luigi.cfg /embedded.cfg
+COPY batch/sitecustomize.py /app/
 # Without the embedded defaults: the job definition names it in LUIGI_CONFIG_PATH.
 COPY batch/luigi.cfg /app/batch/
 COPY jobs /app/jobs
 COPY reddit_etl /app/reddit_etl
-RUN chmod -R a+rX /app && python3 -m compileall -q --invalidation-mode unchecked-hash /app
+RUN chmod -R a+rX /app /embedded.cfg && python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
 
 FROM base AS batch
@@ -40,12 +43,13 @@ RUN python3 -c 'import ensurepip, pip, shutil; [shutil.rmtree(m.__path__[0]) for
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
+COPY --from=build /embedded.cfg /
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    LUIGI_CONFIG_PATH=/app/luigi.cfg
+    LUIGI_CONFIG_PATH=/embedded.cfg
 
 ARG VERSION=unknown
 ARG REVISION=unknown
@@ -59,7 +63,6 @@ LABEL org.opencontainers.image.title="reddit-etl" \
 # All that a run writes to on a read-only root. Fargate's empty volumes are root's alone, unless the image declares one at
 # that place: then they have the mode of its folder, 1777.
 VOLUME ["/tmp"]
-# The embedded defaults of luigi.cfg are relative to it: the folder data/ is /data.
 WORKDIR /
 USER 10001:10001
 ENTRYPOINT ["luigi", "--module", "jobs"]

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,7 @@ def whole_job(url: str, posts: int) -> tuple[Usage, Usage]:
 def measure(module: list[str], folder: Path, url: str, settings: Mapping[str, str] | None = None) -> tuple[Usage, str]:
     """Run `python -m module …` in a folder; gives what it took and what it printed."""
     report = folder / "usage.json"
+    shutil.copy(PROJECT / "luigi.cfg", folder)
     ended = subprocess.run(
         [sys.executable, "-S", PROJECT / "benchmarks" / "measured.py", report, sys.executable, "-m", *module],
         cwd=folder,
@@ -97,7 +99,7 @@ def _environment() -> dict[str, str]:
     """This process's, without any setting of the pipeline's own but its defaults."""
     settings = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(settings)}
-    return kept | {"LUIGI_CONFIG_PATH": str(PROJECT / "luigi.cfg"), "PYTHONPATH": str(PROJECT)}
+    return kept | {"PYTHONPATH": str(PROJECT)}
 
 
 def expect(posts: int, found: int) -> None:

@@ -79,7 +79,7 @@ class Past:
         work: list[Work] = []
         called_loaded = {(hour, name) for hour, steps in self._steps.items() for name in steps.loaded}
         try:
-            known = self._known() if called_loaded else set()
+            known = known_loads(self._hour - REACH, self._hour) if called_loaded else set()
         except EtlError as error:
             self.errors.append(error)
             return []
@@ -94,13 +94,6 @@ class Past:
             if _ours(extracts):
                 work.append((hour, extracts))
         return work
-
-    def _known(self) -> set[str]:
-        """The loads of these hours that are in the warehouse, without the names of their attempts."""
-        found = resources.warehouse().loaded(
-            entity=self._entity, first_hour=hour_text(self._hour - REACH), last_hour=hour_text(self._hour)
-        )
-        return {load_id[: load_id.rfind("/") + 1] for load_id in found}
 
     @cached_property
     def _steps(self) -> dict[datetime, Steps]:
@@ -135,6 +128,14 @@ class Past:
             return tuple(sorted(steps.extracted))
         target = ReceiptTarget(receipt_key("transform", self._entity.name, hour, selection), Transformed)
         return tuple(target.read().extracts)
+
+
+def known_loads(first: datetime, last: datetime) -> set[str]:
+    """The loads of these hours that are in the warehouse, as `load_prefix` begins their names. Raises EtlError."""
+    found = resources.warehouse().loaded(
+        entity=ReceiptTask.entity, first_hour=hour_text(first), last_hour=hour_text(last)
+    )
+    return {load_id[: load_id.rfind("/") + 1] for load_id in found}
 
 
 def _ours(extracts: Iterable[str]) -> bool:

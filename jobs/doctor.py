@@ -1,22 +1,33 @@
 """`python -m jobs doctor`: try each setting and right that a run needs, before anything is spent.
 
 Each check does what the run itself will do, and leaves nothing behind but the probe objects under `doctor/` in the
-lake, and the catalog's empty table.
+lake, and the catalog's empty table. A check that gets no answer is given up after its deadline.
 """
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
 
 from jobs import resources
 from jobs.pipeline import RedditPipeline
+from jobs.settings import misspelt
 from reddit_etl.clock import hour_of, utc_now
+from reddit_etl.engines import kind_of_lake, kind_of_warehouse
 from reddit_etl.entities import POSTS
-from reddit_etl.errors import EtlError, LakeError
+from reddit_etl.errors import ConfigurationError, EtlError, LakeError
 from reddit_etl.selection import checked_subreddits
+from reddit_etl.warehouse import DUCKDB
 
 PROBE = "doctor/probe.json"
 CONTENT = b'{"probe": "ok"}\n'
+DEADLINE = 10.0  # Seconds, of each check.
+LEAST_FREE = 500_000_000
+"""Bytes. A run of 100,000 posts writes less, but a disk with no more is nearly full."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +45,78 @@ class Finding:
         return f"{self.mark:<7}{self.name:<11}{self.text}"
 
 
-def examine() -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Check:
+    name: str
+    needs: tuple[str, ...]
+    """What must be well before it makes sense to try."""
+    try_it: Callable[[], str]
+    """Says what it found."""
+    silence: str = "check the disk"
+    """What to do if there is no answer."""
+
+
+def examine(deadline: float = DEADLINE) -> Iterator[Finding]:
     """One finding a line, in the order of a run. What hangs on something wrong is not tried."""
     blame: dict[str, set[str]] = {}
-    for name, needs, check in CHECKS:
-        wrong = set().union(*(blame[need] for need in needs))
+    for check in CHECKS:
+        wrong = set().union(*(blame[need] for need in check.needs))
         if wrong:
-            finding = Finding(name, "-", f"not tried: mend {' and '.join(sorted(wrong))} first")
+            finding = Finding(check.name, "-", f"not tried: mend {' and '.join(sorted(wrong))} first")
         else:
-            try:
-                finding = Finding(name, "ok", check())
-            except (EtlError, OSError) as error:
-                finding = Finding(name, "WRONG", " ".join(str(error).split()))
-        blame[name] = wrong or (set() if finding.good else {name})
+            finding = _found(check, deadline)
+        blame[check.name] = wrong or (set() if finding.good else {check.name})
         yield finding
+
+
+def _found(check: Check, deadline: float) -> Finding:
+    """In a thread of its own, since nothing ends a wait within a C library. Who ends the process ends the thread."""
+    answer: Future[str] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(check.try_it())
+        except BaseException as error:  # noqa: BLE001
+            answer.set_exception(error)
+
+    Thread(target=ask, daemon=True).start()
+    if wait([answer], timeout=deadline).not_done:
+        return Finding(check.name, "WRONG", f"no answer within {deadline:.0f} s: {check.silence}")
+    try:
+        return Finding(check.name, "ok", answer.result())
+    except (EtlError, OSError) as error:
+        return Finding(check.name, "WRONG", " ".join(str(error).split()))
 
 
 def _settings() -> str:
     chosen = resources.settings()
     return f"transformation by {chosen.transform_engine}, rows from {chosen.source}"
+
+
+def _names() -> str:
+    found = [f"{name} is no setting: rename it to {meant}, or unset it" for name, meant in misspelt().items()]
+    if found:
+        raise ConfigurationError("; ".join(found))
+    return "no variable's name is nearly a setting's"
+
+
+def _disk() -> str:
+    chosen = resources.settings()
+    folders = {"TMPDIR": Path(tempfile.gettempdir())}
+    if kind_of_lake(chosen.lake_url) == "folder":
+        folders["LAKE_URL"] = Path(chosen.lake_url)
+    if kind_of_warehouse(chosen.warehouse_url) == "duckdb":
+        folders["WAREHOUSE_URL"] = Path(chosen.warehouse_url.removeprefix(DUCKDB)).parent
+    free = {}
+    for setting, folder in folders.items():
+        whole = folder.expanduser().absolute()
+        there = next(place for place in (whole, *whole.parents) if place.exists())
+        free[f"{setting}: {there}"] = shutil.disk_usage(there).free
+    full = [f"{place} has {count / 1e6:,.0f} MB free" for place, count in free.items() if count < LEAST_FREE]
+    if full:
+        fix = f"make room for {LEAST_FREE / 1e6:.0f} MB, or name another disk"
+        raise ConfigurationError(f"{'; '.join(full)}: {fix}")
+    return f"{min(free.values()) / 1e9:,.1f} GB free where a run writes on this machine"
 
 
 def _reddit() -> str:
@@ -102,12 +166,18 @@ def _warehouse() -> str:
     return resources.warehouse().check(entity=POSTS, lake=resources.lake(), probe=PROBE)
 
 
-# A name, what must be well before it makes sense to try, and the check, which says what it found.
-CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[], str]], ...] = (
-    ("settings", (), _settings),
-    ("reddit", ("settings",), _reddit),
-    ("lake", ("settings",), _lake),
-    ("transform", ("settings",), _transform),
-    ("catalog", ("settings", "lake"), _catalog),
-    ("warehouse", ("settings", "lake"), _warehouse),
+CHECKS = (
+    Check("settings", (), _settings),
+    Check("names", (), _names),
+    Check("disk", ("settings",), _disk),
+    Check("reddit", ("settings",), _reddit, "check the network and its proxy, and REDDIT_URL if it is set"),
+    Check("lake", ("settings",), _lake, "check LAKE_URL, and the network to it"),
+    Check("transform", ("settings",), _transform, "check TRANSFORM_ENGINE and GLUE_JOB_NAME, and the network to AWS"),
+    Check("catalog", ("settings", "lake"), _catalog, "check GLUE_DATABASE, and the network to AWS"),
+    Check(
+        "warehouse",
+        ("settings", "lake"),
+        _warehouse,
+        "check WAREHOUSE_URL and the network to it; one that sleeps, or is in use, may answer the next time",
+    ),
 )

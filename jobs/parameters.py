@@ -18,11 +18,21 @@ MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d):[0-5]\d(:[0-5]\d(\.\d+)?)?Z", re.AS
 
 
 class HourParameter(luigi.DateHourParameter):
+    def __init__(self, *args: Any, flag: str = "--hour", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._flag = flag
+
     def parse(self, text: str) -> datetime:
         moment = MOMENT.fullmatch(text)
         written = moment[1] if moment else text
-        hour: datetime = _parsed(super().parse, written, "--hour", "write a UTC hour like 2026-11-23T04")
+        hour: datetime = _parsed(super().parse, written, self._flag, "write a UTC hour like 2026-11-23T04")
         return hour
+
+
+class TaskNameParameter(luigi.TaskParameter[luigi.Task]):
+    def parse(self, text: str) -> type[luigi.Task]:
+        task: type[luigi.Task] = _parsed(super().parse, text, "--of", "give RedditPipeline")
+        return task
 
 
 class NamesParameter(luigi.ListParameter):

@@ -12,14 +12,14 @@ from typing import Any
 import luigi
 
 from jobs import parameters, resources
-from jobs.catch_up import Past
+from jobs.catch_up import Past, known_loads
+from jobs.config import check_section
 from jobs.load import LoadPosts, ReloadPosts
 from jobs.process import held, misconfigured
 from jobs.publish import PublishPosts
-from jobs.settings import check_section
 from reddit_etl.clock import hour_of, utc_now
-from reddit_etl.errors import ConfigurationError
-from reddit_etl.receipt import Extracted, extract_name, hour_text
+from reddit_etl.errors import ConfigurationError, EtlError
+from reddit_etl.receipt import Extracted, extract_name, hour_text, load_prefix, selection_of, spans_text
 from reddit_etl.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
 
 log = logging.getLogger(__name__)
@@ -48,17 +48,23 @@ class RedditPipeline(luigi.Task):
             check_section("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
             limit = checked_limit(self.limit)
-            self._extracts = tuple(
+            names = (
                 extract_name(subreddit, listing, limit, settings.source)
                 for subreddit in checked_subreddits(self.subreddits)
                 for listing in checked_listings(self.listings)
             )
+            # In one order, as tasks of the same extracts are then one task.
+            self._extracts = tuple(sorted(names))
         except ConfigurationError as error:
             raise misconfigured(error) from None
 
     @cached_property
     def _load(self) -> LoadPosts:
         return LoadPosts(hour=self.hour, extracts=self._extracts)
+
+    @property
+    def _load_prefix(self) -> str:
+        return load_prefix(LoadPosts.entity.name, self.hour, selection_of(self._extracts))
 
     @cached_property
     def _past(self) -> Past:
@@ -83,6 +89,32 @@ class RedditPipeline(luigi.Task):
     def complete(self) -> bool:
         """Each run ends with its report, though all the work may have been done before."""
         return self._reported
+
+    @classmethod
+    def bulk_complete(cls, hours: Iterable[datetime]) -> list[datetime]:
+        """A range asks which hours need no run: those that are done, and those that nobody can do any more."""
+        asked = list(hours)
+        if not all(isinstance(hour, datetime) for hour in asked):
+            raise misconfigured(ConfigurationError("RedditPipeline has hours and no days: give it to RangeHourly"))
+        tasks = [cls(hour=hour) for hour in asked]
+        try:
+            known = known_loads(min(asked), max(asked)) if asked else set()
+        except EtlError as error:
+            # The runs of these hours will say so.
+            log.warning("the warehouse cannot be asked what it holds", extra={"error": str(error)})
+            known = set()
+        done = [task.hour for task in tasks if task._was_complete and task._load_prefix in known]
+        gone = [task.hour for task in tasks if task.hour not in done and task._is_gone()]
+        if gone:
+            what = "hours skipped that were not read at the time: Reddit's listings have no past"
+            log.warning(what, extra={"hours": spans_text(gone)})
+        return [*done, *gone]
+
+    def _is_gone(self) -> bool:
+        """Whether it is too late to extract what is left to extract. The sandbox has a past."""
+        if resources.settings().source == "sandbox" or self.hour >= hour_of(utc_now()):
+            return False
+        return not all(extract.complete() for extract in self._load.requires().requires())
 
     def run(self) -> Iterator[list[ReloadPosts]]:
         # All that was asked for is in the warehouse by now; so it is asked whether it also kept what came before.

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 import luigi
 from luigi.retcodes import retcode
+from luigi.task_register import TaskClassException
 
 from reddit_etl.errors import ConfigurationError, EtlError
 
@@ -137,6 +138,10 @@ def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, TaskClassException):
+        misconfigured(ConfigurationError(" ".join(str(error).split())))
+        logging.shutdown()
+        os._exit(MISCONFIGURED)
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return

@@ -1,5 +1,7 @@
 """Settings enter here: from the environment, else from `[reddit_etl]` in luigi.cfg. Secrets only from the environment.
 
+A relative path means the working directory if the environment has it, the file's folder if luigi.cfg has it.
+
 LAKE_URL              s3://bucket/prefix or a folder
 TRANSFORM_ENGINE      duckdb or glue
 GLUE_JOB_NAME         the Glue job of the engine glue
@@ -14,28 +16,25 @@ REDDIT_USER_AGENT     platform:app-id:version (by /u/name)
 REDDIT_URL            another host for Reddit, on this machine only
 """
 
-import configparser
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from luigi.configuration import get_config
-from luigi.interface import core as luigi_core
-
+from jobs.config import SECTION, check_file, stored, whole
 from reddit_etl.engines import kind_of_lake, kind_of_transform, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.loopback import is_loopback
 from reddit_etl.selection import check_clean, check_user_agent
 
-SECTION = "reddit_etl"
 NEEDED = ("lake_url", "transform_engine", "warehouse_url")
 IN_FILE = (*NEEDED, "glue_job_name", "glue_database", "redshift_copy_role", "redshift_workgroup", "redshift_cluster")
 CREDENTIALS = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
 AWS_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")
+NAMES = (*(name.upper() for name in IN_FILE), *CREDENTIALS, "REDDIT_URL")
+"""In the environment."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,9 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises ConfigurationError, which names the setting and the fix."""
-        _check_file()
+        ours = (name for name in environment if name in NAMES or name.startswith("AWS_"))
+        _check_encoding({name: environment[name] for name in ours})
+        check_file(environment.get("LUIGI_CONFIG_PATH", ""), IN_FILE)
         values: dict[str, Any] = {name: _value(name, environment) for name in IN_FILE}
         credentials = _credentials(environment)
         check_clean({name: environment.get(name, "") for name in AWS_CREDENTIALS})
@@ -91,49 +92,36 @@ class Settings:
         return "reddit" if self.credentials and not self.reddit_url else "sandbox"
 
 
-def _check_file() -> None:
-    workers = luigi_core().workers
-    if workers > 1:
-        # Forked workers would share one connection to AWS, and read each other's answers.
-        raise ConfigurationError(f"--workers is {workers}: leave it at 1, for the steps share one worker")
-    path = os.environ.get("LUIGI_CONFIG_PATH")
-    if path and not Path(path).is_file():
-        raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, where no file is: set it to a luigi.cfg")
-    if not get_config().has_section(SECTION):
-        raise ConfigurationError(
-            f"luigi.cfg with [{SECTION}] is not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
-        )
-    check_section(SECTION, IN_FILE)
-    check_section("retcode", EXIT_CODES)
-    for code in EXIT_CODES:
-        # Luigi's own default is to end with 0 when a task failed.
-        if not get_config().getint("retcode", code, 0):
-            raise ConfigurationError(f"luigi.cfg: [retcode] {code} is not set: a failed run would look like a good one")
+def misspelt(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Names in the environment that are no setting's, each with the unset setting that it resembles."""
+    # REDIS_URL is another program's.
+    unset = [name for name in NAMES if name not in environment and name != "REDDIT_URL"]
+    others = [name for name in environment if name not in NAMES]
+    meant = {name: get_close_matches(name.upper(), unset, n=1, cutoff=0.81) for name in others}
+    return {name: setting for name, found in meant.items() for setting in found}
 
 
-def check_section(section: str, known: Collection[str]) -> None:
-    """Luigi overlooks a key that it does not know."""
-    config = get_config()
-    for key in config.options(section) if config.has_section(section) else ():
-        if key not in known:
-            raise ConfigurationError(f"luigi.cfg: [{section}] has no setting {key!r}: it has {', '.join(known)}")
+def _check_encoding(values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            # How Python keeps such a byte; no library can send it on.
+            raise ConfigurationError(f"{name} has a byte that is not UTF-8: set it in UTF-8") from error
 
 
 def _value(name: str, environment: Mapping[str, str]) -> str | None:
-    try:
-        stored = get_config().get(SECTION, name, None)
-    except configparser.Error as error:
-        raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name}: {' '.join(str(error).split())}") from error
-    if stored and name == "warehouse_url" and "@" in stored:
-        raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name} holds a login: set WAREHOUSE_URL in the environment")
-    value = environment.get(name.upper()) or stored
+    kept = stored(name)
+    value = environment.get(name.upper()) or (kept and whole(name, kept))
     if not value:
         if name in NEEDED:
             raise ConfigurationError(f"{name.upper()} is not set: set it, or {name} in luigi.cfg's [{SECTION}]")
         return None
+    # The folder of luigi.cfg may have one.
+    _check_encoding({name.upper(): value})
     if value != value.strip():
         raise ConfigurationError(f"{name.upper()} has white space around it: set it without")
-    return str(value)
+    return value
 
 
 def _check_engines(values: Mapping[str, str | None], *, glue: bool, redshift: bool, s3: bool) -> None:

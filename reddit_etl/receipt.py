@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from reddit_etl.errors import LakeError
@@ -160,6 +160,17 @@ def selection_of(extracts: Iterable[str]) -> str:
 
 def hour_text(hour: datetime) -> str:
     return hour.strftime("%Y-%m-%dT%H")
+
+
+def spans_text(hours: Iterable[datetime]) -> str:
+    """Hours in order, those without a gap between them as one span."""
+    spans: list[list[datetime]] = []
+    for hour in sorted(hours):
+        if spans and hour - spans[-1][-1] == timedelta(hours=1):
+            spans[-1].append(hour)
+        else:
+            spans.append([hour])
+    return ", ".join(" to ".join(hour_text(end) for end in (span[0], *span[1:][-1:])) for span in spans)
 
 
 def _partition(hour: datetime) -> str:

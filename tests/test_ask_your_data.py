@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,8 @@ def warehouse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("warehouse")
     ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment |= {"LUIGI_CONFIG_PATH": str(PROJECT / "luigi.cfg"), "PYTHONPATH": str(PROJECT)}
+    environment |= {"PYTHONPATH": str(PROJECT)}
+    shutil.copy(PROJECT / "luigi.cfg", folder)
     for hour in ("2026-11-23T04", "2026-11-23T05"):
         chosen = ["--hour", hour, "--subreddits", '["python", "aws"]']
         command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen]

@@ -8,6 +8,7 @@ second witness is ministack.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,7 +78,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ran")
     ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_", "AWS_", "GLUE_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment |= {"LUIGI_CONFIG_PATH": str(PROJECT / "luigi.cfg"), "PYTHONPATH": str(PROJECT)}
+    environment |= {"PYTHONPATH": str(PROJECT)}
+    shutil.copy(PROJECT / "luigi.cfg", folder)
     for hour, subreddits in RUNS:
         chosen = ["--hour", f"2026-11-23T{hour}", "--subreddits", json.dumps(subreddits), "--limit", "200"]
         command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen]

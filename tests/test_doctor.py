@@ -1,15 +1,21 @@
 """The doctor, on set-ups that are well and on set-ups with one fault each."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import boto3
 import pytest
 
-from jobs.doctor import CONTENT, examine
+from jobs.doctor import CONTENT, DEADLINE, examine
+from jobs.settings import misspelt
 from tests.aws import LOGIN, AwsPipeline
 from tests.conftest import PROJECT, Pipeline, forget_run
 from tests.standins.reddit import ScriptedReddit, answer
@@ -17,7 +23,8 @@ from tests.standins.redshift import GUEST, Login
 from tests.standins.s3 import answering, refusal
 from tests.standins.spark import JOB
 
-PARTS = ["settings", "reddit", "lake", "transform", "catalog", "warehouse"]
+PARTS = ["settings", "names", "disk", "reddit", "lake", "transform", "catalog", "warehouse"]
+KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "s3cret-of-aws", "AWS_DEFAULT_REGION": "us-east-1"}
 SECRETS = (LOGIN["REDDIT_CLIENT_SECRET"], "s3cret-of-aws", "s3cret-0815")
 
 
@@ -26,12 +33,12 @@ def aws(on_aws: Callable[..., AwsPipeline]) -> AwsPipeline:
     return on_aws()
 
 
-def examined(pipeline: Pipeline, **changes: str) -> dict[str, str]:
+def examined(pipeline: Pipeline, deadline: float = DEADLINE, **changes: str) -> dict[str, str]:
     """What the doctor says of each part, with some settings changed."""
     for name, value in (pipeline.environment() | changes).items():
         pipeline.monkeypatch.setenv(name, value)
     forget_run()
-    findings = list(examine())
+    findings = list(examine(deadline))
     assert [finding.name for finding in findings] == PARTS
     said = "\n".join(str(finding) for finding in findings)
     assert len(said.splitlines()) == len(PARTS)
@@ -213,7 +220,9 @@ def doctor(pipeline: Pipeline, folder: Path = PROJECT, **settings: str) -> tuple
 
 
 @pytest.mark.parametrize(
-    ("engine", "code", "marks"), [("duckdb", 0, ["ok"] * 6), ("spark", 78, ["WRONG", *"-----"])], ids=["well", "ill"]
+    ("engine", "code", "marks"),
+    [("duckdb", 0, ["ok"] * 8), ("spark", 78, ["WRONG", "ok", *"------"])],
+    ids=["well", "ill"],
 )
 def test_the_command_ends_with_a_code_and_prints_a_line_a_part(pipeline, engine, code, marks):
     ended, lines = doctor(pipeline, TRANSFORM_ENGINE=engine)
@@ -225,4 +234,67 @@ def test_the_command_ends_with_a_code_and_prints_a_line_a_part(pipeline, engine,
 def test_reddit_is_tried_though_production_s_file_names_no_subreddit(pipeline, tmp_path):
     production = str(PROJECT / "batch" / "luigi.cfg")
     ended, lines = doctor(pipeline, tmp_path, LUIGI_CONFIG_PATH=production, TRANSFORM_ENGINE="duckdb")
-    assert (ended, "the sandbox answers for r/announcements" in lines[1]) == (0, True), lines
+    assert (ended, "the sandbox answers for r/announcements" in lines[3]) == (0, True), lines
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.slow
+def test_what_does_not_answer_is_named_after_its_deadline_and_holds_nothing_up(pipeline, silent):
+    url = f"http://{silent}"
+    begun = time.monotonic()
+    ended, lines = doctor(pipeline, **LOGIN, REDDIT_URL=url, AWS_ENDPOINT_URL=url, LAKE_URL="s3://bucket/lake", **KEYS)
+    assert time.monotonic() - begun < 2 * DEADLINE + 15
+    assert ended == 78
+    said = {line.split()[1]: line for line in lines}
+    assert "WRONG  reddit     no answer within 10 s: check the network and its proxy, and REDDIT_URL" in said["reddit"]
+    assert "WRONG  lake       no answer within 10 s: check LAKE_URL, and the network to it" in said["lake"]
+    assert said["warehouse"].endswith("not tried: mend lake first")
+
+
+def test_a_warehouse_that_never_answers_is_given_up_though_its_library_waits(aws, silent):
+    url = f"redshift+psycopg2://loader:s3cret-0815@{silent}/dev"
+    found = faults(examined(aws, deadline=5, WAREHOUSE_URL=url))
+    assert list(found) == ["warehouse"]
+    assert found["warehouse"].startswith("no answer within 5 s: check WAREHOUSE_URL and the network to it")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LAKE_URI", "LAKE_URL"),
+        ("lake_url", "LAKE_URL"),
+        ("WAREHOUSE", "WAREHOUSE_URL"),
+        ("REDDIT_CLIENTID", "REDDIT_CLIENT_ID"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_named(monkeypatch, name, meant):
+    monkeypatch.setenv(name, "s3cret-0815")
+    _, names = islice(examine(), 2)
+    assert (names.good, names.text) == (False, f"{name} is no setting: rename it to {meant}, or unset it")
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "BASE_URL", "DATABASE_URL", "CLIENT_ID", "REDSHIFT_HOST"])
+def test_a_variable_of_another_program_is_not(name):
+    assert misspelt({name: "x"}) == {}
+    assert misspelt({"LAKE_URI": "x", "LAKE_URL": "y"}) == {}
+
+
+@pytest.mark.parametrize("setting", ["LAKE_URL", "WAREHOUSE_URL", "TMPDIR"])
+def test_a_disk_that_is_nearly_full_is_named(pipeline, monkeypatch, tmp_path, setting):
+    """Nobody can fill a disk for a test, so the one is made to say so."""
+    full = tmp_path / "full"
+    full.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(full) if setting == "TMPDIR" else None)
+    usage = shutil.disk_usage
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda place: usage(place)._replace(free=3e8 if full in (place, *place.parents) else 9e9)
+    )
+    changes = {"LAKE_URL": f"{full}/lake", "WAREHOUSE_URL": f"duckdb:///{full}/w.duckdb", "TMPDIR": str(full)}
+    found = faults(examined(pipeline, **{setting: changes[setting]}))
+    assert found == {"disk": f"{setting}: {full} has 300 MB free: make room for 500 MB, or name another disk"}

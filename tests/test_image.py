@@ -110,6 +110,14 @@ def test_the_image_runs_luigi_as_a_user_without_rights() -> None:
     assert [json.loads(text) for text in _all("CMD")] == [["RedditPipeline"]]
 
 
+def test_the_embedded_defaults_mean_the_folder_that_is_mounted_and_are_no_fallback_in_production() -> None:
+    [path] = re.findall(r"LUIGI_CONFIG_PATH=(\S+)", " ".join(_all("ENV")))
+    assert {f"luigi.cfg {path}", f"--from=build {path} /"} <= set(_all("COPY"))
+    assert Path(path).parent / "data" == Path("/data")
+    # Luigi reads a file of this name in the working directory too.
+    assert (_all("WORKDIR"), Path(path).name != "luigi.cfg") == (["/"], True)
+
+
 def test_labels_are_given_by_build_arguments() -> None:
     [labels] = _all("LABEL")
     for name in ("version", "revision", "source"):
@@ -228,7 +236,6 @@ def test_the_image_from_inside(batch: Image, local: Image, tmp_path: Path) -> No
     }
     own = {name for name in seen["files"] if not name.startswith("/opt/venv/") and "__pycache__" not in name}
     assert {name for name in own if name.startswith(("/app/", "/opt/", "/data/"))} == code | {
-        "/app/luigi.cfg",
         "/app/batch/luigi.cfg",
         "/app/sitecustomize.py",
     }
@@ -319,7 +326,7 @@ def test_sigterm_ends_process_1_before_the_pipeline_has_set_its_own_handler(loca
         ([], {"REDDIT_CLIENT_ID": "x"}, MISCONFIGURED, "REDDIT_CLIENT_SECRET and REDDIT_USER_AGENT missing"),
         (["RedditPipeline", "--hour", "yesterday"], {}, MISCONFIGURED, "--hour: 'yesterday' cannot be read"),
         (["RedditPipeline", "--nothing", "1"], {}, 2, "unrecognized arguments"),
-        (["RedditPipelin"], {}, 1, "No task RedditPipelin"),
+        (["RedditPipelin"], {}, MISCONFIGURED, "No task RedditPipelin"),
         # The root is read-only, and nothing is mounted there.
         ([], {}, MISCONFIGURED, "Read-only file system: name a folder that can be written"),
     ],

@@ -26,8 +26,8 @@ CANNOT_ASK = 35
 def test_without_any_variable_the_sandbox_and_the_embedded_engines_are_chosen() -> None:
     settings = Settings.read({})
     assert settings.source == "sandbox"
-    assert (settings.lake_url, settings.transform_engine) == ("data/lake", "duckdb")
-    assert settings.warehouse_url == "duckdb:///data/warehouse.duckdb"
+    assert (settings.lake_url, settings.transform_engine) == (f"{PROJECT}/data/lake", "duckdb")
+    assert settings.warehouse_url == f"duckdb:///{PROJECT}/data/warehouse.duckdb"
 
 
 def test_with_credentials_real_reddit_is_chosen() -> None:
@@ -218,6 +218,7 @@ def test_a_wrong_setting_ends_the_command_with_its_code_and_one_line(
         ("scheduling_error=", "schedulin_error=", "[retcode] has no setting 'schedulin_error'"),
         ("[reddit_etl]", "[redit_etl]", "luigi.cfg with [reddit_etl] is not found"),
         ("no_lock=true", "no_lock=true\nworkers=2", "--workers is 2: leave it at 1"),
+        ("no_lock=true", "no_lock=true\nworkers=0", "--workers is 0: leave it at 1"),
         (
             "duckdb:///data/warehouse.duckdb",
             "redshift+psycopg2://u:a-secret-0815@host/db",
@@ -289,6 +290,16 @@ def _luigi(folder: Path, environment: dict[str, str], *arguments: str) -> subpro
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("name", ["LAKE_URL", "WAREHOUSE_URL", "REDDIT_URL", "AWS_ENDPOINT_URL"])
+def test_a_byte_that_is_not_utf_8_is_named_before_anything_is_done(tmp_path: Path, name: str) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
+    place = {"WAREHOUSE_URL": "duckdb:///", "LAKE_URL": ""}.get(name, "http://127.0.0.1:1/") + f"{tmp_path}/"
+    done = _luigi(tmp_path, {name: place + os.fsdecode(b"caf\xe9")})
+    assert (done.returncode, "Traceback" in done.stderr) == (MISCONFIGURED, False), done.stderr
+    assert f"{name} has a byte that is not UTF-8: set it in UTF-8" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["luigi.cfg"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ A job's command is that of the definition, which moto keeps; its environment is 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -57,10 +58,11 @@ class Batch:
 
     def _run(self, command: list[str]) -> tuple[int, list[str]]:
         bare = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "REDDIT_"))}
+        shutil.copy(PROJECT / "luigi.cfg", self.folder)
         done = subprocess.run(
             [sys.executable, "-m", "luigi", "--module", "jobs", *command],
             cwd=self.folder,
-            env=bare | {"PYTHONPATH": str(PROJECT), "LUIGI_CONFIG_PATH": str(PROJECT / "luigi.cfg")},
+            env=bare | {"PYTHONPATH": str(PROJECT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,64 @@
+"""Many hours in one run, by Luigi's own `RangeHourly --of RedditPipeline --start … --stop …`.
+
+What Luigi's would leave out in silence, this one refuses.
+"""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from luigi.parameter import ParameterException
+from luigi.tools import range as luigi_range
+
+from jobs import resources
+from jobs.parameters import HourParameter, TaskNameParameter
+from jobs.pipeline import RedditPipeline
+from jobs.process import misconfigured
+from reddit_etl.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+
+class RangeHourly(luigi_range.RangeHourly):
+    of: type[RedditPipeline] = TaskNameParameter(description="RedditPipeline")
+    param_name: Any = "hour"
+    start: Any = HourParameter(default=None, flag="--start", description="the first UTC hour")
+    stop: Any = HourParameter(default=None, flag="--stop", description="the hour after the last")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        try:
+            resources.settings()
+            if not issubclass(self.of, RedditPipeline):
+                raise ConfigurationError(f"--of is {self.of.task_family}: give RedditPipeline")
+            if any(isinstance(value, str) for value in self.of_params.values()):
+                like = '{"subreddits": ["python"], "limit": 100}'
+                raise ConfigurationError(f"--of-params has a text: write JSON lists and numbers like {like}")
+        except ConfigurationError as error:
+            raise misconfigured(error) from None
+
+    def requires(self) -> list[RedditPipeline]:
+        try:
+            hours: list[RedditPipeline] = super().requires()  # type: ignore[no-untyped-call]
+        except ParameterException as error:
+            raise misconfigured(ConfigurationError(f"--start, --stop, --of-params: {error}")) from None
+        except ConfigurationError as error:
+            raise misconfigured(error) from None
+        return hours
+
+    def moving_start(self, now: datetime) -> datetime:
+        begin: datetime = super().moving_start(now)  # type: ignore[no-untyped-call]
+        if self.start and self.start < begin:
+            raise ConfigurationError(f"--start is more than {self.hours_back} hours ago: add --hours-back with more")
+        return begin
+
+    def missing_datetimes(self, finite_datetimes: Collection[datetime]) -> set[datetime]:
+        missing: set[datetime] = super().missing_datetimes(finite_datetimes)  # type: ignore[no-untyped-call]
+        if len(missing) > self.task_limit:
+            fix = "raise it, or ask for fewer"
+            raise ConfigurationError(
+                f"--task-limit is {self.task_limit}, and {len(missing)} hours are to be done: {fix}"
+            )
+        log.info("range checked", extra={"hours": len(finite_datetimes), "left": len(missing)})
+        return missing

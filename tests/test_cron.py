@@ -1,0 +1,104 @@
+"""The pipeline as cron starts it: from another folder, with next to no environment."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import resources
+from jobs.settings import Settings
+from tests.conftest import PROJECT, forget_run
+
+README = (PROJECT / "README.md").read_text()
+PLACE = "/srv/reddit-etl"
+MISCONFIGURED = 78
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with all that the README's line names, the project's own luigi.cfg among it."""
+    folder = tmp_path / "reddit-etl"
+    folder.mkdir()
+    shutil.copy(PROJECT / "luigi.cfg", folder)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+def started(line: str, folder: Path, place: Path) -> subprocess.CompletedProcess[str]:
+    """As cron does it."""
+    environment = {"HOME": str(place), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "PYTHONPATH": str(PROJECT)}
+    return subprocess.run(
+        ["/bin/sh", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_line_of_the_readme_writes_beside_its_luigi_cfg_and_nowhere_else(place: Path) -> None:
+    [line] = re.findall(r"^\d+ \* \* \* \* (.+)$", README, re.MULTILINE)
+    root = set(Path("/").iterdir())
+    done = started(line.replace(PLACE, str(place)), Path("/"), place)
+    assert done.returncode == 0, done.stderr
+    assert set(Path("/").iterdir()) == root
+    assert (place / "data" / "warehouse.duckdb").is_file()
+    assert list((place / "data" / "lake").glob("receipts/**/load-*.json"))
+    python = f"LUIGI_CONFIG_PATH={place}/luigi.cfg {place}/.venv/bin/python -m jobs"
+    asked = started(f"{python} query 'SELECT count(*) AS n FROM reddit.posts'", Path("/"), place)
+    assert asked.stdout.split() == ["n", "----", "3000"]
+    doctored = started(f"{python} doctor", Path("/"), place)
+    assert f"{place}/data/warehouse.duckdb can be written" in doctored.stdout
+    assert set(Path("/").iterdir()) == root
+
+
+def test_without_a_luigi_cfg_another_folder_gets_one_line_and_stays_empty(place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for command in ("luigi --module jobs RedditPipeline", "python -m jobs query 'SELECT 1'"):
+        done = started(f"{place}/.venv/bin/{command}", folder, place)
+        assert done.returncode == MISCONFIGURED
+        assert "run in the project's folder, or set LUIGI_CONFIG_PATH to it" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_of_two_files_the_one_that_a_setting_stands_in_says_where_its_path_begins(place: Path, tmp_path: Path) -> None:
+    """Luigi reads both, and what the one of LUIGI_CONFIG_PATH does not have comes from the folder's own."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "luigi.cfg").write_text("[reddit_etl]\nlake_url=mine\nwarehouse_url=duckdb:///mine.duckdb\n")
+    named = place / "luigi.cfg"
+    named.write_text(named.read_text().replace("lake_url=data/lake\n", ""))
+    program = f"{place}/.venv/bin/python -c 'from jobs.settings import Settings; print(Settings.read().{{}})'"
+    for name, value in (
+        ("lake_url", folder / "mine"),
+        ("warehouse_url", f"duckdb:///{place}/data/warehouse.duckdb"),
+    ):
+        done = started(f"LUIGI_CONFIG_PATH={named} {program.format(name)}", folder, place)
+        assert done.stdout.strip() == str(value), done.stderr
+
+
+def test_a_relative_path_of_the_environment_begins_where_the_run_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAKE_URL", "lake")
+    assert Settings.read().lake_url == "lake"
+    forget_run()
+    assert resources.lake().url == str(tmp_path / "lake")
+
+
+@pytest.mark.parametrize("stored", ["~/lake", "/srv/lake", "s3://bucket/lake"])
+def test_a_whole_path_stays_as_it_is(stored: str, tmp_path: Path) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text().replace("data/lake", stored))
+    program = "from jobs.config import stored, whole; print(whole('lake_url', stored('lake_url')))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == stored, done.stderr
