@@ -90,7 +90,7 @@ $(TOOLS)/bin/python:
 	@$(PYTHON) -m venv $(TOOLS)
 
 # Without isolation, for that would fetch the newest setuptools to build with. The bytecode of a library that is never
-# imported is not missed: it is a sixth of the size.
+# imported is not missed: it is a sixth of the size. setuptools warns of what editable means, and pip 26.3 passes it on.
 pip = $1/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 locked = --require-hashes --no-deps --no-build-isolation --use-pep517 --requirement
 newest = --upgrade --upgrade-strategy eager
@@ -119,7 +119,7 @@ else
 $(VENV)/run: batch/requirements.lock setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) …"
 	@$(call pip,$(VENV)) $(locked) batch/requirements.lock
-	@$(call pip,$(VENV)) --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(call pip,$(VENV)) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/test: tests/requirements.lock $(VENV)/run
