@@ -1,5 +1,7 @@
 # make run      the whole pipeline on embedded defaults; HOUR=2026-11-23T04, SUBREDDITS='["python"]', LISTINGS, LIMIT
-# make test     everything that CI checks; PYTEST_ARGS adds to pytest's arguments
+# make test     the whole test suite; PYTEST_ARGS adds to pytest's arguments
+# make quick    the tests of a few seconds each, without installing Spark
+# make tools    checkov and hadolint, whose tests are skipped without it; pip-audit, and uv for `make lock`
 # make image    the container image; TARGET=batch for the one without DuckDB, SOURCE for the label of that name
 # make deploy   the pipeline on AWS Batch, made or updated, and a first run; SUBREDDITS, LISTINGS, LIMIT as above,
 #               SCHEDULE='rate(1 day)', EMAIL=me@example.com for alarms, YES=1 asks nothing, STACK another name than
@@ -7,30 +9,29 @@
 # make status   whether it is well there; STACK
 # make destroy  removes it, except the data; STACK, YES, ARGS=--with-data for the data too
 # make docs     the data dictionary and the picture of the architecture, from their sources
-# make lock     the newest versions that setup.cfg allows into the image
+# make lock     the newest versions that setup.cfg and tests/tools.in allow, into the locks
+#
+# All install what the locks name. With NEWEST=1 they install the newest versions allowed, into environments of their own.
 
 PYTHON ?= python3
-VENV = .venv
+VENV = .venv$(if $(NEWEST),-newest)
 BIN = $(VENV)/bin
-# The emulator of Athena wants versions of its own.
-ATHENA = .venv-athena
-# So does the one that looks at the stack, and it brings a hundred libraries.
-CHECKOV = .venv-checkov
+# checkov wants versions of its own, and brings a hundred libraries.
+TOOLS = $(VENV)-tools
 
-.PHONY: run test quick check docs image deploy status destroy lock clean
+.PHONY: run test quick check tools docs image deploy status destroy lock clean
 
-run: $(VENV)/local
+run: $(VENV)/run
 	@$(BIN)/luigi --module jobs RedditPipeline \
 	    $(if $(HOUR),--hour '$(HOUR)') \
 	    $(if $(SUBREDDITS),--subreddits '$(SUBREDDITS)') \
 	    $(if $(LISTINGS),--listings '$(LISTINGS)') \
 	    $(if $(LIMIT),--limit '$(LIMIT)')
 
-test: check $(ATHENA)/ready $(CHECKOV)/ready
+test: $(VENV)/spark check
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
-# The tests that take no more than a few seconds each.
-quick: check $(ATHENA)/ready $(CHECKOV)/ready
+quick: check
 	$(BIN)/pytest -n 2 -m 'not slow' $(PYTEST_ARGS)
 
 check: $(VENV)/test
@@ -38,7 +39,9 @@ check: $(VENV)/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/local
+tools: $(TOOLS)/ready
+
+docs: $(VENV)/run
 	$(BIN)/python -m jobs dictionary > docs/data-dictionary.md
 	$(BIN)/python docs/picture.py > docs/architecture.svg
 
@@ -52,56 +55,83 @@ image:
 said = $(and $(findstring command,$(origin $1)),$($1))
 option = $(if $(call said,$1),--$2 '$($1)')
 
-deploy: $(VENV)/deploy
+deploy: $(VENV)/run
 	@$(BIN)/python -m batch deploy $(call option,STACK,stack) $(if $(call said,YES),--yes) \
 	    $(call option,SUBREDDITS,subreddits) $(call option,LISTINGS,listings) $(call option,LIMIT,limit) \
 	    $(call option,SCHEDULE,schedule) $(call option,EMAIL,email) $(call said,ARGS)
 
-status: $(VENV)/deploy
+status: $(VENV)/run
 	@$(BIN)/python -m batch status $(call option,STACK,stack) $(call said,ARGS)
 
-destroy: $(VENV)/deploy
+destroy: $(VENV)/run
 	@$(BIN)/python -m batch destroy $(call option,STACK,stack) $(if $(call said,YES),--yes) $(call said,ARGS)
 
-# One lock for both architectures: it holds the hash of every file of a version. setuptools is named by python-daemon for
-# its own installation; nothing imports it.
-lock: $(VENV)/local
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-annotate \
-	    --extra local --extra redshift --no-emit-package setuptools \
-	    --custom-compile-command 'make lock' --output-file batch/requirements.lock setup.cfg
+# A lock has the hashes of all files of a version, so it serves every Python and machine. The tests' is made first: what
+# the job runs on is then what is tested. What builds the project is in it too.
+compile = $(TOOLS)/bin/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --custom-compile-command 'make lock'
+builder = sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml
+
+lock: $(TOOLS)/ready
+	$(builder) | $(compile) --output-file tests/requirements.lock --extra local --extra redshift --extra test setup.cfg -
+	$(builder) | $(compile) --output-file batch/requirements.lock --constraint tests/requirements.lock \
+	    --extra local --extra redshift setup.cfg -
+	$(compile) --output-file tests/spark.lock --constraint tests/requirements.lock tests/spark.in
+	$(compile) --output-file tests/tools.lock --no-emit-package pip tests/tools.in
 
 clean:
-	rm -rf $(VENV) $(ATHENA) $(CHECKOV) build *.egg-info
+	rm -rf .venv .venv-tools .venv-newest .venv-newest-tools build *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, like: make run PYTHON=python3.13") if sys.version_info < (3, 11) else 0'
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/local: setup.cfg pyproject.toml | $(BIN)/python
+$(TOOLS)/bin/python:
+	@$(PYTHON) -m venv $(TOOLS)
+
+# Without isolation, for that would fetch the newest setuptools to build with. The bytecode of a library that is never
+# imported is not missed: it is a sixth of the size. setuptools warns of what editable means, and pip 26.3 passes it on.
+pip = $1/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
+locked = --require-hashes --no-deps --no-build-isolation --use-pep517 --requirement
+newest = --upgrade --upgrade-strategy eager
+
+ifdef NEWEST
+$(VENV)/run: FORCE | $(BIN)/python
 	@echo "installing into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
+	@$(call pip,$(VENV)) $(newest) --editable '.[local,redshift]'
 	@touch $@
 
-# A deployment needs none of the engines.
-$(VENV)/deploy: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/test: $(VENV)/run
+	@$(call pip,$(VENV)) $(newest) --editable '.[local,redshift,test]'
+	@touch $@
+
+$(VENV)/spark: $(VENV)/run
+	@$(call pip,$(VENV)) $(newest) --requirement tests/spark.in
+	@touch $@
+
+$(TOOLS)/ready: FORCE | $(TOOLS)/bin/python
+	@echo "installing into $(TOOLS) …"
+	@$(call pip,$(TOOLS)) $(newest) --requirement tests/tools.in
+	@touch $@
+
+FORCE:
+else
+$(VENV)/run: batch/requirements.lock setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(call pip,$(VENV)) $(locked) batch/requirements.lock
+	@PYTHONWARNINGS=ignore $(call pip,$(VENV)) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/test: $(VENV)/local
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,redshift,test]'
+$(VENV)/test: tests/requirements.lock $(VENV)/run
+	@$(call pip,$(VENV)) $(locked) tests/requirements.lock
 	@touch $@
 
-$(ATHENA)/ready: Makefile
-	@test -d $(ATHENA) || $(PYTHON) -m venv $(ATHENA)
-	@echo "installing into $(ATHENA) …"
-	@$(ATHENA)/bin/python -m pip install --quiet --disable-pip-version-check 'ministack>=1.5.33,<1.6' 'duckdb>=1.5,<3'
+$(VENV)/spark: tests/spark.lock $(VENV)/run
+	@$(call pip,$(VENV)) $(locked) tests/spark.lock
 	@touch $@
 
-# Just this version: another may find more, and that is to be looked at when it is taken.
-$(CHECKOV)/ready: Makefile
-	@test -d $(CHECKOV) || $(PYTHON) -m venv $(CHECKOV)
-	@echo "installing into $(CHECKOV) …"
-	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check 'checkov==3.3.30'
+$(TOOLS)/ready: tests/tools.lock | $(TOOLS)/bin/python
+	@echo "installing into $(TOOLS) …"
+	@$(call pip,$(TOOLS)) $(locked) tests/tools.lock
 	@touch $@
+endif

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -45,8 +46,10 @@ def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Pat
     columns = {column.name: column.type.sql for column in entity.record}
     try:
         with duck.connect(scratch=scratch) as connection, duck.interruptible():
+            # Before 2.0.1, DuckDB's type hints leave out that it takes a list.
+            paths: Any = [duck.exactly(path) for path in inputs]
             records = connection.read_json(
-                [duck.exactly(path) for path in inputs],  # type: ignore[arg-type]
+                paths,
                 format="newline_delimited",
                 compression="gzip",
                 columns=columns,

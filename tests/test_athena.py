@@ -1,8 +1,7 @@
 """Athena reads the catalog: the questions of docs/ask-your-data.md get the same answers there as from the warehouse.
 
 Three hours' runs of the main job filled a lake and a warehouse; the lake's curated objects are copied to an S3 and
-published as they are. What answers is tests/standins/athena.py, which says what it shows and what it doesn't; a
-second witness is ministack.
+published as they are. What answers is tests/standins/athena.py, which says what it shows and what it doesn't.
 """
 
 import json
@@ -23,14 +22,12 @@ import boto3
 import pytest
 
 from reddit_etl.catalog import Catalog
-from reddit_etl.catalog_tables import latest_sql, metrics_sql
 from reddit_etl.entities import POSTS
 from reddit_etl.lake_s3 import S3Lake
 from reddit_etl.receipt import RECEIPT, DataObject, Transformed, curated_prefix
 from reddit_etl.schema import BIGINT, INTEGER, Column, Entity, varchar
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests.standins.athena import AthenaError, ask
-from tests.standins.ministack import PYTHON, ministack
 from tests.standins.posts import parquet
 from tests.standins.s3 import ENVIRONMENT, moto_server
 from tests.standins.things import THINGS
@@ -123,18 +120,6 @@ def published(receipts: list[Transformed], _aws: None) -> list[Transformed]:
     return receipts
 
 
-@pytest.fixture(scope="module")
-def ministack_url(ran: Path) -> Iterator[str]:
-    if not PYTHON.exists():
-        pytest.skip(
-            f"there is no {PYTHON}: `make test` installs it, or let ATHENA_EMULATOR name a Python with ministack"
-        )
-    with ministack() as url:
-        with aws_at(url):
-            publish_all(ran)
-        yield url
-
-
 def to_the_millisecond(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [
         tuple(v.replace(microsecond=v.microsecond // 1000 * 1000) if isinstance(v, datetime) else v for v in row)
@@ -172,37 +157,6 @@ def test_every_observation_is_in_its_partition(published: list[Transformed]) -> 
     _, rows = ask(sql, database="reddit_lake")
     assert rows == sorted((receipt.hour[:10], receipt.hour[11:], receipt.rows) for receipt in published)
     assert len(rows) == len(RUNS)
-
-
-def ask_ministack(sql: str) -> list[tuple[str | None, ...]]:
-    athena = boto3.client("athena")
-    query = athena.start_query_execution(
-        QueryString=sql,
-        QueryExecutionContext={"Database": "reddit_lake"},
-        ResultConfiguration={"OutputLocation": "s3://reddit/results/"},
-    )["QueryExecutionId"]
-    while True:
-        status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-        assert status["State"] != "FAILED", status["StateChangeReason"]
-        if status["State"] == "SUCCEEDED":
-            break
-    pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=query)
-    _, *rows = (row["Data"] for page in pages for row in page["ResultSet"]["Rows"])
-    return [tuple(datum.get("VarCharValue") for datum in row) for row in rows]
-
-
-@pytest.mark.parametrize("sql", ASKED.values(), ids=ASKED)
-def test_ministack_gives_the_same_answer(ministack_url: str, warehouse: DuckDBWarehouse, sql: str) -> None:
-    """It knows no views, so their SQL stands in the place of their names; and it reads times to the microsecond."""
-    views = {"posts_latest": latest_sql(POSTS), "post_metrics": metrics_sql(POSTS)}
-    sql_of_views = re.sub(
-        r"(?<=FROM |JOIN )(posts_latest|post_metrics)( AS \w+)?",
-        lambda found: f"({views[found[1]]}){found[2] or f' AS {found[1]}'}",
-        in_athena(sql),
-    )
-    _, rows = warehouse.query(sql, limit=100_000)
-    with aws_at(ministack_url):
-        assert ask_ministack(sql_of_views) == [tuple(None if v is None else str(v) for v in row) for row in rows]
 
 
 class Shelf:

@@ -1,6 +1,5 @@
 """The image: what it is made of, and how it runs as AWS Batch runs it."""
 
-import configparser
 import json
 import os
 import re
@@ -16,17 +15,16 @@ from typing import Any
 import boto3
 import duckdb
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from tests.aws import LOGIN, AwsPipeline
 from tests.conftest import MINUTE, PROJECT, Pipeline
 from tests.standins.container import Image
 from tests.standins.reddit import Posts, ScriptedHandler, ScriptedReddit, stall
 from tests.standins.s3 import ENVIRONMENT
+from tests.test_locks import RUN as LOCK
+from tests.test_locks import locked
 
 HOUR = "2026-11-23T04"
-LOCK = PROJECT / "batch" / "requirements.lock"
 MISCONFIGURED, TERMINATED = 78, 143
 
 # Python runs a module of this name first, so this tells of the image instead of running the pipeline.
@@ -86,12 +84,6 @@ def _all(word: str) -> list[str]:
     return [rest for instruction, rest in _instructions() if instruction == word]
 
 
-def _locked() -> dict[str, Requirement]:
-    entries = re.findall(r"^([^\s#].*?)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", LOCK.read_text(), re.MULTILINE)
-    requirements = [Requirement(entry) for entry, _ in entries]
-    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
-
-
 def test_the_base_is_pinned_by_its_digest_and_every_stage_is_made_from_it() -> None:
     first, *others = _all("FROM")
     assert re.fullmatch(r"python:3\.13-slim@sha256:[0-9a-f]{64} AS base", first)
@@ -133,40 +125,6 @@ def test_the_context_holds_what_is_copied_and_no_more() -> None:
     assert first == "*"
     assert {rule[1:] for rule in rules if rule.startswith("!")} == copied
     assert "**/__pycache__" in rules
-
-
-def test_the_lock_says_how_it_is_made_and_names_no_host() -> None:
-    text = LOCK.read_text()
-    assert "make lock" in "".join(text.splitlines()[:3])
-    assert "://" not in text
-    assert "-index" not in text
-
-
-def test_every_locked_version_is_exact_and_has_its_hashes() -> None:
-    names = re.findall(r"^([\w.-]+)==", LOCK.read_text(), re.MULTILINE)
-    locked = _locked()
-    assert [canonicalize_name(name) for name in names] == list(locked)
-    assert all([one.operator for one in requirement.specifier] == ["=="] for requirement in locked.values())
-
-
-def test_the_lock_agrees_with_setup_cfg() -> None:
-    config = configparser.ConfigParser()
-    config.read(PROJECT / "setup.cfg")
-    wanted = [
-        Requirement(line)
-        for text in (
-            config["options"]["install_requires"],
-            config["options.extras_require"]["local"],
-            config["options.extras_require"]["redshift"],
-        )
-        for line in text.split("\n")
-        if line
-    ]
-    assert len(wanted) >= 10
-    locked = _locked()
-    for requirement in wanted:
-        [exactly] = locked[canonicalize_name(requirement.name)].specifier
-        assert exactly.version in requirement.specifier, f"{requirement}: run `make lock`"
 
 
 def test_a_sigterm_before_the_pipeline_is_there_ends_the_process_too(tmp_path: Path) -> None:
@@ -222,9 +180,8 @@ def test_the_image_from_inside(batch: Image, local: Image, tmp_path: Path) -> No
     assert (seen["process"], seen["user"], seen["writable"]) == (1, [10001, 10001, []], ["/tmp"])
     assert (seen["status"]["CapEff"], seen["status"]["NoNewPrivs"]) == ("0" * 16, "1")
     assert (seen["tools"], seen["modules"]) == ([], [])
-    # python-daemon names it for its own installation; everything else that is needed is there.
-    assert set(seen["needed"]) - set(seen["installed"]) == {"setuptools"}
-    assert set(seen["installed"]) <= set(_locked())
+    assert set(seen["needed"]) <= set(seen["installed"])
+    assert set(seen["installed"]) <= set(locked(LOCK)) - {"setuptools"}
     told = ("REDDIT_", "AWS_", "LAKE_", "WAREHOUSE_", "REDSHIFT_", "GLUE_", "TRANSFORM_")
     assert [name for name in seen["environment"] if name.startswith(told)] == []
     # Nothing of the build stays, and of the project only the code.

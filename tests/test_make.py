@@ -41,7 +41,7 @@ class Checkout:
     def make(self, *words: str, answer: str = "") -> tuple[int, str]:
         """The exit code, and what was said. With an answer somebody is at the terminal."""
         # What is installed here is installed enough.
-        here = ("--old-file", f"{sys.prefix}/deploy", f"VENV={sys.prefix}")
+        here = ("--old-file", f"{sys.prefix}/run", f"VENV={sys.prefix}")
         keyboard, terminal = os.openpty()
         os.write(keyboard, f"{answer}\n".encode())
         done = subprocess.run(

