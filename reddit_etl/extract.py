@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from reddit_etl.client import Observation, RedditClient, Unavailable
+from reddit_etl.client import Observation, RedditClient
 from reddit_etl.clock import Clock, iso
 from reddit_etl.errors import LakeError
 from reddit_etl.lake import JsonLines, Lake
@@ -13,6 +13,7 @@ from reddit_etl.receipt import Extracted, extract_name, hour_text, raw_key, rece
 from reddit_etl.record import Reject, to_record
 from reddit_etl.schema import Entity
 from reddit_etl.selection import LISTING_CAP
+from reddit_etl.verdict import Unavailable
 
 log = logging.getLogger(__name__)
 
