@@ -7,20 +7,19 @@ carry costs a request per post.
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 import praw
 import requests
 from praw.exceptions import RedditAPIException
-from prawcore.exceptions import BadJSON, OAuthException, Redirect, RequestException, ResponseException
+from prawcore.exceptions import OAuthException, RequestException, ResponseException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
 from reddit_etl.clock import Clock, utc_now
-from reddit_etl.errors import ConfigurationError, RedditError
-from reddit_etl.requestor import LONGEST_WAIT, TIMEOUT, CountingRequestor, seconds
+from reddit_etl.errors import RedditError
+from reddit_etl.requestor import LONGEST_WAIT, TIMEOUT, CountingRequestor
+from reddit_etl.verdict import Transient, no_token, verdict_on, word
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +27,7 @@ PAGE = 100  # Reddit's most items a request.
 EMPTY_PAGES = 3  # In a row: then a listing is taken to have ended.
 
 ATTEMPTS = 6  # Of one page, each of which prawcore may repeat twice for a 5xx.
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 522})
 REACH = "check the network, the proxy and https://www.redditstatus.com"
-TOKEN_PATH = "/api/v1/access_token"  # noqa: S105
-CREDENTIALS = "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET"
 
 
 @dataclass(frozen=True)
@@ -40,22 +36,6 @@ class Observation:
 
     child: object
     observed_at: datetime
-
-
-class Unavailable(RedditError):
-    """Reddit does not give this subreddit to anybody like us; `verdict` says why, in one word."""
-
-    def __init__(self, verdict: str) -> None:
-        super().__init__(verdict)
-        self.verdict = verdict
-
-
-class Transient(RedditError):
-    """Worth another try, after `wait` seconds if Reddit said how long."""
-
-    def __init__(self, message: str, wait: float | None = None) -> None:
-        super().__init__(message)
-        self.wait = wait
 
 
 class RedditClient:
@@ -98,6 +78,7 @@ class RedditClient:
         # As nobody, though a stray praw.ini or praw_* variable may name a user.
         self._reddit.read_only = True
         self._requestor: CountingRequestor = self._reddit._core.requestor  # type: ignore[attr-defined]
+        self._served = False  # A page was read.
         self._clock = clock
         self._sleep = sleep
 
@@ -145,9 +126,9 @@ class RedditClient:
         try:
             answer = self._reddit.request(method="GET", path=path, params=params)
         except OAuthException as error:
-            raise ConfigurationError(f"{CREDENTIALS}: Reddit refused them: {_word(error.error)}") from None
+            raise no_token(word(error.error)) from None
         except ResponseException as error:
-            raise _verdict(error) from None
+            raise verdict_on(error, logged_in=self._requestor.logged_in, served=self._served) from None
         except RequestException as error:
             raise Transient(f"{path}: no answer ({type(error.original_exception).__name__}): {REACH}") from None
         except RedditAPIException:
@@ -160,59 +141,13 @@ class RedditClient:
         children = data.get("children") if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(children, list):
             raise Transient(f"{path}: the answer is not a listing")
+        self._served = True
         after = data.get("after")
         return children, after if isinstance(after, str) else None, observed_at
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _verdict(error: ResponseException) -> RedditError | ConfigurationError:
-    """What an HTTP status means to us."""
-    response = error.response
-    status = response.status_code
-    path = urlsplit(response.url).path
-    if isinstance(error, BadJSON):
-        return Transient(f"{path}: the answer is not JSON")
-    if status in TRANSIENT:
-        return Transient(f"{path}: HTTP {status}", _told_wait(response))
-    if status == 403 and _reason(response) is None:
-        return ConfigurationError(f"REDDIT_USER_AGENT: Reddit blocks this client ({path}: HTTP 403)")
-    if status == 401 or path == TOKEN_PATH:
-        return ConfigurationError(
-            f"{CREDENTIALS}: Reddit refused them (HTTP {status}): check both, and that they are not swapped"
-        )
-    if status == 404:
-        return Unavailable("banned" if _reason(response) == "banned" else "not_found")
-    if status == 403:
-        return Unavailable(_reason(response) or "forbidden")
-    if status == 451:
-        return Unavailable("legal")
-    if isinstance(error, Redirect) and error.path.startswith("/subreddits/search"):
-        return Unavailable("unknown")
-    return RedditError(f"{path}: {error}")
-
-
-def _reason(response: requests.Response) -> str | None:
-    """Why Reddit's API refuses, None where it is not the API that answers."""
-    with suppress(ValueError):
-        body = response.json()
-        if isinstance(body, dict) and ("reason" in body or "message" in body):
-            return _word(body.get("reason") or "forbidden")
-    return None
-
-
-def _word(value: object) -> str:
-    """Reddit's word for a thing, fit for a receipt and for a line of a log."""
-    return "".join(letter if letter.isalnum() else "_" for letter in str(value).lower())[:32]
-
-
-def _told_wait(response: requests.Response) -> float | None:
-    told = seconds(response.headers.get("retry-after"))
-    if told is None and response.status_code == 429:
-        told = seconds(response.headers.get("x-ratelimit-reset"))
-    return told
 
 
 def _wait(state: RetryCallState) -> float:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from reddit_etl.client import Observation, RedditClient, Unavailable
+from reddit_etl.client import Observation, RedditClient
 from reddit_etl.clock import Clock, iso
 from reddit_etl.errors import LakeError
 from reddit_etl.lake import JsonLines, Lake
@@ -13,6 +13,7 @@ from reddit_etl.receipt import Extracted, extract_name, hour_text, raw_key, rece
 from reddit_etl.record import Reject, to_record
 from reddit_etl.schema import Entity
 from reddit_etl.selection import LISTING_CAP
+from reddit_etl.verdict import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -121,12 +122,16 @@ def _watermark(lake: Lake, entity: Entity, hour: datetime, name: str) -> str | N
         key = receipt_key("extract", entity.name, hour - timedelta(hours=hours), name)
         try:
             content = lake.read(key)
+        except Exception as error:  # noqa: BLE001
+            # What was just read from Reddit is not to be lost for it, whatever it is, nor to wait for 47 more.
+            log.warning("whether posts were missed is unknown", extra={"receipt": key, "error": str(error)})
+            return None
+        try:
             newest = Extracted.from_json(content, key=key).newest if content else None
         except LakeError as error:
-            # What was just read from Reddit is not to be lost for it.
-            log.warning("an earlier receipt cannot be read", extra={"receipt": key, "error": str(error)})
+            log.warning("an earlier receipt is damaged", extra={"receipt": key, "error": str(error)})
             continue
         # An hour in which the subreddit was private or Reddit gave nothing says nothing of what was seen.
-        if newest:
+        if newest and isinstance(newest, str):
             return newest
     return None

@@ -1,12 +1,13 @@
 """A lake in an S3 bucket."""
 
-import shutil
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import smart_open
+import smart_open.s3
 from botocore.exceptions import ClientError
 
 from reddit_etl import aws
@@ -15,19 +16,31 @@ from reddit_etl.lake import Lake
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
 PART_BYTES = 5 * 1024 * 1024
-ABSENT = ("404", "NoSuchKey")
+CHUNK = 1 << 20  # Bytes of an object that are read at a time.
 RIGHTS = "give this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"
 FIXES = {
-    "403": RIGHTS,
     "AccessDenied": RIGHTS,
     "NoSuchBucket": "create the bucket, or name the one that exists",
     "PermanentRedirect": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
-    "301": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
     "AuthorizationHeaderMalformed": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
     "ParamValidationError": "name a bucket as S3 allows it",
 }
 # What S3 answers if the object is there, or if another writer of it is at work.
-TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
+TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+# What S3 may be asked twice, with what is in every answer. An upload beside one that was begun and lost is the one that
+# is completed, and a part replaces itself.
+REPEATABLE = {
+    "GetObject": "ContentLength",
+    "ListObjectsV2": "IsTruncated",
+    "PutObject": "ETag",
+    "CreateMultipartUpload": "UploadId",
+    "UploadPart": "ETag",
+    "CompleteMultipartUpload": "ETag",
+}
+
+# Its own retries speak in tracebacks, and wait a minute for an upload that was completed.
+smart_open.s3.RETRY.exceptions = []
+smart_open.s3.RETRY.client_error_codes = []
 
 
 class S3Lake(Lake):
@@ -35,21 +48,15 @@ class S3Lake(Lake):
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        self._client = aws.client("s3", place=f"LAKE_URL: {self.url}")
+        self._client = aws.client("s3", place=f"LAKE_URL: {self.url}", repeatable=REPEATABLE)
 
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
         # smart_open aborts the upload when an exception leaves its block.
-        with self._failures(key), self._opened(key, "wb", min_part_size=PART_BYTES) as stream:
+        url = f"s3://{self.bucket}/{self.prefix}{key}"
+        options = {"client": self._client, "min_part_size": PART_BYTES}
+        with self._failures(key), smart_open.open(url, "wb", compression="disable", transport_params=options) as stream:
             yield stream
-
-    def _opened(self, key: str, mode: str, **options: object) -> Any:
-        return smart_open.open(
-            f"s3://{self.bucket}/{self.prefix}{key}",
-            mode,
-            compression="disable",
-            transport_params={"client": self._client, **options},
-        )
 
     def create(self, key: str, content: bytes) -> bool:
         with self._failures(key):
@@ -62,22 +69,33 @@ class S3Lake(Lake):
                     ContentType="application/json",
                 )
             except ClientError as error:
-                stored = self.read(key) if error.response["Error"]["Code"] in TAKEN else None
+                stored = self.read(key) if aws.code_of(error) in TAKEN else None
                 if stored is None:
                     raise
-                # boto3 repeats a request whose answer was lost, and then finds what the first one put.
+                # A request whose answer was lost is repeated, and then finds what the first one put.
                 return stored == content
         return True
 
     def read(self, key: str) -> bytes | None:
+        content = io.BytesIO()
         with self._failures(key):
             try:
-                content: bytes = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)["Body"].read()
+                self._copy(key, content)
             except ClientError as error:
-                if error.response["Error"]["Code"] in ABSENT:
+                if aws.code_of(error) == "NoSuchKey":
                     return None
                 raise
-            return content
+        return content.getvalue()
+
+    def _copy(self, key: str, target: IO[bytes]) -> None:
+        def once() -> None:
+            target.seek(0)
+            target.truncate()
+            answer = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+            for chunk in aws.chunks(answer["Body"], CHUNK):
+                target.write(chunk)
+
+        aws.again(aws.BrokenAnswer)(once)
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         with self._failures(prefix):
@@ -90,21 +108,17 @@ class S3Lake(Lake):
 
     def local_file(self, key: str, scratch: Path) -> Path:
         path = scratch / key.replace("/", "_")
-        with self._failures(key), self._opened(key, "rb") as stream, path.open("wb") as copy:
-            shutil.copyfileobj(stream, copy)
+        with self._failures(key), path.open("wb") as copy:
+            self._copy(key, copy)
         return path
 
     @contextmanager
     def _failures(self, key: str) -> Iterator[None]:
-        place = f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}"
-        try:
-            with aws.failures(place, LakeError, FIXES):
+        with aws.failures(f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}", LakeError, FIXES):
+            try:
                 yield
-        except (OSError, ValueError) as error:
-            # smart_open hands on what S3 answered as the cause of an OSError or a ValueError.
-            if isinstance(error.__cause__, ClientError):
-                with aws.failures(place, LakeError, FIXES):
+            except ValueError as error:
+                # smart_open hands on what S3 answered as the cause.
+                if isinstance(error.__cause__, ClientError):
                     raise error.__cause__ from error
-            if isinstance(error, ValueError):
                 raise
-            raise LakeError(f"{place}: {' '.join(str(error).split())}") from error

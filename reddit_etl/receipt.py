@@ -57,7 +57,7 @@ class Receipt:
             if "columns" in values:
                 values["columns"] = dict(values["columns"])
             receipt = cls(**values)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise LakeError(f"not a receipt of this kind ({type(error).__name__})") from error
         found = RECEIPT.fullmatch(key)
         if not found or receipt.hour != f"{found['day']}T{found['hour']}":

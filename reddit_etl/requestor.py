@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from prawcore import Requestor
 from prawcore.exceptions import RequestException
 
+TOKEN_PATH = "/api/v1/access_token"  # noqa: S105
 TIMEOUT = 16.0  # Seconds of silence on a connection.
 DEADLINE = 60.0  # Seconds for a whole answer.
 LARGEST = 64 << 20  # Bytes of an answer; a page of 100 posts has half a million, ten at the very most.
@@ -19,16 +21,21 @@ LIMITS = {"x-ratelimit-remaining": 1e9, "x-ratelimit-used": 1e9, "x-ratelimit-re
 
 
 class CountingRequestor(Requestor):
-    """`sent` counts the requests: pages, tokens and repetitions."""
+    """`sent` counts the requests: pages, tokens and repetitions. `logged_in` is true once there was a token."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.sent = 0
+        self.logged_in = False
 
     def request(self, *args: Any, timeout: float | None = None, **settings: Any) -> requests.Response:  # noqa: ARG002
         self.sent += 1
         deadline = time.monotonic() + DEADLINE
-        response = super().request(*args, timeout=TIMEOUT, **settings, stream=True)
+        # A login is not taken elsewhere, where it would be answered by another.
+        settings |= {"timeout": TIMEOUT, "stream": True, "allow_redirects": False}
+        response = super().request(*args, **settings)
+        # Whatever else is asked for is asked for with a token.
+        self.logged_in |= urlsplit(response.url).path != TOKEN_PATH
         try:
             # The whole answer, as requests would read it, but within bounds: a server that drips never goes silent.
             response._content = b"".join(_bounded(response, deadline))

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from reddit_etl.client import Observation, RedditClient, Unavailable
+from reddit_etl.client import Observation, RedditClient
 from reddit_etl.errors import ConfigurationError, RedditError
+from reddit_etl.verdict import Unavailable
 from tests.standins.reddit import (
     Act,
     Posts,
@@ -514,6 +515,7 @@ def test_a_used_up_rate_limit_waits_for_the_next_window_and_never_longer_than_te
 REFUSALS = {
     "private": (answer(403, {"reason": "private", "message": "Forbidden", "error": 403}), "private"),
     "quarantined": (answer(403, {"reason": "quarantined", "message": "Forbidden", "error": 403}), "quarantined"),
+    "without a reason or a message": (answer(403, {"error": 403}), "forbidden"),
     "without a reason": (answer(403, {"message": "Forbidden", "error": 403}), "forbidden"),
     "with a reason of null": (answer(403, {"reason": None, "message": "Forbidden", "error": 403}), "forbidden"),
     "with a reason to mislead": (answer(403, {"reason": "../x\ny " + "z" * 99}), "___x_y_" + "z" * 25),
@@ -556,11 +558,9 @@ def test_a_subreddit_refused_midway_gives_what_it_gave_before(reddit: ScriptedRe
 
 REFUSED_LOGINS = {
     "401": answer(401, {"message": "Unauthorized", "error": 401}),
-    "401 in HTML": answer(401, HTML, {"www-authenticate": 'Basic realm="reddit"'}),
-    "400": answer(400, {"message": "Bad Request", "error": 400}),
-    "403": answer(403, {"message": "Forbidden", "error": 403}),
-    "200 with an error": answer(200, {"error": "invalid_grant"}),
-    "200 with an error of several lines": answer(200, {"error": "unsupported\ngrant"}),
+    "401 as in 2015": answer(401, {"error": 401}),
+    "401 in the words of OAuth": answer(401, {"error": "invalid_client", "error_description": "who?"}),
+    "400 in the words of OAuth": answer(400, {"error": "unauthorized_client"}),
 }
 
 
@@ -584,16 +584,129 @@ def test_refused_credentials_end_the_run_at_once_and_name_the_settings(
     assert "Reddit refused them" in told
 
 
+ODD_LOGINS = {
+    "200 with an error": answer(200, {"error": "invalid_grant"}),
+    "200 with an error that passes": answer(200, {"error": "temporarily_unavailable"}),
+    "200 with an error of several lines": answer(200, {"error": "too many\nrequests"}),
+    "401 in HTML": answer(401, HTML, {"www-authenticate": 'Basic realm="reddit"'}),
+    "401 without a body": answer(401),
+    "401 cut off": answer(401, '{"message": "Unauthorized", "err'),
+    "401 that breaks off": answer(401, '{"message": "Unauthorized", "error": 401}', missing=9),
+    "400": answer(400, {"message": "Bad Request", "error": 400}),
+    "403": answer(403, {"message": "Forbidden", "error": 403}),
+    "403 without a body": answer(403),
+    "404": answer(404, {"message": "Not Found", "error": 404}),
+    "a redirect to a page that is not there": answer(302, "", {"location": "/not/there"}),
+}
+
+
+@pytest.mark.parametrize("fault", ODD_LOGINS.values(), ids=ODD_LOGINS)
+def test_an_odd_answer_to_a_login_is_asked_again_and_then_no_fault_of_the_settings(
+    reddit: ScriptedReddit, client: RedditClient, waits: list[float], fault: Act
+) -> None:
+    reddit.content = Posts(3)
+    reddit.script(logins=[fault, fault])
+    assert len(read(client)) == 3
+    other = make_client(reddit.url, waits)
+    reddit.script(logins=repeat(fault))
+    with pytest.raises(RedditError, match=r"api/v1/access_token: |no answer") as caught:
+        read(other)
+    assert type(caught.value) is not Unavailable
+    assert "\n" not in str(caught.value)
+    other.close()
+
+
+EXPIRED = answer(401, {"message": "Unauthorized", "error": 401})
+
+
+@pytest.mark.parametrize(
+    "faults", [[answer(503), answer(503), EXPIRED], [answer(503), EXPIRED] * 3, [EXPIRED] * 7], ids=len
+)
+def test_a_token_that_expires_again_or_after_server_errors_is_replaced(
+    reddit: ScriptedReddit, client: RedditClient, faults: list[Act]
+) -> None:
+    reddit.content = Posts(250)
+    reddit.script(pages=[None, *faults, None, *faults])
+    assert ids(read(client)) == newest(250, of=250)
+
+
 @pytest.mark.parametrize("header", [None, "Basic", 'Basic realm="reddit"', 'Bearer error="invalid_token"'])
-def test_a_fresh_token_that_is_refused_ends_the_run(
+def test_tokens_that_are_refused_for_ever_end_in_an_error(
     reddit: ScriptedReddit, client: RedditClient, waits: list[float], header: str | None
 ) -> None:
     refusal = answer(401, {"message": "Unauthorized"}, {"www-authenticate": header} if header else {})
     reddit.script(pages=repeat(refusal))
-    with pytest.raises(ConfigurationError, match="REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET"):
+    with pytest.raises(RedditError, match=r"^/r/python/new: HTTP 401$"):
         read(client)
-    assert waits == []
-    assert (len(reddit.logins), len(reddit.pages)) == (3, 3)
+    assert waits == BACK_OFF
+    assert len(reddit.logins) == len(reddit.pages) == 6 * 3
+
+
+def test_a_login_refused_after_one_that_went_well_is_asked_again(
+    reddit: ScriptedReddit, client: RedditClient, waits: list[float]
+) -> None:
+    reddit.content = Posts(250)
+    reddit.script(pages=[None, EXPIRED], logins=[None, REFUSED_LOGINS["401"]])
+    assert ids(read(client)) == newest(250, of=250)
+    assert waits == [2.0]
+    reddit.script(pages=[EXPIRED], logins=repeat(REFUSED_LOGINS["401"]))
+    with pytest.raises(RedditError, match="api/v1/access_token: "):
+        read(client)
+
+
+UNREADABLE_REFUSALS = {
+    "403 without a body": answer(403),
+    "403 in HTML cut off": answer(403, HTML[:40]),
+    "403 in JSON cut off": answer(403, '{"reason": "priv'),
+    "403 in JSON of another kind": answer(403, [1]),
+    "403 in HTML that breaks off": answer(403, HTML, missing=9),
+    "404 in HTML cut off": answer(404, HTML[:40]),
+}
+
+
+@pytest.mark.parametrize("fault", UNREADABLE_REFUSALS.values(), ids=UNREADABLE_REFUSALS)
+def test_a_refusal_that_is_not_understood_is_asked_again(
+    reddit: ScriptedReddit, client: RedditClient, fault: Act
+) -> None:
+    reddit.content = Posts(3)
+    reddit.script(pages=[fault, fault])
+    assert len(read(client)) == 3
+    reddit.script(pages=repeat(fault))
+    with pytest.raises(RedditError, match="r/python/new: ") as caught:
+        read(client)
+    assert type(caught.value) is not Unavailable
+
+
+def test_a_client_that_is_blocked_after_it_was_served_asks_again(
+    reddit: ScriptedReddit, client: RedditClient, waits: list[float]
+) -> None:
+    reddit.content = Posts(250)
+    reddit.script(pages=[None, answer(403, HTML)])
+    assert ids(read(client)) == newest(250, of=250)
+    assert waits == [2.0]
+
+
+def test_no_recorded_error_is_taken_for_a_wrong_setting(reddit: ScriptedReddit, real: Path) -> None:
+    """Each as the answer to every page, and as the answer to every login."""
+    recorded = [json.loads(path.read_text()) for path in sorted((real / "errors").glob("*.json"))]
+    assert len(recorded) > 100
+    blamed = []
+    for error in recorded:
+        faults = repeat(answer(error["status"], error["body"]))
+        for scripts in ({"pages": faults}, {"logins": faults}):
+            reddit.script(**scripts)
+            client = make_client(reddit.url, [])
+            try:
+                read(client)
+            except ConfigurationError as caught:
+                blamed.append((*scripts, error["status"], error["body"], str(caught).split(":")[0]))
+            except RedditError as caught:
+                assert "\n" not in str(caught)
+            client.close()
+    settings = "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET"
+    assert blamed == [
+        ("logins", 401, body, settings) for body in ({"message": "Unauthorized", "error": 401}, {"error": 401})
+    ]
 
 
 def test_a_blocked_user_agent_ends_the_run_and_names_the_setting(

@@ -3,16 +3,18 @@
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import repeat
 from pathlib import Path
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
 from reddit_etl.client import RedditClient
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
-from reddit_etl.errors import ConfigurationError, EtlError, LakeError, RedditError
+from reddit_etl.errors import ConfigurationError, LakeError, RedditError
 from reddit_etl.extract import extract
 from reddit_etl.lake import Lake
 from reddit_etl.lake_folder import FolderLake
@@ -270,23 +272,16 @@ def test_a_post_met_twice_while_pages_shift_is_recorded_both_times(
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (reset, RedditError),
-        (answer(503), RedditError),
-        (answer(429), RedditError),
-        (answer(200, "<html>"), RedditError),
-        (answer(401), ConfigurationError),
-        (answer(403, "<html>"), ConfigurationError),
-    ],
+    "fault",
+    [reset, answer(503), answer(429), answer(200, "<html>"), answer(401), answer(403, "<html>")],
 )
 def test_an_error_in_mid_listing_leaves_nothing_behind(
-    reddit: ScriptedReddit, client: RedditClient, lake: FolderLake, fault: Act, error: type[EtlError]
+    reddit: ScriptedReddit, client: RedditClient, lake: FolderLake, fault: Act
 ) -> None:
     # Both objects are open when it comes.
     first = answer(200, page([None, *(child(number) for number in range(200, 100, -1))], after="t3_p101"))
     reddit.script(pages=[first, *repeat(fault, 20)])
-    with pytest.raises(error):
+    with pytest.raises(RedditError):
         run(client, lake)
     assert len(reddit.pages) > 1
     assert files(lake) == []
@@ -466,3 +461,61 @@ def test_a_listing_cut_off_by_a_refusal_before_it_reached_what_was_seen_is_a_gap
     reddit.content = Posts(400)
     reddit.script(pages=[None, answer(403, {"reason": "private"})])
     assert run(client, lake).gap == (created(50), created(301))
+
+
+class Unreadable(FolderLake):
+    """Takes objects, and gives none back."""
+
+    error: Exception
+    reads = 0
+
+    def read(self, key: str) -> bytes | None:  # noqa: ARG002
+        self.reads += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LakeError("LAKE_URL: s3://some-bucket: the answer broke off"),
+        ConfigurationError("LAKE_URL: s3://some-bucket: AccessDenied"),
+        ProtocolError("Connection broken"),
+        KeyError("Body"),
+        RecursionError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_earlier_receipts_that_cannot_be_read_cost_a_warning_and_not_the_listing(
+    reddit: ScriptedReddit, client: RedditClient, tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    lake = Unreadable(tmp_path / "lake")
+    lake.error = error
+    reddit.content = Posts(200)
+    receipt = run(client, lake, limit=100)
+    assert (receipt.records, receipt.gap) == (100, None)
+    assert len(files(lake)) == 1
+    assert [record.message for record in caplog.records] == ["whether posts were missed is unknown"]
+    # A lake that does not answer is not asked 48 times.
+    assert lake.reads == 1
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b"\xff", b'{"newest": 5}', b"[" * 100_000])
+def test_a_damaged_receipt_is_passed_over(
+    reddit: ScriptedReddit,
+    client: RedditClient,
+    lake: FolderLake,
+    damaged: bytes,
+) -> None:
+    seen(client, lake, reddit, 50, hours_before=2)
+    assert lake.create(receipt_key("extract", "posts", HOUR - timedelta(hours=1), "sandbox.python-new-100"), damaged)
+    reddit.content = Posts(200)
+    assert run(client, lake, limit=100).gap == (created(50), created(101))
+
+
+def test_a_receipt_of_odd_values_is_passed_over(reddit: ScriptedReddit, client: RedditClient, lake: FolderLake) -> None:
+    seen(client, lake, reddit, 50, hours_before=2)
+    reddit.content = Posts(60)
+    then = HOUR - timedelta(hours=1)
+    commit(lake, replace(run(client, lake, hour=then, limit=100), newest=5), then)  # type: ignore[arg-type]
+    reddit.content = Posts(200)
+    assert run(client, lake, limit=100).gap == (created(50), created(101))
