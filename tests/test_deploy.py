@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import boto3
 import pytest
 import yaml
 
-from batch import deploy, follow, image, stack, upload, warehouse
+from batch import deploy, follow, image, linked_role, network, stack, upload, warehouse
 from batch.__main__ import main
 from tests.standins import docker
 from tests.standins.s3 import ENVIRONMENT, answering
@@ -39,7 +40,17 @@ Parameters:
   TransformEngine: {Type: String, Default: duckdb}
   Warehouse: {Type: String, Default: serverless}
   WarehouseUrl: {Type: String, Default: ""}
+  WarehouseSecretArn: {Type: String, Default: ""}
+  RedshiftWorkgroup: {Type: String, Default: ""}
+  RedshiftWorkgroupArn: {Type: String, Default: ""}
+  RedshiftCluster: {Type: String, Default: ""}
+  CopyRoleArn: {Type: String, Default: ""}
   RedshiftCapacity: {Type: Number, Default: 4}
+  RedshiftRpuHours: {Type: Number, Default: 200}
+  FinalSnapshot: {Type: String}
+  Zones: {Type: CommaDelimitedList, Default: "none,none,none"}
+  VpcId: {Type: String, Default: ""}
+  SubnetIds: {Type: String, Default: ""}
   Spot: {Type: String, Default: "no"}
   Vcpu: {Type: String, Default: "0.25"}
   Memory: {Type: String, Default: "512"}
@@ -87,6 +98,9 @@ Outputs:
   Bucket: {Value: !Ref Bucket}
   JobQueue: {Value: !Ref JobQueue}
   JobDefinition: {Value: !Ref JobDefinition}
+  JobSecurityGroup: {Value: !Ref Group}
+  JobRole: {Value: !Ref Role}
+  CopyRole: {Value: !GetAtt Role.Arn}
   LogGroup: {Value: !Ref LogGroup}
   Topic: {Value: !Ref Topic}
 """
@@ -455,10 +469,16 @@ def test_a_value_that_a_parameter_cannot_have_is_refused_before_anything_is_made
 def test_that_the_warehouse_goes_is_said_before_the_question(account: Account) -> None:
     assert account.run("deploy", "--yes", "--no-run") == 0
     assert "the one of this stack goes" not in account.said
+    first = account.parameters()["FinalSnapshot"]
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    assert account.parameters()["FinalSnapshot"] == first
     assert account.run("deploy", "--yes", "--no-run", "--set", "Warehouse=url") == 0
     assert "the one of this stack goes, with its data" in account.said
     assert account.run("deploy", "--yes", "--no-run") == 0
     assert "the one of this stack goes" not in account.said
+    # Its last snapshot is there for 30 days, and the name of one cannot be another's.
+    assert account.run("deploy", "--yes", "--no-run", "--set", "Warehouse=serverless") == 0
+    assert account.parameters()["FinalSnapshot"] != first
 
 
 def test_a_push_that_went_well_is_one_though_docker_will_not_log_out(account: Account) -> None:
@@ -722,7 +742,16 @@ def test_status_tells_who_does_not_know_of_an_alarm(account: Account) -> None:
         assert "which is disabled: no run starts" in account.said
 
 
-def test_the_job_is_let_into_the_warehouse_of_the_stack(account: Account) -> None:
+OUTPUTS = {
+    "Workgroup": "work",
+    "WorkgroupArn": "arn:work",
+    "Namespace": "name",
+    "JobRole": "job",
+    "RedshiftRpuHours": "200",
+}
+
+
+def test_the_job_is_let_into_the_warehouse_of_the_stack_and_readers_are(account: Account) -> None:
     said: list[dict[str, str]] = []
 
     def answer(_method: str, _path: str, body: bytes) -> tuple[int, str]:
@@ -732,18 +761,170 @@ def test_the_job_is_let_into_the_warehouse_of_the_stack(account: Account) -> Non
         if "Sql" in request:
             said.append(request)
             return 200, json.dumps({"Id": str(len(said))})
-        exists = {"Status": "FAILED", "Error": 'ERROR: user "IAMR:job" already exists'}
-        return 200, json.dumps({"Id": request["Id"]} | (exists if request["Id"] == "1" else {"Status": "FINISHED"}))
+        exists = {"Status": "FAILED", "Error": "ERROR: it already exists"}
+        made = said[int(request["Id"]) - 1]["Sql"].startswith(("CREATE USER", "CREATE ROLE"))
+        return 200, json.dumps({"Id": request["Id"]} | (exists if made else {"Status": "FINISHED"}))
 
     with answering(answer, bodies=True) as server:
         for service in ("REDSHIFT_SERVERLESS", "REDSHIFT_DATA"):
             account.monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", server.url)
-        warehouse.grant({"Workgroup": "work", "Namespace": "name", "JobRole": "job"})
+        warehouse.grant(OUTPUTS | {"ReaderRole": "Analyst"})
+        warehouse.tell(OUTPUTS | {"ReaderRole": "Analyst"})
+        as_reader = account.capsys.readouterr().out
+        warehouse.tell(OUTPUTS)
+        as_administrator = account.capsys.readouterr().out
+    # By the syntax of Redshift's reference for each.
     assert [request["Sql"] for request in said] == [
         'CREATE USER "IAMR:job" PASSWORD DISABLE',
+        # Of a user that exists already too.
+        'ALTER USER "IAMR:job" SESSION TIMEOUT 300',
         'GRANT CREATE, TEMPORARY ON DATABASE reddit TO "IAMR:job"',
+        # The job's own, so that it can make its tables there.
+        'CREATE SCHEMA IF NOT EXISTS reddit AUTHORIZATION "IAMR:job"',
+        "CREATE ROLE reddit_reader",
+        "GRANT USAGE ON SCHEMA reddit TO ROLE reddit_reader",
+        "GRANT SELECT FOR TABLES IN SCHEMA reddit TO ROLE reddit_reader",
+        'CREATE USER "IAMR:Analyst" PASSWORD DISABLE',
+        'GRANT ROLE reddit_reader TO "IAMR:Analyst"',
     ]
+    command = "aws redshift-data execute-statement --workgroup-name work --database reddit"
+    assert "Query Editor v2: workgroup work, database reddit; as the role Analyst" in as_reader
+    assert f"{command} --sql 'SELECT" in as_reader
+    assert "--set ReaderRole=… lets a role of analysts in" in as_administrator
+    assert f"{command} --secret-arn 'arn:secret' --sql 'SELECT" in as_administrator
     assert {(request["WorkgroupName"], request["SecretArn"]) for request in said} == {("work", "arn:secret")}
+
+
+@pytest.mark.parametrize(
+    ("found", "done"),
+    [
+        ([], {"amount": 200, "period": "monthly", "breachAction": "deactivate"}),
+        ([{"usageLimitId": "theirs", "period": "daily", "breachAction": "log", "amount": 9}], {"amount": 200}),
+        (
+            [{"usageLimitId": "1", "period": "monthly", "breachAction": "deactivate", "amount": 9}],
+            {"usageLimitId": "1"},
+        ),
+        ([{"usageLimitId": "1", "period": "monthly", "breachAction": "deactivate", "amount": 200}], None),
+    ],
+    ids=["none", "theirs", "another", "the-same"],
+)
+def test_the_warehouse_of_the_stack_has_a_limit_a_month(account: Account, found: Any, done: Any) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(_method: str, _path: str, body: bytes) -> tuple[int, str]:
+        request = json.loads(body)
+        if "amount" not in request:
+            return 200, json.dumps({"usageLimits": found})
+        asked.append(request)
+        return 200, "{}"
+
+    with answering(answer, bodies=True) as server:
+        account.monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", server.url)
+        warehouse.limit(OUTPUTS)
+    assert len(asked) == (done is not None)
+    assert all(done.items() <= request.items() for request in asked)
+    assert "200 RPU-hours a month" in account.capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("region", "unfit", "different"), [("us-east-1", {"use1-az3"}, 3), ("ca-central-1", {"cac1-az4"}, 2)]
+)
+def test_subnets_are_in_zones_that_have_fargate_on_arm(
+    account: Account, region: str, unfit: set[str], different: int
+) -> None:
+    account.monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    ids = {
+        zone["ZoneName"]: zone["ZoneId"]
+        for zone in boto3.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    }
+    assert unfit <= set(ids.values())
+    taken = network.zones().split(",")
+    assert (len(taken), len(set(taken))) == (3, different)
+    assert not {ids[name] for name in taken} & unfit
+
+
+def test_the_zones_are_chosen_once_and_subnets_do_not_move(account: Account) -> None:
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    first = account.parameters()["Zones"]
+    assert len(first.split(",")) == 3 and first != network.NONE
+    account.monkeypatch.setattr(network, "UNFIT", {"use1-az1", "use1-az2", "use1-az4"})
+    assert account.run("deploy", "--yes", "--no-run", "--limit", "5") == 0
+    assert account.parameters()["Zones"] == first
+    assert account.run("deploy", "--yes", "--no-run", "--set", "Zones=us-east-1e,us-east-1f,us-east-1f") == 78
+    assert "subnets do not move" in account.last_line()
+
+
+def test_a_warehouse_of_the_stack_does_not_move_to_another_vpc(account: Account) -> None:
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    before = account.stack()
+    assert account.run("deploy", "--yes", "--set", "VpcId=vpc-1", "--set", "SubnetIds=subnet-1,subnet-2") == 78
+    assert "the stack's warehouse stays in the VPC that it was made in" in account.last_line()
+    assert account.stack() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "line"),
+    [
+        (
+            {"RedshiftWorkgroup": "theirs", "RedshiftWorkgroupArn": "arn:theirs"},
+            78,
+            "theirs is private in vpc-1: let the",
+        ),
+        ({"RedshiftWorkgroup": "theirs", "RedshiftWorkgroupArn": "arn:x"}, 78, "that of theirs is arn:theirs"),
+        ({"RedshiftWorkgroup": "none"}, 78, "--set RedshiftWorkgroup=none: there is none in this region"),
+        ({"RedshiftCluster": "none"}, 78, "--set RedshiftCluster=none: there is none in this region"),
+        (
+            {"WarehouseUrl": "redshift+psycopg2://x.1.eu-west-1.redshift-serverless.amazonaws.com/dev"},
+            78,
+            "so set AWS_DEFAULT_REGION=eu-west-1",
+        ),
+    ],
+    ids=str,
+)
+def test_a_warehouse_of_theirs_that_the_job_cannot_reach_is_refused(account, given, code, line):
+    def answer(_method: str, _path: str, body: bytes) -> tuple[int, str]:
+        if json.loads(body)["workgroupName"] != "theirs":
+            return 400, json.dumps({"__type": "ResourceNotFoundException", "message": "no"})
+        endpoint = {"vpcEndpoints": [{"vpcId": "vpc-1"}]}
+        found = {"workgroupArn": "arn:theirs", "publiclyAccessible": False, "endpoint": endpoint}
+        return 200, json.dumps({"workgroup": found})
+
+    values = {"Warehouse": "url", "WarehouseUrl": "redshift+psycopg2://theirs.example.com/dev"} | given
+    with answering(answer, bodies=True) as server:
+        account.monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", server.url)
+        assert account.run("deploy", "--yes", *[w for n, v in values.items() for w in ("--set", f"{n}={v}")]) == code
+    assert line in account.last_line()
+    assert nothing_is_made(account)
+
+
+def test_what_the_owner_of_a_warehouse_must_allow_is_told(account: Account) -> None:
+    given = ("WarehouseUrl=redshift+psycopg2://theirs.example.com/dev", "Warehouse=url")
+    assert account.run("deploy", "--yes", "--no-run", "--set", given[0], "--set", given[1]) == 0
+    outputs = account.outputs()
+    user = f'"IAMR:{outputs["JobRole"]}"'
+    for part in (
+        f"from {outputs['JobSecurityGroup']}",
+        f"{outputs['CopyRole']}: attach it to the warehouse",
+        f"CREATE USER {user} PASSWORD DISABLE; GRANT CREATE, TEMPORARY ON DATABASE dev TO {user};",
+    ):
+        assert part in account.said
+
+
+def test_the_role_that_ecs_needs_in_a_new_account_is_made(account: Account) -> None:
+    iam = boto3.client("iam")
+    with suppress(iam.exceptions.NoSuchEntityException):
+        iam.delete_role(RoleName=linked_role.NAME)
+    linked_role.ensure()
+    assert "is made: ECS was never used in this account" in account.capsys.readouterr().out
+    assert iam.get_role(RoleName=linked_role.NAME)["Role"]["Path"] == "/aws-service-role/ecs.amazonaws.com/"
+    linked_role.ensure()
+    assert account.capsys.readouterr().out == ""
+    refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+    with answering(lambda *_: (403, refusal)) as server:
+        account.monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", server.url)
+        linked_role.ensure()
+    hint = "`aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com`"
+    assert hint in account.capsys.readouterr().out
 
 
 def test_the_tag_is_of_what_the_image_is_made_of(tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ def test_the_capacity_of_the_warehouse_can_be_changed(account):
     made.deploy(RedshiftCapacity="4")
 
 
-def test_each_warehouse_has_a_last_snapshot_of_its_own(deployed):
+def test_each_warehouse_has_a_last_snapshot_of_its_own():
     """Of a fixed name the second within 30 days could not be made, and the removal would fail."""
     namespace = load(TEMPLATE.read_text())["Resources"]["Namespace"]["Properties"]
     assert namespace["FinalSnapshotName"] == {"Ref": "FinalSnapshot"}
