@@ -27,8 +27,8 @@ def check(values: Mapping[str, str], region: str) -> None:
     elsewhere = REGION.search(urlsplit(values["WarehouseUrl"]).hostname or "")
     if elsewhere and elsewhere[1] != region:
         raise ConfigurationError(
-            f"--set WarehouseUrl is in {elsewhere[1]}, the stack would be in {region}: Redshift copies Parquet files of its "
-            f"own region only, so set AWS_DEFAULT_REGION={elsewhere[1]}"
+            f"--set WarehouseUrl is in {elsewhere[1]}, the stack would be in {region}: COPY reads "
+            f"Parquet files of its own region only, so set AWS_DEFAULT_REGION={elsewhere[1]}"
         )
     place = _workgroup(values) if values["RedshiftWorkgroup"] else _cluster(values)
     if not place or place.public or not place.vpcs:

@@ -97,9 +97,8 @@ def monthly(use: Use) -> Iterator[Line]:
         yield Line("Glue", usd, f"{use.dpus} DPU for {use.glue_minutes:g} min a run", by_run=True)
     if use.redshift:
         usd = use.runs * use.redshift_minutes / 60 * use.rpus * REDSHIFT.usd
-        once, most = use.rpus / 60 * REDSHIFT.usd, use.rpu_hours * REDSHIFT.usd
-        how = f"{use.rpus:g} RPU for {use.redshift_minutes:g} min a run; doctor and queries {once:.3f} or more each time; "
-        how += f"stopped at {use.rpu_hours:g} RPU-hours, {most:.2f}; storage apart"
+        most = f"stopped at {use.rpu_hours:g} RPU-hours, {use.rpu_hours * REDSHIFT.usd:.2f}"
+        how = f"{use.rpus:g} RPU for {use.redshift_minutes:g} min a run; {most}; storage apart"
         yield Line("Redshift Serverless", usd, how, by_run=True, is_floor=True)
     calls = use.runs * use.requests / 1000
     usd = use.stored_gb * STORAGE.usd + calls * (PUTS.usd / 3 + GETS.usd * 2 / 3)
@@ -113,13 +112,17 @@ def monthly(use: Use) -> Iterator[Line]:
 
 
 def told(use: Use) -> Iterator[str]:
-    """The lines, what they come to, and what of it each run costs."""
+    """The lines, what they come to, what of it each run costs, and what each waking of the warehouse adds."""
     lines = list(monthly(use))
     yield from map(str, lines)
     total = sum(line.usd for line in lines)
     yield f"{'together':<20}{_figure(total, is_floor=any(line.is_floor for line in lines))}"
     by_run = sum(line.usd for line in lines if line.by_run) / use.runs
     yield f"{'of which a run':<20}{by_run:>14.4f}"
+    if use.redshift:
+        # Billed by the second, for a minute at least.
+        once = f"from {use.rpus / 60 * REDSHIFT.usd:.4f}"
+        yield f"{'beside these':<20}{once:>14}  each time that the doctor or somebody's query wakes the warehouse up"
 
 
 def _figure(usd: float, *, is_floor: bool) -> str:
