@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import boto3
+import cfnlint
 import pytest
 import yaml
 
 from batch import deploy, follow, image, linked_role, network, stack, upload, warehouse
 from batch.__main__ import main
 from tests.standins import docker
+from tests.standins.policies import fits, listed
 from tests.standins.s3 import ENVIRONMENT, answering
 
 # Each makes a stack in an emulated account, which takes two seconds or more.
@@ -739,6 +741,67 @@ def test_status_tells_who_does_not_know_of_an_alarm(account: Account) -> None:
             assert account.run("status") == 0
         assert f"told        {line}" in account.said
         assert "which is disabled: no run starts" in account.said
+
+
+def allowed(action: str) -> bool:
+    """Whether the policy for deployers has it, on something; IAM's actions have no case."""
+    document = json.loads((image.PROJECT / "docs" / "deployer-policy.json").read_text())
+    patterns = [pattern.lower() for statement in document["Statement"] for pattern in listed(statement["Action"])]
+    return any(fits(pattern, action.lower()) for pattern in patterns)
+
+
+# Of features that the stack has none of: clusters, gateways and tables of other kinds, catalogs of other sources.
+ABSENT = re.compile(r"(eks|firehose|s3tables|vpc-lattice|vpce):.*|glue:\w+Connection|ec2:\w+VpnGateway", re.IGNORECASE)
+
+
+def test_the_deployer_s_policy_has_what_cloudformation_does_for_each_type() -> None:
+    """By the schemas of the types, which AWS publishes and cfn-lint brings."""
+    folder = Path(cfnlint.__file__).parent / "data" / "schemas"
+    schemas = json.loads((folder / "providers" / "us-east-1.json").read_text())
+    kinds = {resource["Type"] for resource in outline(stack.template())["Resources"].values()}
+    assert len(kinds) > 20
+    lacking = []
+    for kind in sorted(kinds):
+        schema = json.loads((folder / "resources" / f"{schemas[kind]}.json").read_text())
+        needed = {action for handler in schema["handlers"].values() for action in handler["permissions"]}
+        lacking += [
+            f"{kind}: {action}" for action in sorted(needed) if not (allowed(action) or ABSENT.fullmatch(action))
+        ]
+    assert lacking == []
+
+
+def test_the_deployer_s_policy_has_what_the_commands_call_and_fits_into_one_policy(account: Account) -> None:
+    called: set[str] = set()
+    account.monkeypatch.setattr(boto3, "DEFAULT_SESSION", session := boto3.Session())
+    names = {"monitoring": "cloudwatch"}
+
+    def heard(model: Any, **_: object) -> None:
+        service = model.service_model.signing_name
+        called.add(f"{names.get(service, service)}:{model.name}")
+
+    session.events.register("before-call.*", heard)
+    assert account.run("deploy", "--yes") == account.run("status") == 0
+    assert account.run("destroy", "--yes", "--with-data") == 0
+    asked = {action.partition(":")[0] for action in called}
+    assert {
+        "cloudformation",
+        "ec2",
+        "iam",
+        "ecr",
+        "secretsmanager",
+        "s3",
+        "batch",
+        "logs",
+        "cloudwatch",
+        "sns",
+    } <= asked
+    # moto has no Redshift Serverless, so what is asked of it is named here.
+    called |= {f"redshift-serverless:{verb}" for verb in ("GetNamespace", "GetWorkgroup", "ListUsageLimits")}
+    called |= {f"redshift-serverless:{verb}UsageLimit" for verb in ("Create", "Update")}
+    called |= {"redshift-data:ExecuteStatement", "redshift-data:DescribeStatement", "redshift:DescribeClusters"}
+    assert sorted(action for action in called if not allowed(action)) == []
+    # A managed policy has 6,144 characters, without white space.
+    assert len("".join((image.PROJECT / "docs" / "deployer-policy.json").read_text().split())) < 6144
 
 
 OUTPUTS = {
