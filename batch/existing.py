@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from batch.errors import asking
 from batch.terminal import say
-from batch.warehouse import RIGHTS, user_of
+from batch.warehouse import IDLE, RIGHTS, user_of
 from reddit_etl.aws import client
 from reddit_etl.errors import ConfigurationError
 
@@ -85,4 +85,5 @@ def tell(outputs: Mapping[str, str], values: Mapping[str, str]) -> None:
         say(f"  the secret's user: GRANT {RIGHTS} ON DATABASE … TO …;")
     else:
         user, database = user_of(outputs["JobRole"]), urlsplit(values["WarehouseUrl"]).path.lstrip("/")
-        say(f"  CREATE USER {user} PASSWORD DISABLE; GRANT {RIGHTS} ON DATABASE {database} TO {user};")
+        say(f"  CREATE USER {user} PASSWORD DISABLE; ALTER USER {user} SESSION TIMEOUT {IDLE};")
+        say(f"  GRANT {RIGHTS} ON DATABASE {database} TO {user};")

@@ -122,7 +122,7 @@ def told(use: Use) -> Iterator[str]:
     if use.redshift:
         # Billed by the second, for a minute at least.
         once = f"from {use.rpus / 60 * REDSHIFT.usd:.4f}"
-        yield f"{'beside these':<20}{once:>14}  each time that the doctor or somebody's query wakes the warehouse up"
+        yield f"{'in addition':<20}{once:>14}  each time that the doctor or somebody's query wakes the warehouse up"
 
 
 def _figure(usd: float, *, is_floor: bool) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 from batch.errors import DeployError, asking
 from batch.terminal import say, waiting
 from reddit_etl.aws import client
-from reddit_etl.upsert import SCHEMA
 
 DATABASE = "reddit"
+SCHEMA = "reddit"
 # The warehouse's own role for those who read.
 READERS = "reddit_reader"
 RIGHTS = "CREATE, TEMPORARY"

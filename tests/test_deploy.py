@@ -19,6 +19,7 @@ import yaml
 
 from batch import deploy, follow, image, linked_role, network, stack, upload, warehouse
 from batch.__main__ import main
+from reddit_etl import upsert
 from tests.standins import docker
 from tests.standins.policies import fits, listed
 from tests.standins.s3 import ENVIRONMENT, answering
@@ -957,7 +958,8 @@ def test_what_the_owner_of_a_warehouse_must_allow_is_told(account: Account) -> N
     for part in (
         f"from {outputs['JobSecurityGroup']}",
         f"{outputs['CopyRole']}: attach it to the warehouse",
-        f"CREATE USER {user} PASSWORD DISABLE; GRANT CREATE, TEMPORARY ON DATABASE dev TO {user};",
+        f"CREATE USER {user} PASSWORD DISABLE; ALTER USER {user} SESSION TIMEOUT 300;\n",
+        f"GRANT CREATE, TEMPORARY ON DATABASE dev TO {user};\n",
     ):
         assert part in account.said
 
@@ -1041,6 +1043,7 @@ def test_the_emulated_template_promises_no_more_than_the_real_one() -> None:
         assert kept["Parameters"][name].get("Default") == parameter.get("Default"), name
     assert set(promised["Outputs"]) < set(kept["Outputs"])
     assert kept["Resources"]["Namespace"]["Properties"]["DbName"] == warehouse.DATABASE
+    assert upsert.SCHEMA == warehouse.SCHEMA
     # CAPABILITY_IAM is not enough for roles with names.
     assert not any("RoleName" in resource.get("Properties", {}) for resource in kept["Resources"].values())
 

@@ -51,13 +51,13 @@ def test_a_private_network_has_no_address():
 
 
 def test_a_run_is_told_apart_from_what_is_paid_for_in_any_case():
-    *_, together, a_run, beside = told(Use(runs=730, redshift=True))
+    *_, together, a_run, added = told(Use(runs=730, redshift=True))
     # 1.35 US cents of Fargate and an address an hour, for 2 minutes; and a minute of 4 RPU at 0.375 an hour.
     assert a_run == "of which a run              0.0255"
     # 0.24 + 0.12 + 18.25 + 0.20 + 1.34 + 0.80 + 1.00 + 0.05
     assert together.split() == ["together", "from", "22.00"]
     # A minute of 4 RPU.
-    assert beside.split()[:4] == ["beside", "these", "from", "0.0250"]
+    assert added.split()[:4] == ["in", "addition", "from", "0.0250"]
 
 
 def test_redshift_is_a_floor_up_to_its_limit():
