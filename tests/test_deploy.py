@@ -399,7 +399,7 @@ def test_the_data_goes_only_by_its_name(account: Account) -> None:
         (("status",), {"AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": ""}, "set AWS_DEFAULT_REGION"),
         (("deploy", "--yes"), {"REDDIT_CLIENT_ID": ""}, "REDDIT_CLIENT_ID missing"),
         (("deploy", "--yes"), {"REDDIT_CLIENT_ID": "x\n"}, "white space"),
-        (("deploy", "--yes", "--set", "Color=red"), {}, "parameters are AlarmEmail, CopyRoleArn, HoursWithoutSuccess, Limit, "),
+        (("deploy", "--yes", "--set", "Color=red"), {}, "parameters are AlarmEmail, CopyRoleArn, "),
         (("deploy", "--yes", "--set", "ImageUri=x"), {}, "--set ImageUri: the stack's parameters are"),
         (("deploy", "--yes", "--set", "Schedule"), {}, "--set Schedule: give it like --set Name=value"),
         (("deploy", "--yes", "--set", "Memory=much"), {}, "--set Memory=much: give a number"),
