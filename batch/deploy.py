@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from batch import image, schedule, secret, upload, warehouse
+from batch import existing, image, linked_role, network, schedule, secret, upload, warehouse
 from batch.errors import DeployError, asking
 from batch.follow import MISCONFIGURED, follow, submit
 from batch.prices import Use, told
@@ -23,7 +23,7 @@ NAME = re.compile(r"(?=.{3,39}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 EMAIL = re.compile(r"|[^@\s]+@[^@\s]+\.[^@\s]+")
 INTERRUPTED = 130
 # Parameters that the deployment itself gives.
-IMAGE, CODE, SECRET = "ImageUri", "CodeVersion", "RedditSecretArn"
+IMAGE, CODE, SECRET, SNAPSHOT = OWN = ("ImageUri", "CodeVersion", "RedditSecretArn", "FinalSnapshot")
 WATCH = "HoursWithoutSuccess"
 
 
@@ -52,13 +52,16 @@ def deploy(wish: Wish, environment: Mapping[str, str] = os.environ) -> int:
     image.check_own(wish.name)
     secret.check_own(secret_name)
     secret.check(secret_name, credentials)
-    values = _values(stack, text, wish.values)
+    kept = stack.values()
+    values = _values(kept, stack.defaults(text), wish.values)
     _check(values, stack.choices(text))
     plan = schedule.parse(values["Schedule"])
-    given = dict(wish.values) | _watched(plan, wish.values, values)
+    given = dict(wish.values) | _watched(plan, wish.values, values) | _chosen_once(wish.name, kept, values)
+    network.check_stays(kept, values)
     say(f"account     {account}, {region}, stack {wish.name}")
+    existing.check(values, region)
     _tell_costs(plan, values)
-    if stack.values().get("Warehouse") == "serverless" != values["Warehouse"]:
+    if kept.get("Warehouse") == "serverless" != values["Warehouse"]:
         say("warehouse   the one of this stack goes, with its data; Redshift keeps its last snapshot for 30 days")
     if not confirm("Deploy? [y/N]", yes=wish.yes):
         say("nothing is deployed")
@@ -68,6 +71,8 @@ def deploy(wish: Wish, environment: Mapping[str, str] = os.environ) -> int:
         SECRET: secret.stored(secret_name, credentials),
         CODE: upload.code_version(),
     }
+    if not kept:
+        linked_role.ensure()
     # A Glue job of the new version must find its code, and the first time there is nowhere to put it before.
     bucket = stack.outputs().get("Bucket")
     if bucket:
@@ -77,7 +82,11 @@ def deploy(wish: Wish, environment: Mapping[str, str] = os.environ) -> int:
     outputs = stack.outputs()
     if outputs["Bucket"] != bucket:
         upload.upload(outputs["Bucket"])
+    # First, as a limit that is reached refuses the grants too.
+    warehouse.limit(outputs)
     warehouse.grant(outputs)
+    warehouse.tell(outputs)
+    existing.tell(outputs, values)
     email = values["AlarmEmail"]
     told_to = f"to {email}, once the mail of AWS is answered" if email else "to nobody: give --email, or EMAIL to make"
     say(f"alarms      {told_to}")
@@ -99,15 +108,24 @@ def identity() -> tuple[str, str]:
     return str(account), str(sts.meta.region_name)
 
 
-def _values(stack: Stack, text: str, given: Mapping[str, str]) -> dict[str, str]:
+def _values(kept: Mapping[str, str], defaults: Mapping[str, str | None], given: Mapping[str, str]) -> dict[str, str]:
     """All that the stack will be told, except what the deployment itself gives."""
-    defaults = stack.defaults(text)
-    unknown = sorted(set(given) - set(defaults) | set(given) & {IMAGE, CODE, SECRET})
+    unknown = sorted(set(given) - set(defaults) | set(given) & set(OWN))
     if unknown:
-        names = ", ".join(sorted(set(defaults) - {IMAGE, CODE, SECRET}))
+        names = ", ".join(sorted(set(defaults) - set(OWN)))
         raise ConfigurationError(f"--set {unknown[0]}: the stack's parameters are {names}")
     known = {name: value for name, value in defaults.items() if value is not None}
-    return known | stack.values() | dict(given)
+    return known | dict(kept) | dict(given)
+
+
+def _chosen_once(name: str, kept: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """What is chosen when a network or a warehouse is made, and stays as long as that does."""
+    chosen = {}
+    if not values["SubnetIds"] and values[network.ZONES] == network.NONE:
+        chosen[network.ZONES] = network.zones()
+    if SNAPSHOT not in kept or kept["Warehouse"] != "serverless" == values["Warehouse"]:
+        chosen[SNAPSHOT] = f"{name}-{datetime.now(UTC):%Y%m%d%H%M%S}"
+    return chosen
 
 
 def _check(values: Mapping[str, str], choices: Mapping[str, list[str]]) -> None:
@@ -168,6 +186,7 @@ def _tell_costs(plan: Schedule, values: Mapping[str, str]) -> None:
         glue=values["TransformEngine"] == "glue",
         redshift=own,
         rpus=_number(values, "RedshiftCapacity"),
+        rpu_hours=_number(values, "RedshiftRpuHours"),
         public=values["PublicIp"] == "yes",
     )
     say(f"costs       in USD a month with {plan.text}, by the list prices of us-east-1 without the free tiers:")

@@ -62,6 +62,8 @@ class Use:
     rpus: float = 4
     redshift_minutes: float = 1.0
     """Each wake-up is billed for a minute at least."""
+    rpu_hours: float = 200
+    """A month, at which Redshift takes no more queries."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,11 @@ class Line:
     how: str
     by_run: bool = False
     """Whether it is paid for run by run."""
+    is_floor: bool = False
+    """Whether more may be used than runs do."""
 
     def __str__(self) -> str:
-        return f"{self.name:<20}{self.usd:>8.2f}  {self.how}"
+        return f"{self.name:<20}{_figure(self.usd, is_floor=self.is_floor)}  {self.how}"
 
 
 def monthly(use: Use) -> Iterator[Line]:
@@ -93,8 +97,9 @@ def monthly(use: Use) -> Iterator[Line]:
         yield Line("Glue", usd, f"{use.dpus} DPU for {use.glue_minutes:g} min a run", by_run=True)
     if use.redshift:
         usd = use.runs * use.redshift_minutes / 60 * use.rpus * REDSHIFT.usd
-        how = f"{use.rpus:g} RPU for {use.redshift_minutes:g} min a run, storage apart"
-        yield Line("Redshift Serverless", usd, how, by_run=True)
+        most = f"stopped at {use.rpu_hours:g} RPU-hours, {use.rpu_hours * REDSHIFT.usd:.2f}"
+        how = f"{use.rpus:g} RPU for {use.redshift_minutes:g} min a run; {most}; storage apart"
+        yield Line("Redshift Serverless", usd, how, by_run=True, is_floor=True)
     calls = use.runs * use.requests / 1000
     usd = use.stored_gb * STORAGE.usd + calls * (PUTS.usd / 3 + GETS.usd * 2 / 3)
     yield Line("S3", usd, f"{use.stored_gb:g} GB and {use.requests} requests a run")
@@ -107,9 +112,18 @@ def monthly(use: Use) -> Iterator[Line]:
 
 
 def told(use: Use) -> Iterator[str]:
-    """The lines, what they come to, and what of it each run costs."""
+    """The lines, what they come to, what of it each run costs, and what each waking of the warehouse adds."""
     lines = list(monthly(use))
     yield from map(str, lines)
-    yield f"{'together':<20}{sum(line.usd for line in lines):>8.2f}"
+    total = sum(line.usd for line in lines)
+    yield f"{'together':<20}{_figure(total, is_floor=any(line.is_floor for line in lines))}"
     by_run = sum(line.usd for line in lines if line.by_run) / use.runs
-    yield f"{'of which a run':<20}{by_run:>10.4f}"
+    yield f"{'of which a run':<20}{by_run:>14.4f}"
+    if use.redshift:
+        # Billed by the second, for a minute at least.
+        once = f"from {use.rpus / 60 * REDSHIFT.usd:.4f}"
+        yield f"{'in addition':<20}{once:>14}  each time that the doctor or somebody's query wakes the warehouse up"
+
+
+def _figure(usd: float, *, is_floor: bool) -> str:
+    return f"{'from ' if is_floor else ''}{usd:.2f}".rjust(12)

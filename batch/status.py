@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from batch import warehouse
 from batch.errors import DeployError, asking
 from batch.follow import Job
 from batch.stack import Stack
@@ -45,6 +46,7 @@ def status(name: str, *, now: datetime) -> bool:
     if not ringing:
         say(f"alarms      {len(alarms)}, none rings")
     say(f"told        {_listeners(outputs['Topic'])}")
+    warehouse.tell(outputs)
     say(f"log         aws logs tail {outputs['LogGroup']} --since 2h --follow")
     return bool(good) and ended[0]["status"] == "SUCCEEDED" and not ringing and state.endswith("_COMPLETE")
 

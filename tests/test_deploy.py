@@ -13,12 +13,15 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import boto3
+import cfnlint
 import pytest
 import yaml
 
-from batch import deploy, follow, image, stack, upload, warehouse
+from batch import deploy, follow, image, linked_role, network, stack, upload, warehouse
 from batch.__main__ import main
+from reddit_etl import upsert
 from tests.standins import docker
+from tests.standins.policies import fits, listed
 from tests.standins.s3 import ENVIRONMENT, answering
 
 # Each makes a stack in an emulated account, which takes two seconds or more.
@@ -39,7 +42,17 @@ Parameters:
   TransformEngine: {Type: String, Default: duckdb}
   Warehouse: {Type: String, Default: serverless}
   WarehouseUrl: {Type: String, Default: ""}
+  WarehouseSecretArn: {Type: String, Default: ""}
+  RedshiftWorkgroup: {Type: String, Default: ""}
+  RedshiftWorkgroupArn: {Type: String, Default: ""}
+  RedshiftCluster: {Type: String, Default: ""}
+  CopyRoleArn: {Type: String, Default: ""}
   RedshiftCapacity: {Type: Number, Default: 4}
+  RedshiftRpuHours: {Type: Number, Default: 200}
+  FinalSnapshot: {Type: String}
+  Zones: {Type: CommaDelimitedList, Default: "none,none,none"}
+  VpcId: {Type: String, Default: ""}
+  SubnetIds: {Type: String, Default: ""}
   Spot: {Type: String, Default: "no"}
   Vcpu: {Type: String, Default: "0.25"}
   Memory: {Type: String, Default: "512"}
@@ -87,6 +100,9 @@ Outputs:
   Bucket: {Value: !Ref Bucket}
   JobQueue: {Value: !Ref JobQueue}
   JobDefinition: {Value: !Ref JobDefinition}
+  JobSecurityGroup: {Value: !Ref Group}
+  JobRole: {Value: !Ref Role}
+  CopyRole: {Value: !GetAtt Role.Arn}
   LogGroup: {Value: !Ref LogGroup}
   Topic: {Value: !Ref Topic}
 """
@@ -383,7 +399,7 @@ def test_the_data_goes_only_by_its_name(account: Account) -> None:
         (("status",), {"AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": ""}, "set AWS_DEFAULT_REGION"),
         (("deploy", "--yes"), {"REDDIT_CLIENT_ID": ""}, "REDDIT_CLIENT_ID missing"),
         (("deploy", "--yes"), {"REDDIT_CLIENT_ID": "x\n"}, "white space"),
-        (("deploy", "--yes", "--set", "Color=red"), {}, "parameters are AlarmEmail, HoursWithoutSuccess, Limit, "),
+        (("deploy", "--yes", "--set", "Color=red"), {}, "parameters are AlarmEmail, CopyRoleArn, "),
         (("deploy", "--yes", "--set", "ImageUri=x"), {}, "--set ImageUri: the stack's parameters are"),
         (("deploy", "--yes", "--set", "Schedule"), {}, "--set Schedule: give it like --set Name=value"),
         (("deploy", "--yes", "--set", "Memory=much"), {}, "--set Memory=much: give a number"),
@@ -455,10 +471,16 @@ def test_a_value_that_a_parameter_cannot_have_is_refused_before_anything_is_made
 def test_that_the_warehouse_goes_is_said_before_the_question(account: Account) -> None:
     assert account.run("deploy", "--yes", "--no-run") == 0
     assert "the one of this stack goes" not in account.said
+    first = account.parameters()["FinalSnapshot"]
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    assert account.parameters()["FinalSnapshot"] == first
     assert account.run("deploy", "--yes", "--no-run", "--set", "Warehouse=url") == 0
     assert "the one of this stack goes, with its data" in account.said
     assert account.run("deploy", "--yes", "--no-run") == 0
     assert "the one of this stack goes" not in account.said
+    # Its last snapshot is there for 30 days, and the name of one cannot be another's.
+    assert account.run("deploy", "--yes", "--no-run", "--set", "Warehouse=serverless") == 0
+    assert account.parameters()["FinalSnapshot"] != first
 
 
 def test_a_push_that_went_well_is_one_though_docker_will_not_log_out(account: Account) -> None:
@@ -722,7 +744,67 @@ def test_status_tells_who_does_not_know_of_an_alarm(account: Account) -> None:
         assert "which is disabled: no run starts" in account.said
 
 
-def test_the_job_is_let_into_the_warehouse_of_the_stack(account: Account) -> None:
+def allowed(action: str) -> bool:
+    """Whether the policy for deployers has it, on something; IAM's actions have no case."""
+    document = json.loads((image.PROJECT / "docs" / "deployer-policy.json").read_text())
+    patterns = [pattern.lower() for statement in document["Statement"] for pattern in listed(statement["Action"])]
+    return any(fits(pattern, action.lower()) for pattern in patterns)
+
+
+# Of features that the stack has none of: clusters, gateways and tables of other kinds, catalogs of other sources.
+ABSENT = re.compile(r"(eks|firehose|s3tables|vpc-lattice|vpce):.*|glue:\w+Connection|ec2:\w+VpnGateway", re.IGNORECASE)
+
+
+def test_the_deployer_s_policy_has_what_cloudformation_does_for_each_type() -> None:
+    """By the schemas of the types, which AWS publishes and cfn-lint brings."""
+    folder = Path(cfnlint.__file__).parent / "data" / "schemas"
+    schemas = json.loads((folder / "providers" / "us-east-1.json").read_text())
+    kinds = {resource["Type"] for resource in outline(stack.template())["Resources"].values()}
+    assert len(kinds) > 20
+    lacking = []
+    for kind in sorted(kinds):
+        schema = json.loads((folder / "resources" / f"{schemas[kind]}.json").read_text())
+        needed = {action for handler in schema["handlers"].values() for action in handler["permissions"]}
+        lacking += [
+            f"{kind}: {action}" for action in sorted(needed) if not (allowed(action) or ABSENT.fullmatch(action))
+        ]
+    assert lacking == []
+
+
+def test_the_deployer_s_policy_has_what_the_commands_call_and_fits_into_one_policy(account: Account) -> None:
+    called: set[str] = set()
+    account.monkeypatch.setattr(boto3, "DEFAULT_SESSION", session := boto3.Session())
+    names = {"monitoring": "cloudwatch"}
+
+    def heard(model: Any, **_: object) -> None:
+        service = model.service_model.signing_name
+        called.add(f"{names.get(service, service)}:{model.name}")
+
+    session.events.register("before-call.*", heard)
+    assert account.run("deploy", "--yes") == account.run("status") == 0
+    assert account.run("destroy", "--yes", "--with-data") == 0
+    asked = {action.partition(":")[0] for action in called}
+    assert {"cloudformation", "ec2", "iam", "ecr", "secretsmanager", "s3", "batch", "logs", "sns"} <= asked
+    # The emulated stack has no alarms and no Redshift Serverless, so what is asked of these is named here.
+    called.add("cloudwatch:DescribeAlarms")
+    called |= {f"redshift-serverless:{verb}" for verb in ("GetNamespace", "GetWorkgroup", "ListUsageLimits")}
+    called |= {f"redshift-serverless:{verb}UsageLimit" for verb in ("Create", "Update")}
+    called |= {"redshift-data:ExecuteStatement", "redshift-data:DescribeStatement", "redshift:DescribeClusters"}
+    assert sorted(action for action in called if not allowed(action)) == []
+    # A managed policy has 6,144 characters, without white space.
+    assert len("".join((image.PROJECT / "docs" / "deployer-policy.json").read_text().split())) < 6144
+
+
+OUTPUTS = {
+    "Workgroup": "work",
+    "WorkgroupArn": "arn:work",
+    "Namespace": "name",
+    "JobRole": "job",
+    "RedshiftRpuHours": "200",
+}
+
+
+def test_the_job_is_let_into_the_warehouse_of_the_stack_and_readers_are(account: Account) -> None:
     said: list[dict[str, str]] = []
 
     def answer(_method: str, _path: str, body: bytes) -> tuple[int, str]:
@@ -732,18 +814,171 @@ def test_the_job_is_let_into_the_warehouse_of_the_stack(account: Account) -> Non
         if "Sql" in request:
             said.append(request)
             return 200, json.dumps({"Id": str(len(said))})
-        exists = {"Status": "FAILED", "Error": 'ERROR: user "IAMR:job" already exists'}
-        return 200, json.dumps({"Id": request["Id"]} | (exists if request["Id"] == "1" else {"Status": "FINISHED"}))
+        exists = {"Status": "FAILED", "Error": "ERROR: it already exists"}
+        made = said[int(request["Id"]) - 1]["Sql"].startswith(("CREATE USER", "CREATE ROLE"))
+        return 200, json.dumps({"Id": request["Id"]} | (exists if made else {"Status": "FINISHED"}))
 
     with answering(answer, bodies=True) as server:
         for service in ("REDSHIFT_SERVERLESS", "REDSHIFT_DATA"):
             account.monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", server.url)
-        warehouse.grant({"Workgroup": "work", "Namespace": "name", "JobRole": "job"})
+        warehouse.grant(OUTPUTS | {"ReaderRole": "Analyst"})
+        warehouse.tell(OUTPUTS | {"ReaderRole": "Analyst"})
+        as_reader = account.capsys.readouterr().out
+        warehouse.tell(OUTPUTS)
+        as_administrator = account.capsys.readouterr().out
+    # By the syntax of Redshift's reference for each.
     assert [request["Sql"] for request in said] == [
         'CREATE USER "IAMR:job" PASSWORD DISABLE',
+        # Of a user that exists already too.
+        'ALTER USER "IAMR:job" SESSION TIMEOUT 300',
         'GRANT CREATE, TEMPORARY ON DATABASE reddit TO "IAMR:job"',
+        # The job's own, so that it can make its tables there.
+        'CREATE SCHEMA IF NOT EXISTS reddit AUTHORIZATION "IAMR:job"',
+        "CREATE ROLE reddit_reader",
+        "GRANT USAGE ON SCHEMA reddit TO ROLE reddit_reader",
+        "GRANT SELECT FOR TABLES IN SCHEMA reddit TO ROLE reddit_reader",
+        'CREATE USER "IAMR:Analyst" PASSWORD DISABLE',
+        'GRANT ROLE reddit_reader TO "IAMR:Analyst"',
     ]
+    command = "aws redshift-data execute-statement --workgroup-name work --database reddit"
+    assert "Query Editor v2: workgroup work, database reddit; as the role Analyst" in as_reader
+    assert f"{command} --sql 'SELECT" in as_reader
+    assert "--set ReaderRole=… lets a role of analysts in" in as_administrator
+    assert f"{command} --secret-arn 'arn:secret' --sql 'SELECT" in as_administrator
     assert {(request["WorkgroupName"], request["SecretArn"]) for request in said} == {("work", "arn:secret")}
+
+
+@pytest.mark.parametrize(
+    ("found", "done"),
+    [
+        ([], {"amount": 200, "period": "monthly", "breachAction": "deactivate"}),
+        ([{"usageLimitId": "theirs", "period": "daily", "breachAction": "log", "amount": 9}], {"amount": 200}),
+        (
+            [{"usageLimitId": "1", "period": "monthly", "breachAction": "deactivate", "amount": 9}],
+            {"usageLimitId": "1"},
+        ),
+        ([{"usageLimitId": "1", "period": "monthly", "breachAction": "deactivate", "amount": 200}], None),
+    ],
+    ids=["none", "theirs", "another", "the-same"],
+)
+def test_the_warehouse_of_the_stack_has_a_limit_a_month(account: Account, found: Any, done: Any) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(_method: str, _path: str, body: bytes) -> tuple[int, str]:
+        request = json.loads(body)
+        if "amount" not in request:
+            return 200, json.dumps({"usageLimits": found})
+        asked.append(request)
+        return 200, "{}"
+
+    with answering(answer, bodies=True) as server:
+        account.monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", server.url)
+        warehouse.limit(OUTPUTS)
+    assert len(asked) == (done is not None)
+    assert all(done.items() <= request.items() for request in asked)
+    assert "200 RPU-hours a month" in account.capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("region", "unfit", "different"), [("us-east-1", {"use1-az3"}, 3), ("ca-central-1", {"cac1-az4"}, 2)]
+)
+def test_subnets_are_in_zones_that_have_fargate_on_arm(
+    account: Account, region: str, unfit: set[str], different: int
+) -> None:
+    account.monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    ids = {
+        zone["ZoneName"]: zone["ZoneId"]
+        for zone in boto3.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    }
+    assert unfit <= set(ids.values())
+    taken = network.zones().split(",")
+    assert (len(taken), len(set(taken))) == (3, different)
+    assert not {ids[name] for name in taken} & unfit
+
+
+def test_the_zones_are_chosen_once_and_subnets_do_not_move(account: Account) -> None:
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    first = account.parameters()["Zones"]
+    assert len(first.split(",")) == 3 and first != network.NONE
+    account.monkeypatch.setattr(network, "UNFIT", {"use1-az1", "use1-az2", "use1-az4"})
+    assert account.run("deploy", "--yes", "--no-run", "--limit", "5") == 0
+    assert account.parameters()["Zones"] == first
+    assert account.run("deploy", "--yes", "--no-run", "--set", "Zones=us-east-1e,us-east-1f,us-east-1f") == 78
+    assert "subnets do not move" in account.last_line()
+
+
+def test_a_warehouse_of_the_stack_does_not_move_to_another_vpc(account: Account) -> None:
+    assert account.run("deploy", "--yes", "--no-run") == 0
+    before = account.stack()
+    assert account.run("deploy", "--yes", "--set", "VpcId=vpc-1", "--set", "SubnetIds=subnet-1,subnet-2") == 78
+    assert "the stack's warehouse stays in the VPC that it was made in" in account.last_line()
+    assert account.stack() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "line"),
+    [
+        (
+            {"RedshiftWorkgroup": "theirs", "RedshiftWorkgroupArn": "arn:theirs"},
+            78,
+            "theirs is private in vpc-1: let the",
+        ),
+        ({"RedshiftWorkgroup": "theirs", "RedshiftWorkgroupArn": "arn:x"}, 78, "that of theirs is arn:theirs"),
+        ({"RedshiftWorkgroup": "none"}, 78, "--set RedshiftWorkgroup=none: there is none in this region"),
+        ({"RedshiftCluster": "none"}, 78, "--set RedshiftCluster=none: there is none in this region"),
+        (
+            {"WarehouseUrl": "redshift+psycopg2://x.1.eu-west-1.redshift-serverless.amazonaws.com/dev"},
+            78,
+            "so set AWS_DEFAULT_REGION=eu-west-1",
+        ),
+    ],
+    ids=str,
+)
+def test_a_warehouse_of_theirs_that_the_job_cannot_reach_is_refused(account, given, code, line):
+    def answer(_method: str, _path: str, body: bytes) -> tuple[int, str]:
+        if json.loads(body)["workgroupName"] != "theirs":
+            return 400, json.dumps({"__type": "ResourceNotFoundException", "message": "no"})
+        endpoint = {"vpcEndpoints": [{"vpcId": "vpc-1"}]}
+        found = {"workgroupArn": "arn:theirs", "publiclyAccessible": False, "endpoint": endpoint}
+        return 200, json.dumps({"workgroup": found})
+
+    values = {"Warehouse": "url", "WarehouseUrl": "redshift+psycopg2://theirs.example.com/dev"} | given
+    with answering(answer, bodies=True) as server:
+        account.monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", server.url)
+        assert account.run("deploy", "--yes", *[w for n, v in values.items() for w in ("--set", f"{n}={v}")]) == code
+    assert line in account.last_line()
+    assert nothing_is_made(account)
+
+
+def test_what_the_owner_of_a_warehouse_must_allow_is_told(account: Account) -> None:
+    given = ("WarehouseUrl=redshift+psycopg2://theirs.example.com/dev", "Warehouse=url")
+    assert account.run("deploy", "--yes", "--no-run", "--set", given[0], "--set", given[1]) == 0
+    outputs = account.outputs()
+    user = f'"IAMR:{outputs["JobRole"]}"'
+    for part in (
+        f"from {outputs['JobSecurityGroup']}",
+        f"{outputs['CopyRole']}: attach it to the warehouse",
+        f"CREATE USER {user} PASSWORD DISABLE; ALTER USER {user} SESSION TIMEOUT 300;\n",
+        f"GRANT CREATE, TEMPORARY ON DATABASE dev TO {user};\n",
+    ):
+        assert part in account.said
+
+
+def test_the_role_that_ecs_needs_in_a_new_account_is_made(account: Account) -> None:
+    iam = boto3.client("iam")
+    for role in iam.list_roles(PathPrefix=linked_role.PATH)["Roles"]:
+        iam.delete_role(RoleName=role["RoleName"])
+    linked_role.ensure()
+    assert "is made: it was never used in this account" in account.capsys.readouterr().out
+    assert iam.list_roles(PathPrefix="/aws-service-role/ecs.amazonaws.com/")["Roles"]
+    linked_role.ensure()
+    assert account.capsys.readouterr().out == ""
+    refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+    with answering(lambda *_: (403, refusal)) as server:
+        account.monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", server.url)
+        linked_role.ensure()
+    hint = "`aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com`"
+    assert hint in account.capsys.readouterr().out
 
 
 def test_the_tag_is_of_what_the_image_is_made_of(tmp_path: Path) -> None:
@@ -808,6 +1043,7 @@ def test_the_emulated_template_promises_no_more_than_the_real_one() -> None:
         assert kept["Parameters"][name].get("Default") == parameter.get("Default"), name
     assert set(promised["Outputs"]) < set(kept["Outputs"])
     assert kept["Resources"]["Namespace"]["Properties"]["DbName"] == warehouse.DATABASE
+    assert upsert.SCHEMA == warehouse.SCHEMA
     # CAPABILITY_IAM is not enough for roles with names.
     assert not any("RoleName" in resource.get("Properties", {}) for resource in kept["Resources"].values())
 

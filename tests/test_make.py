@@ -67,8 +67,11 @@ class Checkout:
 
 def redshift(_method: str, _path: str, body: bytes) -> tuple[int, str]:
     """moto knows no Redshift Serverless."""
-    if "namespaceName" in json.loads(body):
+    asked = json.loads(body)
+    if "namespaceName" in asked:
         return 200, json.dumps({"namespace": {"adminPasswordSecretArn": "arn:secret"}})
+    if "usageType" in asked and "amount" not in asked:
+        return 200, json.dumps({"usageLimits": []})
     return 200, json.dumps({"Id": "1", "Status": "FINISHED"})
 
 
@@ -158,6 +161,7 @@ def test_made_updated_and_removed(checkout: Checkout) -> None:
     assert len(re.findall(r"^run .* SUCCEEDED", said, re.MULTILINE)) == 2
     assert "alarms      4, none rings" in said
     assert "told        me@example.com" in said
+    assert "ask it      Query Editor v2: workgroup reddit-etl, database reddit" in said
 
     code, said = checkout.make("destroy", "YES=1")
     assert code == 0, said

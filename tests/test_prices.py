@@ -51,11 +51,21 @@ def test_a_private_network_has_no_address():
 
 
 def test_a_run_is_told_apart_from_what_is_paid_for_in_any_case():
-    *_, together, a_run = told(Use(runs=730, redshift=True))
+    *_, together, a_run, added = told(Use(runs=730, redshift=True))
     # 1.35 US cents of Fargate and an address an hour, for 2 minutes; and a minute of 4 RPU at 0.375 an hour.
-    assert a_run == "of which a run          0.0255"
+    assert a_run == "of which a run              0.0255"
     # 0.24 + 0.12 + 18.25 + 0.20 + 1.34 + 0.80 + 1.00 + 0.05
-    assert together.split() == ["together", "22.00"]
+    assert together.split() == ["together", "from", "22.00"]
+    # A minute of 4 RPU.
+    assert added.split()[:4] == ["in", "addition", "from", "0.0250"]
+
+
+def test_redshift_is_a_floor_up_to_its_limit():
+    [redshift] = [line for line in monthly(Use(runs=730, redshift=True, rpu_hours=100)) if line.is_floor]
+    assert "Redshift Serverless   from 18.25" in str(redshift)
+    # 100 RPU-hours at 0.375.
+    assert "stopped at 100 RPU-hours, 37.50" in redshift.how
+    assert not any("from" in line for line in told(Use(runs=730)))
 
 
 def test_the_readme_tells_these_prices():
@@ -66,9 +76,12 @@ def test_the_readme_tells_these_prices():
         Use(runs=hourly),
         Use(runs=hourly, redshift=True, glue=True),
     ]
-    computed = [tuple(line.split()[-1] for line in list(told(use))[-2:]) for use in uses]
+    computed = []
+    for use in uses:
+        lines = {line[:20].strip(): line[20:].strip() for line in told(use)}
+        computed.append((lines["together"], lines["of which a run"]))
     readme = (PROJECT / "README.md").read_text()
-    assert re.findall(r"^\| .* \| (\d+\.\d\d) \| (\d\.\d{4}) \|$", readme, re.MULTILINE) == computed
+    assert re.findall(r"^\| .* \| ((?:from )?\d+\.\d\d) \| (\d\.\d{4}) \|$", readme, re.MULTILINE) == computed
 
 
 def test_the_stack_has_what_is_counted():
@@ -84,6 +97,7 @@ def test_the_stack_has_what_is_counted():
     assert float(parameters["Vcpu"]["Default"]) == Use.vcpu
     assert float(parameters["Memory"]["Default"]) / 1024 == Use.memory_gb
     assert parameters["RedshiftCapacity"]["Default"] == Use.rpus
+    assert parameters["RedshiftRpuHours"]["Default"] == Use.rpu_hours
 
 
 @pytest.mark.parametrize("price", [value for value in vars(prices).values() if isinstance(value, Price)])

@@ -165,6 +165,18 @@ def test_the_scheduled_moment_is_the_hour_of_the_run(deployed):
     assert asked["JobDefinition"] == deployed.outputs["JobDefinition"]
 
 
+def test_an_update_leaves_the_schedule_a_definition_to_submit(account):
+    """CloudFormation takes the old revision away, so the schedule names none, and comes after the definition."""
+    made = other(account, Limit="100")
+    before = made.client("scheduler").get_schedule(Name=made.name)["Target"]["Input"]
+    made.deploy(Limit="200")
+    named = json.loads(before)["JobDefinition"]
+    batch = made.client("batch")
+    found = batch.describe_job_definitions(jobDefinitionName=named, status="ACTIVE")["jobDefinitions"]
+    assert [definition["parameters"]["limit"] for definition in found] == ["200"]
+    assert load(TEMPLATE.read_text())["Resources"]["HourlyRun"]["DependsOn"] == "JobDefinition"
+
+
 def test_what_cannot_be_submitted_is_kept_encrypted_and_told(deployed):
     schedule = deployed.client("scheduler").get_schedule(Name="reddit-etl")
     queue = deployed.client("sqs").get_queue_attributes(
@@ -174,6 +186,9 @@ def test_what_cannot_be_submitted_is_kept_encrypted_and_told(deployed):
     assert schedule["Target"]["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 20}
     assert queue["SqsManagedSseEnabled"] == "true"
     alarm = alarms(deployed)["not-submitted"]
+    # Messages stay visible for 14 days, and so long an alarm that counts those would ring.
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Period"]) == ("NumberOfMessagesSent", "Sum", 300)
+    assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": queue["QueueArn"].rpartition(":")[2]}]
 
 
@@ -259,7 +274,27 @@ def test_a_warehouse_of_the_stack_is_reached_by_role(deployed):
     assert environment["REDSHIFT_COPY_ROLE"] == deployed.outputs["CopyRole"]
 
 
+def test_the_capacity_of_the_warehouse_can_be_changed(account):
+    """Redshift Serverless changes one setting in a request, and CloudFormation sends in one whatever has changed."""
+    made = other(account, RedshiftCapacity="4")
+    made.deploy(RedshiftCapacity="8")
+    made.deploy(RedshiftCapacity="4")
+
+
+def test_each_warehouse_has_a_last_snapshot_of_its_own():
+    """Of a fixed name the second within 30 days could not be made, and the removal would fail."""
+    namespace = load(TEMPLATE.read_text())["Resources"]["Namespace"]["Properties"]
+    assert namespace["FinalSnapshotName"] == {"Ref": "FinalSnapshot"}
+    assert "Default" not in load(TEMPLATE.read_text())["Parameters"]["FinalSnapshot"]
+
+
 # ---- The network
+
+
+def test_the_subnets_are_in_the_zones_that_are_given(deployed):
+    subnets = deployed.client("ec2").describe_subnets()["Subnets"]
+    mine = {s["CidrBlock"]: s["AvailabilityZone"] for s in subnets if s["CidrBlock"].startswith("10.61.")}
+    assert [mine[f"10.61.{number}.0/24"] for number in range(3)] == GIVEN["Zones"].split(",")
 
 
 def test_nobody_may_come_in_and_the_job_may_go_out(deployed):

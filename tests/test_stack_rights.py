@@ -22,6 +22,7 @@ from tests.standins import glue as glue_module
 from tests.standins import redshift_s3
 from tests.standins.calls import Recorder
 from tests.standins.cloudformation import GIVEN, Deployment
+from tests.standins.cloudformation_types import ACCOUNT, REGION
 from tests.standins.glue import GlueServer, Refusal, by_duckdb, glue
 from tests.standins.policies import Right, given, refused, unused
 from tests.standins.reddit import Posts, ScriptedReddit, answer
@@ -195,8 +196,10 @@ def test_glue_may_do_what_its_script_does(deployed, rehearse, warm_spark):
     # Through these folders Spark's files pass: written, copied to their place, and removed, or given up.
     assert passing
     lake = f"arn:aws:s3:::{deployed.outputs['Bucket']}/lake"
-    verbs = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")
+    verbs = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts")
     rights |= {(f"s3:{verb}", f"{lake}/{name}/part") for name in passing for verb in verbs}
+    # S3A, by which Glue 5.1 reaches S3, looks for uploads that a failed task left open.
+    rights.add(("s3:ListBucketMultipartUploads", lake.removesuffix("/lake")))
     job = deployed.client("glue").get_job(JobName=deployed.outputs["GlueJob"])["Job"]
     for code in (job["Command"]["ScriptLocation"], job["DefaultArguments"]["--extra-py-files"]):
         rights.add(("s3:GetObject", code.replace("s3://", "arn:aws:s3:::")))
@@ -246,7 +249,9 @@ def test_the_schedule_may_submit_this_job_to_this_queue_and_keep_what_it_could_n
     asked = json.loads(target["Input"])
     service, action = target["Arn"].split(":")[-2:]
     verb = f"{service}:{action[0].upper()}{action[1:]}"
-    rights = {(verb, asked["JobQueue"]), (verb, asked["JobDefinition"])}
+    # By the definition's name; Batch may ask for the right on the revision that it finds, or on the name itself.
+    named = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-definition/{asked['JobDefinition']}"
+    rights = {(verb, asked["JobQueue"]), (verb, named), (verb, f"{named}:17")}
     agree(deployed, target["RoleArn"], rights | {("sqs:SendMessage", target["DeadLetterConfig"]["Arn"])})
 
 
@@ -266,6 +271,8 @@ def test_each_role_is_of_one_service(deployed):
     for role, name in roles(deployed).items():
         [statement] = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
         assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
+        # Each of these services says for whose resource it takes the role: those of this account alone.
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
         trusted[role] = statement["Principal"]
     assert trusted == {
         "GlueRole": {"Service": "glue.amazonaws.com"},
@@ -285,5 +292,6 @@ def test_no_role_may_more_than_it_has_a_name_for(deployed):
             assert action != "iam:PassRole"
             named = resource.removesuffix("/*") if resource.startswith(bucket) else resource
             named = named.removesuffix(":*") if action.startswith("logs:") else named
+            named = named.removesuffix(":*") if action == "batch:SubmitJob" else named
             assert "*" not in named or (action, resource) == ("ecr:GetAuthorizationToken", "*")
-            assert named != bucket.rstrip("/") or action == "s3:ListBucket"
+            assert named != bucket.rstrip("/") or action in ("s3:ListBucket", "s3:ListBucketMultipartUploads")

@@ -34,9 +34,10 @@ class Batch:
         return states.pop(0) if len(states) > 1 else states[0]
 
     def _submitted(self, asked: dict[str, Any]) -> dict[str, str]:
-        [definition] = self.definitions.describe_job_definitions(jobDefinitions=[asked["jobDefinition"]])[
-            "jobDefinitions"
-        ]
+        # By name, of which CloudFormation leaves one revision.
+        [definition] = self.definitions.describe_job_definitions(
+            jobDefinitionName=asked["jobDefinition"], status="ACTIVE"
+        )["jobDefinitions"]
         container = definition["containerProperties"]
         known = definition["parameters"] | asked["parameters"]
         command = [known[word[5:]] if word.startswith("Ref::") else word for word in container["command"]]

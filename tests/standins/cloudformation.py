@@ -31,6 +31,9 @@ GIVEN = {
     "ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/reddit-etl:0.1.0-0123456789ab",
     "CodeVersion": "0123456789abcdef",
     "RedditSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:reddit-etl/reddit-AbCdEf",
+    # With one of them twice, as where a region has two that will do.
+    "Zones": "us-east-1d,us-east-1b,us-east-1b",
+    "FinalSnapshot": "reddit-etl-20261123t040500",
 }
 
 
@@ -61,10 +64,10 @@ class Deployment:
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def definition(self) -> dict[str, Any]:
-        """The job definition."""
-        [found] = self.client("batch").describe_job_definitions(jobDefinitions=[self.outputs["JobDefinition"]])[
-            "jobDefinitions"
-        ]
+        """The job definition, as Batch finds it by the name that is submitted."""
+        [found] = self.client("batch").describe_job_definitions(
+            jobDefinitionName=self.outputs["JobDefinition"], status="ACTIVE"
+        )["jobDefinitions"]
         return dict(found)
 
     def environment(self) -> dict[str, str]:
@@ -123,8 +126,9 @@ def type_of(kind: Kind, name: str, url: Callable[[], str]) -> type[Any]:
         # moto takes a service's name from it.
         __module__ = "tests.standins.cloudformation"
 
-        def __init__(self, name: str) -> None:
+        def __init__(self, name: str, properties: Properties) -> None:
             self.physical_resource_id = name
+            self.properties = properties
 
         @staticmethod
         def cloudformation_name_type() -> str:
@@ -151,13 +155,15 @@ def type_of(kind: Kind, name: str, url: Callable[[], str]) -> type[Any]:
             properties = cloudformation_json["Properties"]
             if "." in kind.named:
                 resource_name = reduce(dict.__getitem__, kind.named.split("."), properties)
-            return cls(carried_out(url(), kind, kind.make(resource_name, properties), resource_name))
+            return cls(carried_out(url(), kind, kind.make(resource_name, properties), resource_name), properties)
 
         @classmethod
         def update_from_cloudformation_json(cls, original_resource: Any, cloudformation_json: Any, **_: Any) -> Any:
-            found = original_resource.physical_resource_id
-            calls = (kind.change or kind.make)(found, cloudformation_json["Properties"])
-            return cls(carried_out(url(), kind, calls, found))
+            found, properties = original_resource.physical_resource_id, cloudformation_json["Properties"]
+            before = original_resource.properties if kind.changes_only else {}
+            changed = {key: value for key, value in properties.items() if before.get(key) != value}
+            calls = (kind.change or kind.make)(found, changed)
+            return cls(carried_out(url(), kind, calls, found), properties)
 
         @classmethod
         def delete_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: str) -> None:

@@ -58,6 +58,8 @@ class Kind:
     """What the answer calls it, if it is called otherwise."""
     change: Calls | None = None
     """None: as it is made."""
+    changes_only: bool = False
+    """Whether a change is told just the properties that are others now."""
     remove: Calls = _nothing
     attributes: tuple[tuple[str, str], ...] = ()
     """What GetAtt gives, by the resource's name."""
@@ -145,6 +147,18 @@ def _namespace(_: str, p: Properties) -> Iterator[Call]:
     yield "CreateNamespace", {key: value for key, value in p.items() if key not in last}
 
 
+def _workgroup_change(name: str, p: Properties) -> Iterator[Call]:
+    # As the service's API and the code of CloudFormation's resource type have it.
+    assert len(p) <= 1, f"UpdateWorkgroup: can't update multiple parameters in one request: {sorted(p)}"
+    if p:
+        yield "UpdateWorkgroup", p | {"WorkgroupName": name}
+
+
+def _next_revision(arn: str, p: Properties) -> Iterator[Call]:
+    yield "RegisterJobDefinition", p
+    yield "DeregisterJobDefinition", {"jobDefinition": arn}
+
+
 def _job(_: str, p: Properties) -> Iterator[Call]:
     yield "UpdateJob", {"JobName": p["Name"], "JobUpdate": {key: value for key, value in p.items() if key != "Name"}}
 
@@ -213,6 +227,7 @@ KINDS = {
         just("RegisterJobDefinition"),
         "JobDefinitionName",
         "jobDefinitionArn",
+        change=_next_revision,
         remove=_by("DeregisterJobDefinition", "jobDefinition"),
     ),
     "AWS::Scheduler::Schedule": Kind(
@@ -244,6 +259,8 @@ KINDS = {
         "redshift-serverless",
         just("CreateWorkgroup"),
         "WorkgroupName",
+        change=_workgroup_change,
+        changes_only=True,
         attributes=(
             ("Workgroup.WorkgroupArn", f"arn:aws:redshift-serverless:{REGION}:{ACCOUNT}:workgroup/{{}}"),
             ("Workgroup.Endpoint.Address", f"{{}}.{ACCOUNT}.{REGION}.redshift-serverless.amazonaws.com"),
