@@ -86,7 +86,7 @@ def _ask(ask: Any, repeatable: Mapping[str, Sequence[str]], operation: str, para
             answer = ask(operation, dict(parameters))
         except ClientError as error:
             # AWS says a word. A status without one is from somewhere between, or the rest did not come.
-            code, status = code_of(error), error.response["ResponseMetadata"]["HTTPStatusCode"]
+            code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
             if status < 500 and (not code or code.isdigit()) and not operation.startswith("Head"):
                 raise BrokenAnswer(operation=operation, reason=f"HTTP {status}") from error
             raise
