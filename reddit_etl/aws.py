@@ -1,6 +1,6 @@
 """AWS clients, and what its refusals mean. boto3's own variables say which account, region and endpoint."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
@@ -43,7 +43,7 @@ class BrokenAnswer(BotoCoreError):  # type: ignore[misc]
     fmt = "the answer to {operation} broke off or was not understood ({reason})"
 
 
-def client(service: str, *, place: str, repeatable: Mapping[str, str] | None = None) -> Any:
+def client(service: str, *, place: str, repeatable: Mapping[str, Sequence[str]] | None = None) -> Any:
     """A client that retries what is worth it. `place` names the setting that asks for it.
 
     `repeatable` are operations that may be repeated, beside those that only read, each with what is in every answer
@@ -73,7 +73,7 @@ def again(*kinds: type[Exception]) -> Retrying:
     )
 
 
-def _ask(ask: Any, repeatable: Mapping[str, str], operation: str, parameters: dict[str, Any]) -> Any:
+def _ask(ask: Any, repeatable: Mapping[str, Sequence[str]], operation: str, parameters: dict[str, Any]) -> Any:
     """One request of a client, repeated where its answer breaks and it may be repeated."""
     body: Any = parameters.get("Body")
     begin = body.tell() if hasattr(body, "seek") else 0
@@ -86,7 +86,7 @@ def _ask(ask: Any, repeatable: Mapping[str, str], operation: str, parameters: di
             answer = ask(operation, dict(parameters))
         except ClientError as error:
             # AWS says a word. A status without one is from somewhere between, or the rest did not come.
-            code, status = code_of(error), error.response["ResponseMetadata"]["HTTPStatusCode"]
+            code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
             if status < 500 and (not code or code.isdigit()) and not operation.startswith("Head"):
                 raise BrokenAnswer(operation=operation, reason=f"HTTP {status}") from error
             raise
@@ -95,8 +95,8 @@ def _ask(ask: Any, repeatable: Mapping[str, str], operation: str, parameters: di
             raise
         except BROKEN as error:
             raise BrokenAnswer(operation=operation, reason=type(error).__name__) from error
-        if operation in repeatable and repeatable[operation] not in answer:
-            raise BrokenAnswer(operation=operation, reason=f"no {repeatable[operation]}")
+        if missing := [name for name in repeatable.get(operation, ()) if name not in answer]:
+            raise BrokenAnswer(operation=operation, reason=f"no {' and no '.join(missing)}")
         return answer
 
     if operation == "GetObject":

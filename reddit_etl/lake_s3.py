@@ -30,12 +30,12 @@ TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 # What S3 may be asked twice, with what is in every answer. An upload beside one that was begun and lost is the one that
 # is completed, and a part replaces itself.
 REPEATABLE = {
-    "GetObject": "ContentLength",
-    "ListObjectsV2": "IsTruncated",
-    "PutObject": "ETag",
-    "CreateMultipartUpload": "UploadId",
-    "UploadPart": "ETag",
-    "CompleteMultipartUpload": "ETag",
+    "GetObject": ("ETag", "ContentLength"),
+    "ListObjectsV2": ("IsTruncated",),
+    "PutObject": ("ETag",),
+    "CreateMultipartUpload": ("UploadId",),
+    "UploadPart": ("ETag",),
+    "CompleteMultipartUpload": ("ETag",),
 }
 
 # Its own retries speak in tracebacks, and wait a minute for an upload that was completed.

@@ -108,6 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/xml")
         # S3 says it with every refusal, and boto3 looks for it when the bucket is elsewhere.
         self.send_header("x-amz-bucket-region", "eu-central-1")
+        self.send_header("etag", '"of-something"')
         self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(content)
