@@ -191,7 +191,7 @@ def test_a_wrong_parameter_is_one_line_and_nothing_starts(
         ({"WAREHOUSE_URL": "duckdb:///"}, "WAREHOUSE_URL"),
         (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
         ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
-        ({"WAREHOUSE_URL": "duckdb:///luigi.cfg"}, "Name another file"),
+        ({"WAREHOUSE_URL": "duckdb:///luigi.cfg"}, "name another file"),
         ({"WAREHOUSE_URL": "duckdb:///luigi.cfg/warehouse"}, "name a file in a folder that can be made"),
         (LOGIN | {"HOUR": "2999-01-01T00"}, "--hour 2999-01-01T00 has not begun"),
     ],

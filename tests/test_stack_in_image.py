@@ -137,6 +137,6 @@ def test_the_doctor_finds_it_well_in_the_same_image(scheduled, tmp_path):
     code, out, err = scheduled.image.run(environment=environment, folders={first: "/first"})
     assert code == 0, out + err
     assert [line.split()[:2] for line in out.splitlines()] == [
-        ["ok", part] for part in ("settings", "reddit", "lake", "transform", "catalog", "warehouse")
+        ["ok", part] for part in ("settings", "names", "disk", "reddit", "lake", "transform", "catalog", "warehouse")
     ]
     assert "answers for r/announcements" in out

@@ -149,7 +149,10 @@ def test_a_release_has_the_version_of_its_tag(tag, good):
 def runner(tmp_path):
     """The environment of a step, with a docker that records how it is called."""
     docker.install(tmp_path)
-    (tmp_path / "python").symlink_to(sys.executable)
+    # A link would be the Python that the environment was made from, without its libraries.
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     return {
         **os.environ,
         "PATH": f"{tmp_path}:{BESIDE}:{os.environ['PATH']}",

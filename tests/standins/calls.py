@@ -41,7 +41,7 @@ class Recorder:
     def watch_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every client that the project's own code makes from now on."""
         make = aws.client
-        monkeypatch.setattr(aws, "client", lambda service, *, place: self.watch(make(service, place=place)))
+        monkeypatch.setattr(aws, "client", lambda service, **chosen: self.watch(make(service, **chosen)))
 
     def _record(self, params: dict[str, Any], model: Any, **_: object) -> None:
         self.calls.append((model.service_model.service_name, model.name, dict(params)))
