@@ -1,5 +1,7 @@
+# make help     these lines
 # make run      the whole pipeline on embedded defaults; HOUR=2026-11-23T04, SUBREDDITS='["python"]', LISTINGS, LIMIT
 # make test     the whole test suite; PYTEST_ARGS adds to pytest's arguments
+# make check    formatting, lint and types alone
 # make quick    the tests of a few seconds each, without installing Spark
 # make tools    checkov and hadolint, whose tests are skipped without it; pip-audit, and uv for `make lock`
 # make image    the container image; TARGET=batch for the one without DuckDB, SOURCE for the label of that name
@@ -10,8 +12,10 @@
 # make destroy  removes it, except the data; STACK, YES, ARGS=--with-data for the data too
 # make docs     the data dictionary and the picture of the architecture, from their sources
 # make lock     the newest versions that setup.cfg and tests/tools.in allow, into the locks
+# make clean    removes the environments
 #
-# All install what the locks name. With NEWEST=1 they install the newest versions allowed, into environments of their own.
+# PYTHON=python3.13 chooses the Python. All install what the locks name; with NEWEST=1 the newest versions
+# allowed, into environments of their own.
 
 PYTHON ?= python3
 VENV = .venv$(if $(NEWEST),-newest)
@@ -19,7 +23,11 @@ BIN = $(VENV)/bin
 # checkov wants versions of its own, and brings a hundred libraries.
 TOOLS = $(VENV)-tools
 
-.PHONY: run test quick check tools docs image deploy status destroy lock clean
+# What is said where nothing is asked for.
+help:
+	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
+
+.PHONY: help run test quick check tools docs image deploy status destroy lock clean
 
 run: $(VENV)/run
 	@$(BIN)/luigi --module jobs RedditPipeline \

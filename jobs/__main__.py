@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from jobs import process, resources
@@ -47,7 +48,9 @@ def main() -> int:
 def _doctor() -> NoReturn:
     good = True
     for finding in examine():
-        print(finding, flush=True)
+        # The reader may have had enough; the exit code is told all the same.
+        with suppress(BrokenPipeError):
+            print(finding, flush=True)
         good = good and finding.good
     # Without waiting for a check that still waits for an answer.
     os._exit(0 if good else process.MISCONFIGURED)

@@ -37,9 +37,8 @@ class TaskNameParameter(luigi.TaskParameter[luigi.Task]):
 
 class NamesParameter(luigi.ListParameter):
     def parse(self, text: str) -> tuple[str, ...]:
-        names: tuple[str, ...] = _parsed(
-            self._list, text, "--subreddits, --listings, --extracts", "write a JSON list of names"
-        )
+        fix = """write a JSON list of names, in the shell between single quotes: '["python"]'"""
+        names: tuple[str, ...] = _parsed(self._list, text, "--subreddits, --listings, --extracts", fix)
         return names
 
     def _list(self, text: str) -> tuple[str, ...]:

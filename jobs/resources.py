@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jobs.settings import RedditCredentials, Settings
+from jobs.settings import RedditCredentials, Settings, misspelt
 from reddit_etl.client import RedditClient
 from reddit_etl.clock import Clock, clock_in, utc_now
 from reddit_etl.engines import open_catalog, open_lake, open_warehouse, transform_engine
@@ -26,6 +26,8 @@ VISITOR = RedditCredentials("sandbox", "sandbox", "linux:reddit-etl:sandbox (by 
 
 @cache
 def settings() -> Settings:
+    for name, meant in misspelt().items():
+        log.warning("a variable in the environment is no setting", extra={"variable": name, "maybe": meant})
     return Settings.read()
 
 

@@ -298,3 +298,17 @@ def test_a_disk_that_is_nearly_full_is_named(pipeline, monkeypatch, tmp_path, se
     changes = {"LAKE_URL": f"{full}/lake", "WAREHOUSE_URL": f"duckdb:///{full}/w.duckdb", "TMPDIR": str(full)}
     found = faults(examined(pipeline, **{setting: changes[setting]}))
     assert found == {"disk": f"{setting}: {full} has 300 MB free: make room for 500 MB, or name another disk"}
+
+
+def test_a_reader_who_has_had_enough_disturbs_no_doctor(tmp_path: Path) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m jobs doctor | head -1; exit ${{PIPESTATUS[0]}}"],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr

@@ -240,6 +240,13 @@ def test_a_wrong_file_ends_the_command_with_its_code_and_one_line(
     assert "a-secret" not in done.stderr
 
 
+def test_a_variable_that_is_nearly_a_setting_is_named_at_the_start_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
+    done = _luigi(tmp_path, {"LAKE_URI": "elsewhere", "HOUR": "2026-11-23T04"})
+    assert done.returncode == 0
+    assert '"variable": "LAKE_URI", "maybe": "LAKE_URL"' in done.stderr
+
+
 def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Path) -> None:
     done = _luigi(tmp_path, {})
     assert done.returncode == MISCONFIGURED
