@@ -16,7 +16,7 @@ from batch.stack import Stack, template
 from batch.terminal import confirm, say
 from reddit_etl.aws import client
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.selection import checked_limit, checked_listings, checked_subreddits
+from reddit_etl.sources.selection import checked_limit, checked_listings, checked_subreddits
 
 # As ECR and Redshift's snapshots want it too: no hyphen at the end, nor two together.
 NAME = re.compile(r"(?=.{3,39}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -12,7 +12,7 @@ from batch.stack import TAG
 from batch.terminal import say
 from reddit_etl.aws import client
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.selection import check_clean, check_user_agent
+from reddit_etl.sources.selection import check_clean, check_user_agent
 
 NAMES = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
 # So long a secret that was removed can be had back.

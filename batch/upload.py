@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from batch.errors import asking
-from batch.library import PROJECT, library
+from batch.glue.library import PROJECT, library
 from batch.terminal import say
 from reddit_etl.aws import client
 
@@ -15,7 +15,7 @@ LIBRARY = "library.zip"
 
 
 def files() -> dict[str, bytes]:
-    return {SCRIPT: (PROJECT / "batch" / SCRIPT).read_bytes(), LIBRARY: library()}
+    return {SCRIPT: (PROJECT / "batch" / "glue" / "transform.py").read_bytes(), LIBRARY: library()}
 
 
 def code_version() -> str:

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from jobs import process, resources
 from jobs.doctor import examine
-from reddit_etl.dictionary import dictionary
 from reddit_etl.errors import ConfigurationError, EtlError
+from reddit_etl.warehouse.dictionary import dictionary
 
 ROWS = 1000
 WIDEST = 60

@@ -8,7 +8,7 @@ from functools import cached_property
 from jobs import resources
 from jobs.receipts import ReceiptTarget, ReceiptTask
 from reddit_etl.errors import EtlError
-from reddit_etl.receipt import (
+from reddit_etl.lake.receipts import (
     RECEIPT,
     Transformed,
     extract_parts,

@@ -20,8 +20,8 @@ from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.engines import kind_of_lake, kind_of_warehouse
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
-from reddit_etl.selection import checked_subreddits
-from reddit_etl.warehouse import DUCKDB
+from reddit_etl.sources.selection import checked_subreddits
+from reddit_etl.warehouse.base import DUCKDB
 
 PROBE = "doctor/probe.json"
 CONTENT = b'{"probe": "ok"}\n'

@@ -6,7 +6,7 @@ from jobs.receipts import ReceiptTask, log
 from jobs.transform import TransformPosts
 from reddit_etl.clock import iso
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.receipt import Published, hour_text, selection_of
+from reddit_etl.lake.receipts import Published, hour_text, selection_of
 
 
 class PublishPosts(ReceiptTask[Published]):

@@ -14,7 +14,7 @@ from jobs.parameters import HourParameter
 from jobs.process import end_as
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.receipt import (
+from reddit_etl.lake.receipts import (
     Receipt,
     hour_text,
     receipt_key,

@@ -8,15 +8,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from jobs.settings import RedditCredentials, Settings, misspelt
-from reddit_etl.client import RedditClient
 from reddit_etl.clock import Clock, clock_in, utc_now
 from reddit_etl.engines import open_catalog, open_lake, open_warehouse, transform_engine
-from reddit_etl.lake import Lake
-from reddit_etl.transform import TransformEngine
-from reddit_etl.warehouse import Warehouse
+from reddit_etl.lake.base import Lake
+from reddit_etl.sources.client import RedditClient
+from reddit_etl.transform.sql import TransformEngine
+from reddit_etl.warehouse.base import Warehouse
 
 if TYPE_CHECKING:
-    from reddit_etl.catalog import Catalog
+    from reddit_etl.catalog.glue import Catalog
 
 log = logging.getLogger(__name__)
 

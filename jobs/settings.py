@@ -27,7 +27,7 @@ from jobs.config import SECTION, check_file, stored, whole
 from reddit_etl.engines import kind_of_lake, kind_of_transform, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.loopback import is_loopback
-from reddit_etl.selection import check_clean, check_user_agent
+from reddit_etl.sources.selection import check_clean, check_user_agent
 
 NEEDED = ("lake_url", "transform_engine", "warehouse_url")
 IN_FILE = (*NEEDED, "glue_job_name", "glue_database", "redshift_copy_role", "redshift_workgroup", "redshift_cluster")

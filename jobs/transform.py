@@ -6,7 +6,7 @@ from jobs.parameters import NamesParameter
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
 from reddit_etl.errors import ConfigurationError, DamagedObjectError, LakeError, TransformError
-from reddit_etl.receipt import (
+from reddit_etl.lake.receipts import (
     RECEIPT,
     Transformed,
     curated_prefix,

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.lake import Lake
-from reddit_etl.transform import TransformEngine
-from reddit_etl.warehouse import DUCKDB, REDSHIFT, Warehouse
+from reddit_etl.lake.base import Lake
+from reddit_etl.transform.sql import TransformEngine
+from reddit_etl.warehouse.base import DUCKDB, REDSHIFT, Warehouse
 
 if TYPE_CHECKING:
-    from reddit_etl.catalog import Catalog
+    from reddit_etl.catalog.glue import Catalog
 
 ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
@@ -43,11 +43,11 @@ def open_lake(url: str) -> Lake:
     """The lake at `s3://bucket[/prefix]`, or in a folder."""
     if kind_of_lake(url) == "s3":
         # boto3 is 25 MB of memory that a local lake does not need.
-        from reddit_etl.lake_s3 import S3Lake  # noqa: PLC0415
+        from reddit_etl.lake.s3 import S3Lake  # noqa: PLC0415
 
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         return S3Lake(bucket=bucket, prefix=prefix.strip("/"))
-    from reddit_etl.lake_folder import FolderLake  # noqa: PLC0415
+    from reddit_etl.lake.folder import FolderLake  # noqa: PLC0415
 
     return FolderLake(_expanded("LAKE_URL", url))
 
@@ -63,17 +63,17 @@ def kind_of_transform(name: str) -> Literal["duckdb", "glue"]:
 
 def transform_engine(name: str, *, glue_job: str | None = None) -> TransformEngine:
     if kind_of_transform(name) == "glue":
-        from reddit_etl.transform_glue import GlueTransform  # noqa: PLC0415
+        from reddit_etl.transform.glue import GlueTransform  # noqa: PLC0415
 
         return GlueTransform(job=glue_job or "")
     with _needing("local", "TRANSFORM_ENGINE"):
-        from reddit_etl.transform_duckdb import DuckDBTransform  # noqa: PLC0415
+        from reddit_etl.transform.duckdb import DuckDBTransform  # noqa: PLC0415
 
     return DuckDBTransform()
 
 
 def open_catalog(database: str) -> "Catalog":
-    from reddit_etl.catalog import Catalog  # noqa: PLC0415
+    from reddit_etl.catalog.glue import Catalog  # noqa: PLC0415
 
     return Catalog(database=database)
 
@@ -96,7 +96,7 @@ def open_warehouse(
     """`copy_role`, `workgroup` and `cluster` are Redshift's, as are their settings."""
     if kind_of_warehouse(url) == "duckdb":
         with _needing("local", "WAREHOUSE_URL"):
-            from reddit_etl.warehouse_duckdb import DuckDBWarehouse  # noqa: PLC0415
+            from reddit_etl.warehouse.duckdb import DuckDBWarehouse  # noqa: PLC0415
 
         path = _expanded("WAREHOUSE_URL", url.removeprefix(DUCKDB))
         if path.is_dir():
@@ -105,8 +105,8 @@ def open_warehouse(
     if not copy_role or not ROLE.fullmatch(copy_role):
         raise ConfigurationError("REDSHIFT_COPY_ROLE: give the ARN of a role, like arn:aws:iam::123456789012:role/copy")
     with _needing("redshift", "WAREHOUSE_URL"):
-        from reddit_etl.redshift_login import read_login  # noqa: PLC0415
-        from reddit_etl.warehouse_redshift import RedshiftWarehouse  # noqa: PLC0415
+        from reddit_etl.warehouse.redshift.login import read_login  # noqa: PLC0415
+        from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse  # noqa: PLC0415
 
     return RedshiftWarehouse(read_login(url, workgroup=workgroup, cluster=cluster), copy_role=copy_role)
 

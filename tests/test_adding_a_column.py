@@ -22,10 +22,10 @@ import json, sys
 from pathlib import Path
 
 from reddit_etl.engines import open_lake, transform_engine, open_warehouse
-from reddit_etl.dictionary import dictionary
+from reddit_etl.warehouse.dictionary import dictionary
 from reddit_etl.entities import POSTS
-from reddit_etl.lake import JsonLines
-from reddit_etl.record import to_record
+from reddit_etl.lake.base import JsonLines
+from reddit_etl.entities.record import to_record
 
 folder, name = Path(sys.argv[1]), sys.argv[2]
 observation = {"observed_at": f"2026-11-23T{name}:00:00.000000Z", "source": "sandbox", "listing": "a-new-1", "place": 1}

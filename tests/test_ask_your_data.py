@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 
 PROJECT = Path(__file__).parents[1]
 PAGE = (PROJECT / "docs" / "ask-your-data.md").read_text(encoding="utf-8")

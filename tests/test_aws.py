@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 
 from jobs import resources
-from reddit_etl.catalog import Catalog
+from reddit_etl.catalog.glue import Catalog
 from reddit_etl.errors import CatalogError
 from tests.conftest import PROJECT
 from tests.test_real_input import SUBREDDITS, Recorded, scheduled_runs

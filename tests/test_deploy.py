@@ -19,7 +19,7 @@ import yaml
 
 from batch import deploy, follow, image, linked_role, network, stack, upload, warehouse
 from batch.__main__ import main
-from reddit_etl import upsert
+from reddit_etl.warehouse import upsert
 from tests.standins import docker
 from tests.standins.policies import fits, listed
 from tests.standins.s3 import ENVIRONMENT, answering

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from urllib3.exceptions import ProtocolError
 
-from reddit_etl.client import RedditClient
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, LakeError, RedditError
-from reddit_etl.extract import extract
-from reddit_etl.lake import Lake
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.receipt import DataObject, Extracted, extract_name, receipt_key
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.receipts import DataObject, Extracted, extract_name, receipt_key
+from reddit_etl.sources.client import RedditClient
+from reddit_etl.steps.extract import extract
 from tests.standins.reddit import Act, Posts, ScriptedReddit, answer, child, page, reset
 
 HOUR = datetime.fromisoformat("2026-11-23T04:00")

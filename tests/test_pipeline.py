@@ -9,7 +9,7 @@ import pytest
 
 from jobs.settings import Settings
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake_folder import FolderLake
+from reddit_etl.lake.folder import FolderLake
 from reddit_etl.sandbox.content import InventedReddit, Subreddit
 from reddit_etl.sandbox.server import Listing, Refusal
 from tests.conftest import Pipeline

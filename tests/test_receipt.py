@@ -4,9 +4,9 @@ from itertools import permutations, product
 
 import pytest
 
-from reddit_etl import receipt
 from reddit_etl.errors import LakeError
-from reddit_etl.receipt import RECEIPT, DataObject, Extracted, Loaded, Transformed
+from reddit_etl.lake import receipts as receipt
+from reddit_etl.lake.receipts import RECEIPT, DataObject, Extracted, Loaded, Transformed
 
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
 COMMON = {"entity": "posts", "hour": "2026-11-23T04", "attempt": "a1", "committed_at": "2026-11-23T04:05:06.000000Z"}

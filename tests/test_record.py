@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from reddit_etl.entities import POSTS
-from reddit_etl.record import UNSTORABLE, Record, Reject, to_record
-from reddit_etl.values import INT32, INT64
+from reddit_etl.entities.record import UNSTORABLE, Record, Reject, to_record
+from reddit_etl.entities.values import INT32, INT64
 from tests.standins.odd import any_json, odd_payload
 from tests.standins.posts import child, payload
 

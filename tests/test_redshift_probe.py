@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from reddit_etl import redshift_probe, schema
-from reddit_etl.entities import POSTS
+from reddit_etl.entities import POSTS, schema
+from reddit_etl.entities.schema import Column, Entity, Origin
 from reddit_etl.errors import WarehouseError
-from reddit_etl.redshift_probe import COLUMNS, REPEATED, ROWS, SAMPLES
-from reddit_etl.schema import Column, Entity, Origin
-from reddit_etl.transform_duckdb import to_parquet
+from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.warehouse.redshift import probe as redshift_probe
+from reddit_etl.warehouse.redshift.probe import COLUMNS, REPEATED, ROWS, SAMPLES
 from tests.standins.posts import json_lines
 
 PROBE = "doctor/probe.json"

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from psycopg2.extensions import connection as Connection
 from sqlalchemy_redshift.commands import CopyCommand, Format
 
-from reddit_etl import upsert
 from reddit_etl.entities import POSTS
+from reddit_etl.warehouse import upsert
 from tests.standins import posts
 from tests.standins.postgres import postgres
 from tests.standins.redshift import CONFLICT, GUEST, ROLE, Drop, Login, Redshift, redshift

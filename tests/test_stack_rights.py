@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from jobs.doctor import examine
-from reddit_etl import transform_glue, warehouse_redshift
+from reddit_etl.transform import glue as transform_glue
+from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
 from tests.aws import AwsPipeline
 from tests.conftest import PROJECT, Pipeline, forget_run
 from tests.stack import other

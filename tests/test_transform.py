@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from reddit_etl.engines import transform_engine
 from reddit_etl.entities import POSTS
+from reddit_etl.entities.record import Record, to_record
 from reddit_etl.errors import ConfigurationError, TransformError
-from reddit_etl.record import Record, to_record
-from reddit_etl.transform import transform_sql
-from reddit_etl.transform_duckdb import to_parquet
+from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.transform.sql import transform_sql
 from tests.standins.odd import odd_payload
 from tests.standins.posts import NOON, TIME_TYPE, json_lines, record, time_types
 from tests.standins.things import THINGS

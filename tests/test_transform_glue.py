@@ -14,16 +14,16 @@ from types import SimpleNamespace
 import boto3
 import pytest
 
-from batch.library import library
+from batch.glue.library import library
 from jobs import resources
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, TransformError
-from reddit_etl.lake import Lake
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.lake_s3 import S3Lake
-from reddit_etl.receipt import DataObject
-from reddit_etl.transform import Transformation
-from reddit_etl.transform_glue import LONGEST_QUEUE, GlueTransform
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.lake.s3 import S3Lake
+from reddit_etl.transform.glue import LONGEST_QUEUE, GlueTransform
+from reddit_etl.transform.sql import Transformation
 from tests.standins.glue import GlueServer, Refusal, Run, by_duckdb, glue
 from tests.standins.posts import json_lines, record
 from tests.standins.s3 import ENVIRONMENT, answering, moto_server, refusal
@@ -428,7 +428,7 @@ def test_the_library_needs_nothing_but_python(tmp_path):
     (tmp_path / "library.zip").write_bytes(library())
     program = (
         "import sys; sys.path.insert(0, 'library.zip'); from reddit_etl.entities import ENTITIES; "
-        "from reddit_etl.transform import definition; print(definition(ENTITIES['posts']))"
+        "from reddit_etl.transform.sql import definition; print(definition(ENTITIES['posts']))"
     )
     result = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -442,7 +442,7 @@ def test_the_library_needs_nothing_but_python(tmp_path):
 )
 def test_files_are_of_a_good_size(size, kept, files):
     pytest.importorskip("pyspark")
-    from batch.glue_transform import number_of_files  # noqa: PLC0415
+    from batch.glue.transform import number_of_files  # noqa: PLC0415
 
     assert number_of_files(size, kept) == files
 

@@ -1,8 +1,8 @@
 """The load's SQL as a whole text for a small entity; tests/test_warehouse.py runs it."""
 
-from reddit_etl import upsert
 from reddit_etl.entities import POSTS
-from reddit_etl.schema import INTEGER, Column
+from reddit_etl.entities.schema import INTEGER, Column
+from reddit_etl.warehouse import upsert
 from tests.standins.things import THINGS
 
 WHOLE = """\

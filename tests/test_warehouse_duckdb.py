@@ -9,14 +9,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reddit_etl import duck, warehouse_duckdb
+from reddit_etl import duck
 from reddit_etl.engines import open_warehouse
 from reddit_etl.entities import POSTS
+from reddit_etl.entities.schema import DOUBLE, TIMESTAMP
 from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
-from reddit_etl.schema import DOUBLE, TIMESTAMP
-from reddit_etl.upsert import tables
-from reddit_etl.warehouse import LoadCounts
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.warehouse import duckdb as warehouse_duckdb
+from reddit_etl.warehouse.base import LoadCounts
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.upsert import tables
 from tests.conftest import PROJECT
 from tests.standins.loads import HOUR, DuckDBLoads
 from tests.standins.posts import listed, parquet, post
@@ -234,7 +235,7 @@ import resource, sys
 from pathlib import Path
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import WarehouseError
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.posts import listed
 
 path, file, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

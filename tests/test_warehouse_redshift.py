@@ -12,13 +12,13 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from reddit_etl import warehouse_redshift
 from reddit_etl.entities import ENTITIES, POSTS
+from reddit_etl.entities.schema import TIMESTAMP
 from reddit_etl.errors import ConfigurationError, DamagedObjectError, WarehouseError
-from reddit_etl.redshift_login import read_login
-from reddit_etl.schema import TIMESTAMP
-from reddit_etl.warehouse import LoadCounts
-from reddit_etl.warehouse_redshift import TRIES, RedshiftWarehouse
+from reddit_etl.warehouse.base import LoadCounts
+from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
+from reddit_etl.warehouse.redshift.login import read_login
+from reddit_etl.warehouse.redshift.warehouse import TRIES, RedshiftWarehouse
 from tests.standins.loads import HOUR, LOADED_AT, NEWER, OLDER, Loads
 from tests.standins.posts import MINUTE, NOON, parquet, post
 from tests.standins.redshift import CONFLICT, GUEST, OWNER, ROLE, TIMEOUT, Drop, Login

@@ -1,7 +1,7 @@
 """Posts: what Reddit's API calls links or submissions, kind `t3`."""
 
-from reddit_etl import values
-from reddit_etl.schema import BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
+from reddit_etl.entities import values
+from reddit_etl.entities.schema import BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
 
 POST_TYPE = """CASE
     WHEN crosspost_parent_id IS NOT NULL THEN 'crosspost'

@@ -15,11 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from batch.library import library
+from batch.glue.library import library
 from tests.standins.s3 import PROJECT
 
 JOB = "transform"
-SCRIPT = PROJECT / "batch" / "glue_transform.py"
+SCRIPT = PROJECT / "batch" / "glue" / "transform.py"
 SPARK = {
     "spark.driver.memory": "1g",
     "spark.driver.bindAddress": "127.0.0.1",

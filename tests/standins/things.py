@@ -1,6 +1,6 @@
 """A small entity, whose SQL fits on a screen."""
 
-from reddit_etl.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
+from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
 
 THINGS = Entity(
     name="things",

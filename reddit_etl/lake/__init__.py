@@ -1,0 +1,1 @@
+"""The data lake: objects and receipts, in a folder or in an S3 bucket."""

@@ -1,0 +1,1 @@
+"""Where observations come from: generators over Reddit's API."""

@@ -1,0 +1,1 @@
+"""The warehouse: a DuckDB file or Amazon Redshift, and the one upsert that both run."""
