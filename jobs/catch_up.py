@@ -8,16 +8,9 @@ from functools import cached_property
 from jobs import resources
 from jobs.receipts import ReceiptTarget, ReceiptTask
 from reddit_etl.errors import EtlError
-from reddit_etl.lake.receipts import (
-    RECEIPT,
-    Transformed,
-    extract_parts,
-    hour_text,
-    load_prefix,
-    receipt_key,
-    receipts_of,
-    selection_of,
-)
+from reddit_etl.lake.layout import RECEIPT, hour_text, load_prefix, receipt_key, receipts_of, selection_of
+from reddit_etl.lake.receipts import Transformed
+from reddit_etl.sources.names import extract_parts
 
 REACH = timedelta(hours=48)
 

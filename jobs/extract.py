@@ -9,7 +9,8 @@ from jobs import resources
 from jobs.parameters import LimitParameter
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.lake.receipts import Extracted, extract_name
+from reddit_etl.lake.receipts import Extracted
+from reddit_etl.sources.names import extract_name
 from reddit_etl.sources.selection import checked_limit, checked_listings, checked_subreddits
 from reddit_etl.steps.extract import extract
 

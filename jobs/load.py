@@ -8,7 +8,8 @@ from jobs.receipts import ReceiptTask, log
 from jobs.transform import TransformPosts
 from reddit_etl.clock import iso
 from reddit_etl.errors import DamagedObjectError
-from reddit_etl.lake.receipts import Loaded, Transformed, hour_text, load_prefix, selection_of
+from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
+from reddit_etl.lake.receipts import Loaded, Transformed
 from reddit_etl.warehouse.base import LoadCounts
 
 

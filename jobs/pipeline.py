@@ -19,7 +19,9 @@ from jobs.process import held, misconfigured
 from jobs.publish import PublishPosts
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.errors import ConfigurationError, EtlError
-from reddit_etl.lake.receipts import Extracted, extract_name, hour_text, load_prefix, selection_of, spans_text
+from reddit_etl.lake.layout import hour_text, load_prefix, selection_of, spans_text
+from reddit_etl.lake.receipts import Extracted
+from reddit_etl.sources.names import extract_name
 from reddit_etl.sources.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
 
 log = logging.getLogger(__name__)

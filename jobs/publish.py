@@ -6,7 +6,8 @@ from jobs.receipts import ReceiptTask, log
 from jobs.transform import TransformPosts
 from reddit_etl.clock import iso
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.lake.receipts import Published, hour_text, selection_of
+from reddit_etl.lake.layout import hour_text, selection_of
+from reddit_etl.lake.receipts import Published
 
 
 class PublishPosts(ReceiptTask[Published]):

@@ -14,11 +14,8 @@ from jobs.parameters import HourParameter
 from jobs.process import end_as
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake.receipts import (
-    Receipt,
-    hour_text,
-    receipt_key,
-)
+from reddit_etl.lake.layout import hour_text, receipt_key
+from reddit_etl.lake.receipts import Receipt
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from dataclasses import fields
 from jobs import resources
 from jobs.receipts import ReceiptTarget
 from jobs.transform import TransformPosts
-from reddit_etl.lake.receipts import Successor, Transformed, receipt_key
+from reddit_etl.lake.layout import receipt_key
+from reddit_etl.lake.receipts import Successor, Transformed
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from jobs.settings import RedditCredentials, Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
-from reddit_etl.engines import open_catalog, open_lake, open_warehouse, transform_engine
+from reddit_etl.lake import open_lake
 from reddit_etl.lake.base import Lake
 from reddit_etl.sources.client import RedditClient
-from reddit_etl.transform.sql import TransformEngine
+from reddit_etl.transform import open_transform
+from reddit_etl.transform.base import TransformEngine
+from reddit_etl.warehouse import open_warehouse
 from reddit_etl.warehouse.base import Warehouse
 
 if TYPE_CHECKING:
@@ -38,13 +40,18 @@ def lake() -> Lake:
 
 @cache
 def transform() -> TransformEngine:
-    return transform_engine(settings().transform_engine, glue_job=settings().glue_job_name)
+    return open_transform(settings().transform_engine, glue_job=settings().glue_job_name)
 
 
 @cache
 def catalog() -> "Catalog | None":
     database = settings().glue_database
-    return open_catalog(database) if database else None
+    if not database:
+        return None
+    # boto3 is 25 MB of memory that a run without a catalog does not need.
+    from reddit_etl.catalog.glue import Catalog  # noqa: PLC0415
+
+    return Catalog(database)
 
 
 @cache

@@ -24,10 +24,12 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from jobs.config import SECTION, check_file, stored, whole
-from reddit_etl.engines import kind_of_lake, kind_of_transform, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake import kind_of_lake
 from reddit_etl.loopback import is_loopback
 from reddit_etl.sources.selection import check_clean, check_user_agent
+from reddit_etl.transform import kind_of_transform
+from reddit_etl.warehouse import kind_of_warehouse
 
 NEEDED = ("lake_url", "transform_engine", "warehouse_url")
 IN_FILE = (*NEEDED, "glue_job_name", "glue_database", "redshift_copy_role", "redshift_workgroup", "redshift_cluster")

@@ -6,15 +6,9 @@ from jobs.parameters import NamesParameter
 from jobs.receipts import ReceiptTask, log
 from reddit_etl.clock import iso
 from reddit_etl.errors import ConfigurationError, DamagedObjectError, LakeError, TransformError
-from reddit_etl.lake.receipts import (
-    RECEIPT,
-    Transformed,
-    curated_prefix,
-    extract_parts,
-    hour_text,
-    receipts_of,
-    selection_of,
-)
+from reddit_etl.lake.layout import RECEIPT, curated_prefix, hour_text, receipts_of, selection_of
+from reddit_etl.lake.receipts import Transformed
+from reddit_etl.sources.names import extract_parts
 
 
 class TransformPosts(ReceiptTask[Transformed]):

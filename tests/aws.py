@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from jobs import resources
-from reddit_etl.engines import open_lake
+from reddit_etl.lake import open_lake
 from reddit_etl.sandbox.server import Content
 from reddit_etl.transform import glue as transform_glue
 from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift

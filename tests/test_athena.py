@@ -24,7 +24,8 @@ import pytest
 from reddit_etl.catalog.glue import Catalog
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import BIGINT, INTEGER, Column, Entity, varchar
-from reddit_etl.lake.receipts import RECEIPT, DataObject, Transformed, curated_prefix
+from reddit_etl.lake.layout import RECEIPT, curated_prefix
+from reddit_etl.lake.receipts import DataObject, Transformed
 from reddit_etl.lake.s3 import S3Lake
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.athena import AthenaError, ask

@@ -17,12 +17,13 @@ import pytest
 
 from reddit_etl.catalog.glue import Catalog
 from reddit_etl.catalog.tables import MARK, TYPES, latest_sql, latest_view, metrics_sql, metrics_view, table_input
-from reddit_etl.engines import open_lake
 from reddit_etl.entities import ENTITIES, POSTS
 from reddit_etl.entities.schema import BIGINT, Column, Entity
 from reddit_etl.errors import CatalogError, ConfigurationError
+from reddit_etl.lake import open_lake
 from reddit_etl.lake.folder import FolderLake
-from reddit_etl.lake.receipts import DataObject, curated_prefix
+from reddit_etl.lake.layout import curated_prefix
+from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.s3 import S3Lake
 from tests.aws import LOGIN
 from tests.conftest import PROJECT, Pipeline

@@ -19,7 +19,7 @@ import yaml
 
 from batch import deploy, follow, image, linked_role, network, stack, upload, warehouse
 from batch.__main__ import main
-from reddit_etl.warehouse import upsert
+from reddit_etl.warehouse import tables
 from tests.standins import docker
 from tests.standins.policies import fits, listed
 from tests.standins.s3 import ENVIRONMENT, answering
@@ -1043,7 +1043,7 @@ def test_the_emulated_template_promises_no_more_than_the_real_one() -> None:
         assert kept["Parameters"][name].get("Default") == parameter.get("Default"), name
     assert set(promised["Outputs"]) < set(kept["Outputs"])
     assert kept["Resources"]["Namespace"]["Properties"]["DbName"] == warehouse.DATABASE
-    assert upsert.SCHEMA == warehouse.SCHEMA
+    assert tables.SCHEMA == warehouse.SCHEMA
     # CAPABILITY_IAM is not enough for roles with names.
     assert not any("RoleName" in resource.get("Properties", {}) for resource in kept["Resources"].values())
 

@@ -16,8 +16,10 @@ from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, LakeError, RedditError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
-from reddit_etl.lake.receipts import DataObject, Extracted, extract_name, receipt_key
+from reddit_etl.lake.layout import receipt_key
+from reddit_etl.lake.receipts import DataObject, Extracted
 from reddit_etl.sources.client import RedditClient
+from reddit_etl.sources.names import extract_name
 from reddit_etl.steps.extract import extract
 from tests.standins.reddit import Act, Posts, ScriptedReddit, answer, child, page, reset
 

@@ -20,10 +20,11 @@ import boto3
 import pytest
 
 from reddit_etl.aws import client, failures
-from reddit_etl.engines import open_lake
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake.base import JsonLines, Lake
+from reddit_etl.lake import open_lake
+from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.s3 import PART_BYTES, S3Lake
 from tests.conftest import PROJECT

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs
 import psycopg2
 import pytest
 
-from reddit_etl.engines import open_warehouse
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.warehouse import open_warehouse
 from reddit_etl.warehouse.redshift import login as redshift_login
 from reddit_etl.warehouse.redshift.login import read_login
 from reddit_etl.warehouse.redshift.warehouse import TRIES, RedshiftWarehouse

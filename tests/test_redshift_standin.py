@@ -17,7 +17,7 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy_redshift.commands import CopyCommand, Format
 
 from reddit_etl.entities import POSTS
-from reddit_etl.warehouse import upsert
+from reddit_etl.warehouse import tables, upsert
 from tests.standins import posts
 from tests.standins.postgres import postgres
 from tests.standins.redshift import CONFLICT, GUEST, ROLE, Drop, Login, Redshift, redshift
@@ -515,16 +515,16 @@ def test_the_load_runs_as_it_is_written(
     warehouse: Redshift, connection: Connection, bucket: Any, tmp_path: Path
 ) -> None:
     run(connection, "CREATE SCHEMA reddit")
-    for table in upsert.tables(POSTS):
-        for statement in upsert.create(table, storage=True):
+    for table in tables.tables(POSTS):
+        for statement in tables.create(table, storage=True):
             run(connection, statement)
-    for statement in upsert.CREATE_LOCK:
+    for statement in tables.CREATE_LOCK:
         run(connection, statement)
     put_manifest(bucket, posts.parquet(tmp_path / "a.parquet", [posts.post("a"), posts.post("b")]))
     columns = ", ".join(f"{column.name} {column.type.sql}" for column in POSTS.curated)
-    run(connection, f"CREATE TEMPORARY TABLE staged ({columns}) {upsert.together(POSTS)}")
+    run(connection, f"CREATE TEMPORARY TABLE staged ({columns}) {tables.together(POSTS)}")
     run(connection, COPY_PARQUET.replace("COPY t", "COPY staged"))
-    for statement in [upsert.LOCK, upsert.observe(POSTS), upsert.earliest(POSTS), *upsert.deduplicate(POSTS)]:
+    for statement in [tables.LOCK, upsert.observe(POSTS), upsert.earliest(POSTS), *upsert.deduplicate(POSTS)]:
         run(connection, statement)
     for statement in [upsert.drop_stale(POSTS), upsert.merge(POSTS), *upsert.backdate(POSTS)]:
         run(connection, statement)

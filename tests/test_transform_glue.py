@@ -22,8 +22,8 @@ from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.s3 import S3Lake
+from reddit_etl.transform.base import Transformation
 from reddit_etl.transform.glue import LONGEST_QUEUE, GlueTransform
-from reddit_etl.transform.sql import Transformation
 from tests.standins.glue import GlueServer, Refusal, Run, by_duckdb, glue
 from tests.standins.posts import json_lines, record
 from tests.standins.s3 import ENVIRONMENT, answering, moto_server, refusal

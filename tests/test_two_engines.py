@@ -14,8 +14,8 @@ import pytest
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.record import Record, to_record
-from reddit_etl.lake.base import JsonLines
 from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.transform.duckdb import to_parquet
 from reddit_etl.transform.glue import GlueTransform

@@ -10,14 +10,14 @@ import duckdb
 import pytest
 
 from reddit_etl import duck
-from reddit_etl.engines import open_warehouse
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import DOUBLE, TIMESTAMP
 from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
 from reddit_etl.warehouse import duckdb as warehouse_duckdb
+from reddit_etl.warehouse import open_warehouse
 from reddit_etl.warehouse.base import LoadCounts
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from reddit_etl.warehouse.upsert import tables
+from reddit_etl.warehouse.tables import tables
 from tests.conftest import PROJECT
 from tests.standins.loads import HOUR, DuckDBLoads
 from tests.standins.posts import listed, parquet, post
@@ -149,7 +149,7 @@ def test_a_log_that_a_removed_file_left_is_named_with_its_fix(loads):
     with pytest.raises(ConfigurationError, match=rf"^WAREHOUSE_URL: {left} is left of a file .* remove it too$"):
         loads.load(post())
     with pytest.raises(ConfigurationError, match=r"remove it too$"):
-        loads.warehouse.check(entity=POSTS, lake=loads.lake, probe="doctor/probe.json")
+        loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor")
     assert left.exists()
     left.unlink()
     assert loads.load(post()).staged == 1

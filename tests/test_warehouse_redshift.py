@@ -443,7 +443,7 @@ def test_no_session_is_idle_while_the_lake_is_asked(loads, server, monkeypatch):
     file = loads.file(post("a"))
     for work, asked in [
         (lambda: loads.load_files(file), 1),
-        (lambda: loads.warehouse.check(entity=POSTS, lake=loads.lake, probe=PROBE), 2),
+        (lambda: loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor"), 2),
     ]:
         server.statements.clear()
         work()
@@ -452,7 +452,7 @@ def test_no_session_is_idle_while_the_lake_is_asked(loads, server, monkeypatch):
 
 
 def test_a_check_tries_everything_and_keeps_nothing(loads, server):
-    assert "copies from the lake" in loads.warehouse.check(entity=POSTS, lake=loads.lake, probe=PROBE)
+    assert "copies from the lake" in loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor")
     assert any(text.startswith("CREATE TABLE reddit.posts") for text in server.statements)
     assert any(text.startswith("MERGE INTO reddit.posts") for text in server.statements)
     assert any(text.startswith("INSERT INTO reddit.load_audit") for text in server.statements)
@@ -460,7 +460,7 @@ def test_a_check_tries_everything_and_keeps_nothing(loads, server):
     assert server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
     loads.load(post("a"))
     before = loads.everything()
-    loads.warehouse.check(entity=NEWER, lake=loads.lake, probe=PROBE)
+    loads.warehouse.check(entity=NEWER, lake=loads.lake, folder="doctor")
     assert loads.everything() == before
 
 

@@ -15,9 +15,6 @@ MODULES = (
     "reddit_etl/clock.py",
     "reddit_etl/entities/*.py",
     "reddit_etl/errors.py",
-    "reddit_etl/lake/__init__.py",
-    "reddit_etl/lake/base.py",
-    "reddit_etl/lake/receipts.py",
     "reddit_etl/transform/__init__.py",
     "reddit_etl/transform/sql.py",
 )

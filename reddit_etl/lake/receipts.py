@@ -1,26 +1,15 @@
-"""Receipts: what a task did, and the names of everything in the lake.
+"""Receipts: what each task did.
 
 A receipt is a small JSON object, put once and never changed, that lists exactly what its task produced. The next task
 reads what the receipt lists and nothing else, so an orphaned or half-written object can never be taken for data.
 """
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timedelta
 from typing import Any, Self
 
 from reddit_etl.errors import LakeError
-
-REDDIT = "reddit"
-# Of these only a user's profile may have a dash in its name.
-EXTRACT = re.compile(r"((?P<source>[a-z]+)\.)?(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
-RECEIPT = re.compile(
-    r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>extract|transform|publish|load|successor)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
-)
+from reddit_etl.lake.layout import RECEIPT
 
 
 @dataclass(frozen=True)
@@ -139,67 +128,3 @@ class Loaded(Receipt):
     updated: int
     stale: int
     """Rows that changed nothing: the warehouse knew the post in the same or a newer state."""
-
-
-def extract_name(subreddit: str, listing: str, limit: int, source: str = REDDIT) -> str:
-    """What is not from Reddit says so in front, so that neither is ever taken for the other."""
-    name = f"{subreddit}-{listing}-{limit}"
-    return name if source == REDDIT else f"{source}.{name}"
-
-
-def extract_parts(name: str) -> tuple[str, str, int, str] | None:
-    """Subreddit, listing, limit and source of a name; None if it is not an extract's."""
-    found = EXTRACT.fullmatch(name)
-    return found and (found["subreddit"], found["listing"], int(found["limit"]), found["source"] or REDDIT)
-
-
-def selection_of(extracts: Iterable[str]) -> str:
-    """A short name for a set of extracts, the same for the same set."""
-    return hashlib.sha256("\n".join(sorted(set(extracts))).encode()).hexdigest()[:12]
-
-
-def hour_text(hour: datetime) -> str:
-    return hour.strftime("%Y-%m-%dT%H")
-
-
-def spans_text(hours: Iterable[datetime]) -> str:
-    """Hours in order, those without a gap between them as one span."""
-    spans: list[list[datetime]] = []
-    for hour in sorted(hours):
-        if spans and hour - spans[-1][-1] == timedelta(hours=1):
-            spans[-1].append(hour)
-        else:
-            spans.append([hour])
-    return ", ".join(" to ".join(hour_text(end) for end in (span[0], *span[1:][-1:])) for span in spans)
-
-
-def _partition(hour: datetime) -> str:
-    return hour.strftime("dt=%Y-%m-%d/hr=%H")
-
-
-def receipts_of(day: datetime) -> str:
-    """The prefix of all receipts of a day."""
-    return f"receipts/dt={day:%Y-%m-%d}/"
-
-
-def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
-    """Where the receipt of a task is. `name` is an extract's name, or a selection."""
-    return f"receipts/{_partition(hour)}/{task}-{entity}-{name}.json"
-
-
-def load_prefix(entity: str, hour: datetime, selection: str) -> str:
-    """How the warehouse's name of a load begins; the transformation's attempt follows."""
-    return f"{entity}/{hour_text(hour)}/{selection}/"
-
-
-def raw_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
-    return f"raw/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"
-
-
-def rejected_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
-    return f"rejected/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"
-
-
-def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) -> str:
-    """Where a transformation's Parquet objects are, `part-00000.parquet` the first of them."""
-    return f"curated/{entity}/{_partition(hour)}/sel={selection}/{attempt}/"

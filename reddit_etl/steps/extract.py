@@ -9,9 +9,12 @@ from reddit_etl.clock import Clock, iso
 from reddit_etl.entities.record import Reject, to_record
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import LakeError
-from reddit_etl.lake.base import JsonLines, Lake
-from reddit_etl.lake.receipts import Extracted, extract_name, hour_text, raw_key, receipt_key, rejected_key
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.jsonl import JsonLines
+from reddit_etl.lake.layout import hour_text, raw_key, receipt_key, rejected_key
+from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sources.client import Observation, RedditClient
+from reddit_etl.sources.names import extract_name
 from reddit_etl.sources.selection import LISTING_CAP
 from reddit_etl.sources.verdict import Unavailable
 

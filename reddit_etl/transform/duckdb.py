@@ -12,7 +12,8 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.transform.sql import Transformation, count_sql, transform_sql
+from reddit_etl.transform.base import Transformation
+from reddit_etl.transform.sql import count_sql, transform_sql
 
 # A record's texts come to 82 kB, and a character to six bytes at most as JSON writes it. Twice this is the reader's
 # buffer.

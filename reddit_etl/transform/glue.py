@@ -18,8 +18,9 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
+from reddit_etl.transform.base import Transformation
 from reddit_etl.transform.glue_report import read_object, read_report
-from reddit_etl.transform.sql import Transformation, definition
+from reddit_etl.transform.sql import definition
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 from reddit_etl.errors import TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.transform.sql import Transformation
+from reddit_etl.transform.base import Transformation
 
 
 def read_report(lake: Lake, manifest: Mapping[str, Any], ended: str) -> Transformation:

@@ -1,6 +1,6 @@
 """The warehouse: what a load is, and what every load does in its transaction."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -10,9 +10,6 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse import upsert
-
-DUCKDB = "duckdb:///"
-REDSHIFT = "redshift+psycopg2://"
 
 Execute = Callable[[str], Any]
 """Runs a statement in an open transaction; a query's answer has `fetchall()`."""
@@ -63,30 +60,15 @@ class Warehouse(Protocol):
         `WarehouseError`.
         """
 
-    def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
+    def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:
         """Try all that a load does, and keep nothing of it in the warehouse; gives what was found.
 
-        `probe` is the key of an object of the lake, beside which the warehouse puts what it tries to read. Raises
+        `folder` is where in the lake the warehouse puts what it tries to read. Raises
         `WarehouseError`.
         """
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """The column names and the first `limit` rows of a query that changes nothing."""
-
-
-def definitions(entity: Entity, found: Iterable[tuple[str, str]], *, storage: bool) -> list[str]:
-    """The DDL of what is missing, where `found` are tables and their columns; nothing is ever dropped."""
-    known: dict[str, set[str]] = {}
-    for name, column in found:
-        known.setdefault(name, set()).add(column)
-    statements: list[str] = []
-    for table in upsert.tables(entity):
-        if table.name not in known:
-            statements += upsert.create(table, storage=storage)
-        else:
-            gained = [column for column in table.columns if column.name not in known[table.name]]
-            statements += [text for column in gained for text in upsert.add_column(table, column)]
-    return statements
 
 
 def upsert_staged(entity: Entity, execute: Execute, *, hour: str, now: datetime) -> LoadCounts:

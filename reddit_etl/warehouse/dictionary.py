@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Column, Origin, Sql
-from reddit_etl.warehouse import upsert
+from reddit_etl.warehouse.tables import tables
 
 
 def dictionary() -> str:
@@ -16,8 +16,8 @@ def _lines() -> Iterator[str]:
     yield "# Data dictionary"
     yield ""
     yield "Made by `make docs` from the entities in `reddit_etl/entities/`. All times are UTC."
-    tables = {table.path: table for entity in ENTITIES.values() for table in upsert.tables(entity)}
-    for table in tables.values():
+    every = {table.path: table for entity in ENTITIES.values() for table in tables(entity)}
+    for table in every.values():
         yield from ("", f"## {table.path}", "", "| column | type | from | meaning |", "|---|---|---|---|")
         for column in table.columns:
             yield f"| `{column.name}` | {column.type.sql} | {_origin(column)} | {column.doc} |"

@@ -20,8 +20,8 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.warehouse import upsert
-from reddit_etl.warehouse.base import DUCKDB, LoadCounts, definitions, upsert_staged
+from reddit_etl.warehouse import DUCKDB, tables, upsert
+from reddit_etl.warehouse.base import LoadCounts, upsert_staged
 
 log = logging.getLogger(__name__)
 
@@ -83,15 +83,15 @@ class DuckDBWarehouse:
         if not self.path.exists():
             return set()
         with self._connection(read_only=True) as connection:
-            tables = dict(connection.execute(FIND_COLUMNS, [upsert.SCHEMA]).fetchall())
-            if "load_audit" not in tables:
+            found = dict(connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall())
+            if "load_audit" not in found:
                 return set()
-            found = connection.execute(upsert.find_loads("?"), [entity.name, first_hour, last_hour]).fetchall()
-        return {load_id for (load_id,) in found}
+            known = connection.execute(upsert.find_loads("?"), [entity.name, first_hour, last_hour]).fetchall()
+        return {load_id for (load_id,) in known}
 
-    def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:  # noqa: ARG002
+    def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:  # noqa: ARG002
         """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""
-        folder = next(parent for parent in self.path.parents if parent.exists())
+        place = next(parent for parent in self.path.parents if parent.exists())
         if self.path.exists():
             with self._connection() as connection:
                 connection.begin()
@@ -99,8 +99,8 @@ class DuckDBWarehouse:
                 connection.rollback()
             return f"{self.url} can be written"
         self._check_no_log_is_left()
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {folder} may not be written to")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {place} may not be written to")
         return f"{self.url} will be made by the first load"
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
@@ -119,9 +119,9 @@ class DuckDBWarehouse:
 
     def _define(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
         """Make what is missing."""
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {upsert.SCHEMA}")
-        found = connection.execute(FIND_COLUMNS, [upsert.SCHEMA]).fetchall()
-        for statement in definitions(entity, found, storage=False):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {tables.SCHEMA}")
+        found = connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
+        for statement in tables.definitions(entity, found, storage=False):
             connection.execute(statement)
 
     def _upsert(

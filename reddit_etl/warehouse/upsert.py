@@ -8,80 +8,11 @@ keys are looked for here. How the rows are grouped into loads makes no differenc
 Expects the rows in a temporary table `staged` with the entity's curated columns, in a transaction.
 """
 
-from dataclasses import dataclass
+from reddit_etl.entities.schema import Column, Entity
+from reddit_etl.warehouse.tables import AUDIT, SCHEMA
 
-from reddit_etl.entities.schema import BIGINT, TIMESTAMP, Column, Entity, Origin, varchar
-
-SCHEMA = "reddit"
 FIRST_YEAR = 2005  # Reddit opened in June.
 COUNT_STAGED = "SELECT COUNT(*) FROM staged"
-# One that nobody reads: LOCK waits for every reader who leaves a transaction open, and all other readers for it.
-LOCK_TABLE = "load_lock"
-LOCK = f"LOCK TABLE {SCHEMA}.{LOCK_TABLE}"
-CREATE_LOCK = (
-    f"CREATE TABLE {SCHEMA}.{LOCK_TABLE} (nothing INTEGER)",
-    f"COMMENT ON TABLE {SCHEMA}.{LOCK_TABLE} IS 'Loads wait for each other here; do not read it.'",
-)
-
-AUDIT = (
-    Column("load_id", varchar(256), Origin.WAREHOUSE, "The transformation that was loaded."),
-    Column("entity", varchar(64), Origin.WAREHOUSE, "What was loaded: posts."),
-    Column("hour", varchar(16), Origin.WAREHOUSE, "The run's UTC hour."),
-    Column("rows_staged", BIGINT, Origin.WAREHOUSE, "Rows that arrived."),
-    Column("rows_inserted", BIGINT, Origin.WAREHOUSE, "Rows that were new."),
-    Column("rows_updated", BIGINT, Origin.WAREHOUSE, "Rows that replaced an older state."),
-    Column(
-        "rows_stale",
-        BIGINT,
-        Origin.WAREHOUSE,
-        "Rows that were not newer; their observations are kept.",
-    ),
-    Column("loaded_at", TIMESTAMP, Origin.WAREHOUSE, "When the load was committed."),
-)
-
-
-@dataclass(frozen=True)
-class Table:
-    name: str
-    columns: tuple[Column, ...]
-    storage: str
-    """Where Redshift keeps the rows: which of them lie together, and in which order."""
-
-    @property
-    def path(self) -> str:
-        return f"{SCHEMA}.{self.name}"
-
-
-def tables(entity: Entity) -> tuple[Table, Table, Table]:
-    """What a warehouse holds for an entity: its newest states, its observations, the loads."""
-    return (
-        Table(entity.name, entity.table, f"{together(entity)} SORTKEY ({entity.sort})"),
-        Table(entity.metrics_table, entity.metrics, f"{together(entity)} SORTKEY (observed_at)"),
-        Table("load_audit", AUDIT, "DISTSTYLE ALL SORTKEY (loaded_at)"),
-    )
-
-
-def together(entity: Entity) -> str:
-    """All rows of a post lie on one node of Redshift: a load joins them without moving any."""
-    return f"DISTSTYLE KEY DISTKEY ({entity.key})"
-
-
-def create(table: Table, *, storage: bool) -> list[str]:
-    """DDL for a table that is not there; DuckDB takes no word about storage."""
-    columns = ",\n".join(f"  {column.name} {column.type.sql}" for column in table.columns)
-    comments = [_comment(table, column) for column in table.columns]
-    where = f"\n{table.storage}" if storage else ""
-    return [f"CREATE TABLE {table.path} (\n{columns}\n){where}", *comments]
-
-
-def add_column(table: Table, column: Column) -> list[str]:
-    """DDL for a column that the definition gained."""
-    return [f"ALTER TABLE {table.path} ADD COLUMN {column.name} {column.type.sql}", _comment(table, column)]
-
-
-def _comment(table: Table, column: Column) -> str:
-    text = column.doc.replace("'", "''")
-    return f"COMMENT ON COLUMN {table.path}.{column.name} IS '{text}'"
 
 
 def null_keys(entity: Entity) -> str:

@@ -12,8 +12,8 @@ from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.record import Record, to_record
 from reddit_etl.entities.schema import TIMESTAMP, Entity
-from reddit_etl.lake.base import JsonLines
 from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
 
 NOON = datetime(2026, 11, 23, 12)  # noqa: DTZ001

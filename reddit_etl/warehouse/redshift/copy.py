@@ -11,7 +11,7 @@ from reddit_etl.entities.schema import BIGINT, BOOLEAN, DOUBLE, INTEGER, TIMESTA
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.warehouse import upsert
+from reddit_etl.warehouse import tables
 
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
 TYPE = re.compile("|".join([kind.sql for kind in (BIGINT, BOOLEAN, DOUBLE, INTEGER, TIMESTAMP)] + [r"VARCHAR\(\d+\)"]))
@@ -45,7 +45,7 @@ def stage(
         if not NAME.fullmatch(name) or not TYPE.fullmatch(str(kind)):
             raise WarehouseError(f"the receipt of the transformation lists a column that cannot be: {name!r}, {kind!r}")
     texts = ",\n".join(f"  {name} {kind}" for name, kind in columns.items())
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE staged (\n{texts}\n)\n{upsert.together(entity)}")
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE staged (\n{texts}\n)\n{tables.together(entity)}")
     if manifest:
         copy(connection, "staged", manifest, role=role)
     for column in entity.curated:

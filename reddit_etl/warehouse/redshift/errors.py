@@ -5,7 +5,7 @@ import re
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from reddit_etl.errors import ConfigurationError, WarehouseError
-from reddit_etl.warehouse.upsert import SCHEMA
+from reddit_etl.warehouse.tables import SCHEMA
 
 CANCELLED = "57014"  # A statement that ran out of its time.
 ROLE_REFUSALS = ("not authorized to assume", "S3ServiceException:Access", "AccessDenied", "Access Denied")

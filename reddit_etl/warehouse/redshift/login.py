@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.loopback import is_loopback
-from reddit_etl.warehouse.base import REDSHIFT
+from reddit_etl.warehouse import REDSHIFT
 
 PORT = 5439
 FORM = f"write {REDSHIFT}user:password@host:{PORT}/database, the user and password only without IAM"

@@ -14,7 +14,7 @@ from reddit_etl.entities.schema import BIGINT, BOOLEAN, DOUBLE, INTEGER, TIMESTA
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.warehouse.redshift import copy as redshift_copy
+from reddit_etl.warehouse.redshift import copy
 
 COLUMNS: Mapping[str, Type] = {
     "sample": varchar(16),
@@ -64,14 +64,14 @@ def put(lake: Lake, folder: str) -> str:
     key = f"{folder}/{sha256(FILE).hexdigest()[:12]}/probe.parquet"
     if not lake.create(key, FILE):
         raise WarehouseError(f"{lake.url}/{key} is not what was put there: remove it")
-    return str(redshift_copy.put_manifest(lake, [DataObject(key, len(FILE), "", ROWS)]))
+    return str(copy.put_manifest(lake, [DataObject(key, len(FILE), "", ROWS)]))
 
 
 def check(connection: sa.Connection, manifest: str, *, role: str) -> None:
     """Copy the file as a load copies its own, and compare each column. Raises `WarehouseError`."""
     columns = ", ".join(f"{name} {kind.sql}" for name, kind in COLUMNS.items())
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE probe ({columns})")
-    redshift_copy.copy(connection, "probe", manifest, role=role)
+    copy.copy(connection, "probe", manifest, role=role)
     [counts] = connection.exec_driver_sql(count_equal()).fetchall()
     _, *compared = COLUMNS.items()
     wrong = [f"{name} ({kind.sql})" for (name, kind), count in zip(compared, counts, strict=True) if count != ROWS]

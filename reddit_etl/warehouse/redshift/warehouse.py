@@ -23,11 +23,11 @@ from reddit_etl.clock import Clock, utc_now
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.receipts import DataObject, hour_text
-from reddit_etl.warehouse import upsert
-from reddit_etl.warehouse.base import LoadCounts, definitions, upsert_staged
-from reddit_etl.warehouse.redshift import copy as redshift_copy
-from reddit_etl.warehouse.redshift import probe as redshift_probe
+from reddit_etl.lake.layout import hour_text
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.warehouse import tables, upsert
+from reddit_etl.warehouse.base import LoadCounts, upsert_staged
+from reddit_etl.warehouse.redshift import copy, probe
 from reddit_etl.warehouse.redshift.errors import CANCELLED, LostError, PassingError, code_of, meaning
 from reddit_etl.warehouse.redshift.login import Login
 
@@ -86,7 +86,7 @@ class RedshiftWarehouse:
         columns: Mapping[str, str],
     ) -> LoadCounts:
         """See `Warehouse`."""
-        manifest = redshift_copy.put_manifest(lake, objects)
+        manifest = copy.put_manifest(lake, objects)
         rows = sum(entry.rows for entry in objects)
 
         def once() -> LoadCounts:
@@ -96,7 +96,7 @@ class RedshiftWarehouse:
                     connection.commit()
                     # Loads wait here for each other. Under snapshot isolation two of them would else each insert what
                     # neither sees of the other; a lock as the first statement leaves the snapshot for after it.
-                    connection.exec_driver_sql(upsert.LOCK)
+                    connection.exec_driver_sql(tables.LOCK)
                 counts = self._load(
                     connection,
                     entity=entity,
@@ -136,8 +136,8 @@ class RedshiftWarehouse:
 
         def once() -> set[str]:
             with self._connection() as connection:
-                tables = dict(self._columns(connection))
-                if "load_audit" not in tables:
+                found = dict(self._columns(connection))
+                if "load_audit" not in found:
                     return set()
                 asked = (entity.name, first_hour, last_hour)
                 return {load_id for (load_id,) in connection.exec_driver_sql(upsert.find_loads("%s"), asked)}
@@ -165,18 +165,18 @@ class RedshiftWarehouse:
             except sa.exc.ProgrammingError as error:
                 raise WarehouseError(f"query: {' '.join(str(error.orig).split())}") from error
 
-    def check(self, *, entity: Entity, lake: Lake, probe: str) -> str:
+    def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:
         """See `Warehouse`."""
         # Before the login, as a load does: Redshift ends a session that is idle, and others wait for its lock.
-        manifest = redshift_probe.put(lake, probe.rpartition("/")[0])
+        manifest = probe.put(lake, folder)
         with self._connection() as connection:
             with self._waiting(connection):
                 self._define(connection, entity)
-                connection.exec_driver_sql(upsert.LOCK)
+                connection.exec_driver_sql(tables.LOCK)
             hour = hour_text(self._clock())
             self._load(connection, entity=entity, load_id="doctor", hour=hour, manifest=None, columns={}, rows=0)
-            redshift_probe.check(connection, manifest, role=self._copy_role)
-        return f"{self.url} logs in, takes a load into schema {upsert.SCHEMA}, and copies from the lake"
+            probe.check(connection, manifest, role=self._copy_role)
+        return f"{self.url} logs in, takes a load into schema {tables.SCHEMA}, and copies from the lake"
 
     def _load(
         self,
@@ -193,7 +193,7 @@ class RedshiftWarehouse:
         if done:
             return LoadCounts(*done)
         columns = columns or {column.name: column.type.sql for column in entity.curated}
-        redshift_copy.stage(connection, entity, columns, manifest, role=self._copy_role)
+        copy.stage(connection, entity, columns, manifest, role=self._copy_role)
         counts = upsert_staged(entity, connection.exec_driver_sql, hour=hour, now=self._clock())
         if counts.staged != rows:
             raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
@@ -204,18 +204,18 @@ class RedshiftWarehouse:
     def _define(self, connection: sa.Connection, entity: Entity) -> None:
         """Make what is missing."""
         found = self._columns(connection)
-        statements = definitions(entity, found, storage=True)
-        if upsert.LOCK_TABLE not in dict(found):
-            statements += upsert.CREATE_LOCK
+        statements = tables.definitions(entity, found, storage=True)
+        if tables.LOCK_TABLE not in dict(found):
+            statements += tables.CREATE_LOCK
         # Who may create tables in a schema need not be allowed to create schemas.
-        if not connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (upsert.SCHEMA,)).fetchone():
-            statements.insert(0, f"CREATE SCHEMA {upsert.SCHEMA}")
+        if not connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (tables.SCHEMA,)).fetchone():
+            statements.insert(0, f"CREATE SCHEMA {tables.SCHEMA}")
         for statement in statements:
             connection.exec_driver_sql(statement)
 
     def _columns(self, connection: sa.Connection) -> list[tuple[str, str]]:
         """The tables of the schema with their columns, as far as there are any."""
-        return [(table, column) for table, column in connection.exec_driver_sql(FIND_COLUMNS, (upsert.SCHEMA,))]
+        return [(table, column) for table, column in connection.exec_driver_sql(FIND_COLUMNS, (tables.SCHEMA,))]
 
     @contextmanager
     def _waiting(self, connection: sa.Connection) -> Iterator[None]:
