@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from jobs.settings import RedditCredentials, Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
 from reddit_etl.lake import open_lake
 from reddit_etl.lake.base import Lake
+from reddit_etl.lake.index import Receipts
 from reddit_etl.sources.client import RedditClient
 from reddit_etl.transform import open_transform
 from reddit_etl.transform.base import TransformEngine
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from reddit_etl.catalog.glue import Catalog
 
 log = logging.getLogger(__name__)
+
+WATERMARK_REACH = timedelta(hours=48)
+"""How far back it is looked for what a listing was last seen to hold."""
 
 # The sandbox asks for a login like Reddit, and takes any.
 VISITOR = RedditCredentials("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
@@ -63,6 +67,12 @@ def warehouse() -> Warehouse:
         workgroup=chosen.redshift_workgroup,
         cluster=chosen.redshift_cluster,
     )
+
+
+@cache
+def past_receipts(hour: datetime) -> Receipts:
+    """Those of the 48 hours before an hour, listed when they are first needed."""
+    return Receipts(lake(), hour - WATERMARK_REACH, hour - timedelta(hours=1))
 
 
 def warehouse_name() -> str:

@@ -8,7 +8,7 @@ from reddit_etl.errors import LakeError
 from reddit_etl.lake import layout
 from reddit_etl.lake.layout import RECEIPT
 from reddit_etl.lake.receipts import DataObject, Extracted, Loaded, Transformed
-from reddit_etl.sources import names
+from reddit_etl.sources.listing import Listing
 
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
 COMMON = {"entity": "posts", "hour": "2026-11-23T04", "attempt": "a1", "committed_at": "2026-11-23T04:05:06.000000Z"}
@@ -57,7 +57,7 @@ LOADED = Loaded(**COMMON, rows=7, inserted=3, updated=2, stale=2)
 
 
 def test_everything_in_the_lake_has_one_name_made_from_the_task_s_parameters():
-    name = names.extract_name("python", "new", 1000)
+    name = "python-new-1000"
     assert name == "python-new-1000"
     assert layout.hour_text(HOUR) == "2026-11-23T04"
     assert layout.receipts_of(HOUR) == "receipts/dt=2026-11-23/"
@@ -81,7 +81,7 @@ def test_a_receipt_s_key_says_what_it_is_of():
 
 
 def test_no_receipt_s_key_is_the_beginning_of_another_s():
-    every = [names.extract_name(*parts) for parts in product(("a", "ab", "u_a-new-1"), ("new", "hot"), (1, 10, 100))]
+    every = [Listing(*parts).name for parts in product(("a", "ab", "u_a-new-1"), ("new", "hot"), (1, 10, 100))]
     keys = [layout.receipt_key(task, "posts", HOUR, name) for task in ("extract", "transform") for name in every]
     assert len(set(keys)) == len(keys)
     assert not [(one, other) for one in keys for other in keys if one != other and other.startswith(one)]

@@ -23,7 +23,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from reddit_etl.entities import ENTITIES
-from reddit_etl.entities.schema import Column, Entity
+from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import TransformError
 from reddit_etl.transform.sql import count_sql, definition, transform_sql
 
@@ -35,13 +35,6 @@ SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
-}
-TYPES = {
-    "INTEGER": "int",
-    "BIGINT": "bigint",
-    "DOUBLE PRECISION": "double",
-    "BOOLEAN": "boolean",
-    "TIMESTAMP": "timestamp_ntz",
 }
 # The one form of a time in the lake; anything else in its place is an error.
 TIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
@@ -126,14 +119,9 @@ def _verify(files: Files, inputs: Sequence[dict[str, Any]]) -> None:
                 raise TransformError(f"{entry['key']} is not the object that its receipt lists: its checksum differs")
 
 
-def _type(column: Column) -> str:
-    """Spark's name for a column's type."""
-    return TYPES.get(column.type.sql, "string")
-
-
 def _read(spark: SparkSession, files: Files, entity: Entity, inputs: Sequence[dict[str, Any]]) -> DataFrame:
     """The records of just these objects."""
-    reader = spark.read.schema(", ".join(f"{column.name} {_type(column)}" for column in entity.record))
+    reader = spark.read.schema(", ".join(f"{column.name} {column.type.spark}" for column in entity.record))
     options = {
         "mode": "FAILFAST",
         "encoding": "UTF-8",
@@ -153,7 +141,7 @@ def number_of_files(input_bytes: int, kept: float) -> int:
 
 def _write(spark: SparkSession, entity: Entity, url: str, number: int) -> None:
     rows = spark.sql(transform_sql(entity))
-    declared = [(column.name, _type(column)) for column in entity.curated]
+    declared = [(column.name, column.type.spark) for column in entity.curated]
     if rows.dtypes != declared:
         odd = [f"{name} {kind}" for name, kind in rows.dtypes if (name, kind) not in declared]
         raise TransformError(f"the SQL gives other columns than {entity.name} declares: {', '.join(odd)}")

@@ -9,16 +9,6 @@ from reddit_etl.entities.schema import Column, Entity, Origin
 
 Definition = dict[str, Any]
 
-# A SQL type without its size, as Hive and as Presto call it: the first in tables, the second in views. Athena reads
-# times to the millisecond.
-TYPES = {
-    "VARCHAR": ("string", "varchar"),
-    "INTEGER": ("int", "integer"),
-    "BIGINT": ("bigint", "bigint"),
-    "DOUBLE PRECISION": ("double", "double"),
-    "BOOLEAN": ("boolean", "boolean"),
-    "TIMESTAMP": ("timestamp", "timestamp(3)"),
-}
 PARTITION_KEYS = [
     {"Name": "dt", "Type": "string", "Comment": "The UTC day of the run, like 2026-11-23."},
     {"Name": "hr", "Type": "string", "Comment": "The UTC hour of the run, 00 to 23."},
@@ -92,7 +82,7 @@ def _view(
         "originalSql": sql,
         "catalog": "awsdatacatalog",
         "schema": database,
-        "columns": [{"name": column.name, "type": _types(column)[1]} for column in columns],
+        "columns": [{"name": column.name, "type": column.type.presto} for column in columns],
     }
     return {
         "Name": name,
@@ -121,8 +111,4 @@ def storage(entity: Entity, location: str) -> Definition:
 
 
 def _columns(columns: Sequence[Column]) -> list[dict[str, str]]:
-    return [{"Name": c.name, "Type": _types(c)[0], "Comment": c.doc[:LONGEST_COMMENT]} for c in columns]
-
-
-def _types(column: Column) -> tuple[str, str]:
-    return TYPES[column.type.sql.partition("(")[0]]
+    return [{"Name": c.name, "Type": c.type.hive, "Comment": c.doc[:LONGEST_COMMENT]} for c in columns]

@@ -15,23 +15,37 @@ Cast = Callable[[object], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Type:
-    """A column type: its SQL name (understood alike by DuckDB and Redshift) and how to read Reddit's value."""
+    """A column type: what each engine calls it, and how to read Reddit's value."""
 
     sql: str
+    """In DuckDB and in Redshift."""
+    spark: str
+    hive: str
+    """In tables of the Glue Data Catalog."""
+    presto: str
+    """In views of the Glue Data Catalog."""
     cast: Cast
     max_bytes: int | None = None
 
 
 def varchar(max_bytes: int) -> Type:
     """Text of at most so many bytes in UTF-8; Redshift counts bytes, and holds 65,535 at most."""
-    return Type(sql=f"VARCHAR({max_bytes})", cast=values.text, max_bytes=max_bytes)
+    return Type(
+        sql=f"VARCHAR({max_bytes})",
+        spark="string",
+        hive="string",
+        presto="varchar",
+        cast=values.text,
+        max_bytes=max_bytes,
+    )
 
 
-INTEGER = Type(sql="INTEGER", cast=values.integer)
-BIGINT = Type(sql="BIGINT", cast=values.bigint)
-DOUBLE = Type(sql="DOUBLE PRECISION", cast=values.double)
-BOOLEAN = Type(sql="BOOLEAN", cast=values.boolean)
-TIMESTAMP = Type(sql="TIMESTAMP", cast=values.timestamp)
+INTEGER = Type(sql="INTEGER", spark="int", hive="int", presto="integer", cast=values.integer)
+BIGINT = Type(sql="BIGINT", spark="bigint", hive="bigint", presto="bigint", cast=values.bigint)
+DOUBLE = Type(sql="DOUBLE PRECISION", spark="double", hive="double", presto="double", cast=values.double)
+BOOLEAN = Type(sql="BOOLEAN", spark="boolean", hive="boolean", presto="boolean", cast=values.boolean)
+# A time has no zone in the lake. Athena reads times to the millisecond.
+TIMESTAMP = Type(sql="TIMESTAMP", spark="timestamp_ntz", hive="timestamp", presto="timestamp(3)", cast=values.timestamp)
 
 
 class Origin(Enum):

@@ -16,7 +16,7 @@ INT64 = range(-(2**63), 2**63)
 # Reddit opened in June 2005; nothing on it is older, and no clock of it runs past 2100.
 TIMES = range(1104537600, 4102444800)
 FLAGS = {True: True, False: False, "True": True, "False": False, "true": True, "false": False}
-ID = re.compile(r"[0-9a-z]{1,13}")
+ID = re.compile(r"(?:t[1-6]_)?([0-9a-z]{1,13})")
 
 
 def text(value: object) -> str:
@@ -76,11 +76,16 @@ def author(value: object) -> str | None:
 
 
 def identifier(value: object) -> str:
-    """A base-36 id, without the `t3_` that names its kind."""
-    found = ID.fullmatch(text(value).removeprefix("t3_"))
+    """A base-36 id, without the `t3_` or the like that names its kind."""
+    found = ID.fullmatch(text(value))
     if not found:
         raise ValueError("is not a base-36 id")
-    return found[0]
+    return found[1]
+
+
+def parent_comment(value: object) -> str | None:
+    """The id of a comment; None for that of a post, below which a comment at the top stands."""
+    return None if text(value).startswith("t3_") else identifier(value)
 
 
 def presence(value: object) -> bool:

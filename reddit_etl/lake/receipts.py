@@ -61,11 +61,8 @@ def _known(kind: type[Receipt | DataObject], content: dict[str, Any]) -> dict[st
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted(Receipt):
-    """One listing of one subreddit, read once."""
+    """What one source gave, read once."""
 
-    subreddit: str
-    listing: str
-    limit: int
     source: str
     verdict: str
     """`ok`, or why Reddit does not give the listing: private, banned, unknown, …"""
@@ -83,12 +80,16 @@ class Extracted(Receipt):
     oldest: str | None = None
     newest: str | None = None
     gap: tuple[str, str] | None = None
-    """Posts created between these two times were missed: the listing ended before the previous one began."""
+    """What was created between these two times was missed: the listing ended before the previous one began."""
+    subreddit: str | None = None
+    """With the next two, of a listing."""
+    listing: str | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transformed(Receipt):
-    """The newest observation of each post of several extracts."""
+    """Each observation of several extracts, once."""
 
     extracts: list[str]
     """The names of the extracts that went in."""

@@ -1,14 +1,16 @@
-"""Reddit's API: listings as generators of payloads, over PRAW's authentication and rate limiting.
+"""Reddit's API: answers as payloads, listings as generators of them, over PRAW's authentication and rate limiting.
 
 PRAW's own objects are left out: they cost three times the CPU of the raw payloads, and a field that a listing did not
 carry costs a request per post.
 """
 
 import logging
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import praw
 import requests
@@ -23,10 +25,13 @@ from reddit_etl.sources.verdict import Transient, no_token, verdict_on, word
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 PAGE = 100  # Reddit's most items a request.
 EMPTY_PAGES = 3  # In a row: then a listing is taken to have ended.
 
 ATTEMPTS = 6  # Of one page, each of which prawcore may repeat twice for a 5xx.
+KIND = re.compile(r"t\d")  # Of a thing; a listing's is Listing.
 REACH = "check the network, the proxy and https://www.redditstatus.com"
 
 
@@ -36,6 +41,18 @@ class Observation:
 
     child: object
     observed_at: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    """The children of a listing that one answer holds, and after which of them the next page begins."""
+
+    children: list[object]
+    after: str | None
+
+
+class NotUnderstoodError(Exception):
+    """The answer is JSON, and not what was asked for; says what that was."""
 
 
 class RedditClient:
@@ -91,9 +108,9 @@ class RedditClient:
         self._requestor.close()
 
     def listing(self, subreddit: str, listing: str, *, limit: int) -> Iterator[Observation]:
-        """The first `limit` posts of a subreddit's listing, in Reddit's order.
+        """The first `limit` things of a subreddit's listing, in Reddit's order.
 
-        A page comes with the stickies that Reddit adds to it. A post may come twice if new ones push it onto the next
+        A page comes with the stickies that Reddit adds to it. A thing may come twice if new ones push it onto the next
         page meanwhile. Raises `Unavailable`, `RedditError` or `ConfigurationError`.
         """
         after: str | None = None
@@ -102,16 +119,40 @@ class RedditClient:
             params: dict[str, str | int] = {"limit": min(PAGE, limit - seen)}
             if after:
                 params["after"] = after
-            children, after, observed_at = self._page(f"r/{subreddit}/{listing}", params)
-            for child in children:
+            page, observed_at = self.ask(f"r/{subreddit}/{listing}", page_of, params=params)
+            for child in page.children:
                 yield Observation(child, observed_at)
-            seen += len(children)
+            seen += len(page.children)
             # A page may be empty of what we may see and yet have others behind it.
-            empty = 0 if children else empty + 1
+            empty = 0 if page.children else empty + 1
+            after = page.after
             if not after or after == params.get("after") or empty == EMPTY_PAGES:
                 return
 
-    def _page(self, path: str, params: dict[str, str | int]) -> tuple[list[object], str | None, datetime]:
+    def ask(
+        self,
+        path: str,
+        understand: Callable[[object], Answer],
+        *,
+        params: Mapping[str, str | int] | None = None,
+        form: Mapping[str, str | int] | None = None,
+    ) -> tuple[Answer, datetime]:
+        """The answer to one request, as `understand` reads its JSON, and when it came. With a form, a POST.
+
+        `understand` raises `NotUnderstoodError` for what is no such answer. Then, and after an error that may pass, it
+        is asked again. Raises `Unavailable`, `RedditError` or `ConfigurationError`.
+        """
+
+        def once() -> tuple[Answer, datetime]:
+            answer = self._send(path, params, form)
+            observed_at = self._clock()
+            try:
+                understood = understand(answer)
+            except NotUnderstoodError as error:
+                raise Transient(f"{path}: the answer is not {error}") from None
+            self._served = True
+            return understood, observed_at
+
         retrying = Retrying(
             retry=retry_if_exception_type(Transient),
             wait=_wait,
@@ -120,11 +161,13 @@ class RedditClient:
             before_sleep=_log_retry,
             reraise=True,
         )
-        return retrying(self._fetch, path, params)
+        return retrying(once)
 
-    def _fetch(self, path: str, params: dict[str, str | int]) -> tuple[list[object], str | None, datetime]:
+    def _send(self, path: str, params: Mapping[str, str | int] | None, form: Mapping[str, str | int] | None) -> object:
         try:
-            answer = self._reddit.request(method="GET", path=path, params=params)
+            if form:
+                return self._reddit.request(method="POST", path=path, data=dict(form))
+            return self._reddit.request(method="GET", path=path, params=dict(params or {}))
         except OAuthException as error:
             raise no_token(word(error.error)) from None
         except ResponseException as error:
@@ -136,14 +179,18 @@ class RedditClient:
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
             # PRAW and prawcore take a token, a redirect or a malformed request's answer to be what they expect.
             raise Transient(f"{path}: the answer was not understood") from None
-        observed_at = self._clock()
-        data = answer.get("data") if isinstance(answer, dict) else None
-        children = data.get("children") if isinstance(data, dict) else None
-        if not isinstance(data, dict) or not isinstance(children, list):
-            raise Transient(f"{path}: the answer is not a listing")
-        self._served = True
+
+
+def page_of(answer: object) -> Page:
+    """A page of a listing; a single thing is a listing of one. Raises NotUnderstoodError."""
+    data = answer.get("data") if isinstance(answer, dict) else None
+    children = data.get("children") if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(children, list):
         after = data.get("after")
-        return children, after if isinstance(after, str) else None, observed_at
+        return Page(children, after if isinstance(after, str) else None)
+    if isinstance(answer, dict) and isinstance(data, dict) and KIND.fullmatch(str(answer.get("kind"))):
+        return Page([answer], None)
+    raise NotUnderstoodError("a listing")
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,4 +1,4 @@
-"""What may be asked of Reddit, and as whom: which subreddits, which of their listings, how many posts of each."""
+"""What may be asked of Reddit, and as whom: which subreddits, which of their listings, how many items of each."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,7 +7,17 @@ from typing import Any
 from reddit_etl.errors import ConfigurationError
 
 LISTING_CAP = 1000  # Reddit's most items a listing, https://www.reddit.com/dev/api#listings
-LISTINGS = ("new", "hot", "top", "rising", "controversial")
+# The listings of a subreddit, each with the entity that it lists.
+LISTINGS = {
+    "new": "posts",
+    "hot": "posts",
+    "top": "posts",
+    "rising": "posts",
+    "controversial": "posts",
+    "comments": "comments",
+}
+NEWEST_FIRST = ("new", "comments")
+"""Those that end at something older than what was read last, unless something was missed between."""
 # Two letters only among the oldest subreddits; `u_` and a user's name is that user's profile.
 SUBREDDIT = re.compile(r"[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}")
 USER_AGENT = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+ \(by /?u/[\w-]{3,20}\)", re.ASCII)
@@ -50,5 +60,5 @@ def _checked(names: Any, setting: str, valid: Callable[[str], bool], rule: str) 
 
 def checked_limit(limit: int) -> int:
     if not 1 <= limit <= LISTING_CAP:
-        raise ConfigurationError(f"--limit is {limit}: Reddit gives 1 to {LISTING_CAP} posts of a listing")
+        raise ConfigurationError(f"--limit is {limit}: Reddit gives 1 to {LISTING_CAP} items of a listing")
     return limit

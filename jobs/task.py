@@ -11,11 +11,12 @@ import luigi
 
 from jobs import resources
 from jobs.parameters import HourParameter
-from jobs.process import end_as
-from reddit_etl.entities import POSTS
+from jobs.process import end_as, misconfigured
+from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.layout import hour_text, receipt_key
 from reddit_etl.lake.receipts import Receipt
+from reddit_etl.steps.attempt import Attempt
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +57,34 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
 
     hour: datetime = HourParameter()
 
-    entity = POSTS
     step: ClassVar[str]
     kind: ClassVar[type[Any]]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        try:
+            # Of a name that is none, nothing could be said later, not even by its error message.
+            _ = self.entity
+        except ConfigurationError as error:
+            raise misconfigured(error) from None
+
     @property
     @abstractmethod
-    def name(self) -> str:
-        """What the receipt is of, beside the hour."""
+    def entity(self) -> Entity:
+        """What the task's objects hold."""
+
+    @property
+    @abstractmethod
+    def receipt_name(self) -> str:
+        """What the receipt is of, beside the hour and the entity."""
 
     @abstractmethod
-    def work(self, attempt: str) -> Kind:
+    def work(self, attempt: Attempt) -> Kind:
         """Produce the data under the attempt's prefix, and say what was produced."""
 
     @cached_property
     def receipt(self) -> ReceiptTarget[Kind]:
-        return ReceiptTarget(receipt_key(self.step, self.entity.name, self.hour, self.name), self.kind)
+        return ReceiptTarget(receipt_key(self.step, self.entity.name, self.hour, self.receipt_name), self.kind)
 
     def output(self) -> ReceiptTarget[Kind]:
         return self.receipt
@@ -84,9 +97,10 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
             end_as(error)
             raise
 
-    def new_attempt(self) -> str:
-        """A name that no other attempt has."""
-        return f"{resources.clock(self.hour)():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    def new_attempt(self) -> Attempt:
+        clock = resources.clock(self.hour)
+        name = f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        return Attempt(resources.lake(), self.entity, self.hour, name, clock)
 
     def run(self) -> None:
         receipt = self.work(self.new_attempt())
@@ -94,7 +108,7 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
 
     def __repr__(self) -> str:
-        return f"{self.task_family}({hour_text(self.hour)}, {self.name})"
+        return f"{self.task_family}({hour_text(self.hour)}, {self.entity.name}, {self.receipt_name})"
 
     def log_fields(self) -> dict[str, object]:
-        return {"hour": hour_text(self.hour), "of": self.name}
+        return {"hour": hour_text(self.hour), "entity": self.entity.name, "of": self.receipt_name}
