@@ -128,7 +128,7 @@ def _reddit() -> str:
     reddit = resources.reddit(hour_of(utc_now()))
     for _ in reddit.client.listing(subreddit, "new", limit=1):
         break
-    who = "the sandbox" if not chosen.credentials else f"{chosen.reddit_url or 'Reddit'} logs this client in and"
+    who = "the sandbox" if not chosen.has_login else f"{chosen.reddit_url or 'Reddit'} logs this client in and"
     return f"{who} answers for r/{subreddit}"
 
 

@@ -7,11 +7,13 @@ import luigi
 from tqdm import tqdm
 
 from jobs import resources
+from jobs.plan import Plan
 from jobs.task import ReceiptTask, log
 from reddit_etl import sources
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.receipts import Extracted
+from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.extract import extract
 
@@ -40,18 +42,21 @@ class Extract(ReceiptTask[Extracted]):
     def receipt_name(self) -> str:
         return self.name
 
+    def requires(self) -> list[Plan]:
+        return [Plan(hour=self.hour, name=self.name)] if isinstance(self.what, Trees) else []
+
     def work(self, attempt: Attempt) -> Extracted:
-        reddit = resources.reddit(self.hour)
+        reddit, what = resources.reddit(self.hour), self._planned()
         with tqdm(
-            desc=self.what.title,
-            total=self.what.expected,
+            desc=what.title,
+            total=what.expected,
             unit=f" {self.entity.name}",
             leave=False,
             disable=not sys.stderr.isatty(),
         ) as bar:
             receipt = extract(
                 attempt,
-                self.what,
+                what,
                 source=reddit.source,
                 client=reddit.client,
                 past=resources.past_receipts(self.hour),
@@ -59,5 +64,16 @@ class Extract(ReceiptTask[Extracted]):
             )
         counts = {"records": receipt.records, "rejects": receipt.rejects, "requests": receipt.requests}
         counts["gaps"] = int(receipt.gap is not None)
-        log.info("extracted", extra=self.log_fields() | counts | {"verdict": receipt.verdict})
+        log.info("extracted", extra=self.log_fields() | counts | receipt.coverage | {"verdict": receipt.verdict})
         return receipt
+
+    def _planned(self) -> sources.Source:
+        """The source, with what the hour's plan adds to it."""
+        if not isinstance(self.what, Trees):
+            return self.what
+        [planned] = (task.receipt.read() for task in self.requires())
+        return self.what.planned(
+            [Due.read(one) for one in planned.due],
+            missed=planned.missed,
+            most_requests=resources.settings().comment_tree_requests,
+        )

@@ -27,6 +27,7 @@ from reddit_etl.report.facts import EntityFacts, Facts
 from reddit_etl.sources import full_name
 from reddit_etl.sources.listing import Listing
 from reddit_etl.sources.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
+from reddit_etl.sources.tree import Trees
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class RedditPipeline(luigi.Task):
                 for subreddit in checked_subreddits(self.subreddits)
                 for listing in checked_listings(self.listings)
             ]
+            if settings.comment_tree_ages:
+                self._names.append(full_name(Trees(settings.comment_tree_ages).name, settings.source))
         except ConfigurationError as error:
             raise misconfigured(error) from None
 
@@ -118,7 +121,8 @@ class RedditPipeline(luigi.Task):
         """Whether it is too late to extract what is left to extract. The sandbox has a past."""
         if resources.settings().source == "sandbox" or self.hour >= hour_of(utc_now()):
             return False
-        return not all(extract.complete() for load in self._loads for extract in load.requires().requires())
+        extracts = [extract for load in self._loads for extract in load.requires().requires()]
+        return not all(extract.complete() for extract in extracts if not extract.what.has_past)
 
     def run(self) -> Iterator[list[Reload]]:
         # All that was asked for is in the warehouse by now; so it is asked whether it also kept what came before.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jobs.settings import RedditCredentials, Settings, misspelt
+from jobs.settings import Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
 from reddit_etl.lake import open_lake
 from reddit_etl.lake.base import Lake
@@ -27,7 +27,7 @@ WATERMARK_REACH = timedelta(hours=48)
 """How far back it is looked for what a listing was last seen to hold."""
 
 # The sandbox asks for a login like Reddit, and takes any.
-VISITOR = RedditCredentials("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
+VISITOR = ("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
 
 
 @cache
@@ -111,13 +111,12 @@ def reddit(hour: datetime) -> Reddit:
     """Real Reddit, a stand-in at REDDIT_URL, or the sandbox, started in this process."""
     chosen = settings()
     url, now = chosen.reddit_url, clock(hour)
-    if not chosen.credentials and not url:
+    if not chosen.has_login and not url:
         from reddit_etl.sandbox import start  # noqa: PLC0415
 
         url = start(clock=now)
         log.info("no Reddit credentials are set: the built-in sandbox answers, with invented posts")
-    login = chosen.credentials or VISITOR
-    client = RedditClient(
-        client_id=login.client_id, client_secret=login.client_secret, user_agent=login.user_agent, url=url, clock=now
-    )
+    login = (chosen.reddit_client_id, chosen.reddit_client_secret, chosen.reddit_user_agent)
+    client_id, client_secret, user_agent = (given or visitor for given, visitor in zip(login, VISITOR, strict=True))
+    client = RedditClient(client_id=client_id, client_secret=client_secret, user_agent=user_agent, url=url, clock=now)
     return Reddit(client=client, clock=now, source=chosen.source)

@@ -33,8 +33,8 @@ def test_without_any_variable_the_sandbox_and_the_embedded_engines_are_chosen() 
 def test_with_credentials_real_reddit_is_chosen() -> None:
     settings = Settings.read(LOGIN)
     assert settings.source == "reddit"
-    assert settings.credentials is not None
-    assert settings.credentials.client_id == "an-id-4711"
+    assert settings.has_login
+    assert settings.reddit_client_id == "an-id-4711"
 
 
 def test_the_environment_comes_before_the_file() -> None:

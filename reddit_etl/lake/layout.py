@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>extract|transform|publish|load|successor)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>plan|extract|transform|publish|load|successor)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
 
@@ -48,6 +48,11 @@ def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
 def load_prefix(entity: str, hour: datetime, selection: str) -> str:
     """How the warehouse's name of a load begins; the transformation's attempt follows."""
     return f"{entity}/{hour_text(hour)}/{selection}/"
+
+
+def hour_of_load(load_id: str) -> datetime:
+    """The hour in the warehouse's name of a load."""
+    return datetime.fromisoformat(f"{load_id.split('/')[1]}:00")
 
 
 def raw_key(entity: str, hour: datetime, attempt: str, name: str) -> str:

@@ -60,6 +60,19 @@ def _known(kind: type[Receipt | DataObject], content: dict[str, Any]) -> dict[st
 
 
 @dataclass(frozen=True, kw_only=True)
+class Planned(Receipt):
+    """What is due, asked once: every attempt of the hour works from the same list."""
+
+    until: str
+    """When it was asked, by the clock of the run."""
+    due: list[dict[str, Any]]
+    missed: int
+    """How many were due for so long that they were dropped."""
+    loads: list[str]
+    """The loads that the warehouse knew of."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Extracted(Receipt):
     """What one source gave, read once."""
 
@@ -85,6 +98,10 @@ class Extracted(Receipt):
     """With the next two, of a listing."""
     listing: str | None = None
     limit: int | None = None
+    coverage: dict[str, int] = field(default_factory=dict)
+    """Of trees: posts that were due, done, unavailable and missed; comments fetched, left and counted by Reddit."""
+    left: list[dict[str, Any]] = field(default_factory=list)
+    """Of trees: the posts that are left for a later hour."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,10 @@ class Source(Protocol):
         """Whether it ends at something older than what was read last, unless something was missed between."""
 
     @property
+    def has_past(self) -> bool:
+        """Whether it can still be read once its hour is over."""
+
+    @property
     def expected(self) -> int | None:
         """How many observations it gives at most, or about; None if nobody knows."""
 
@@ -66,6 +70,7 @@ def named(name: str, *, source: str) -> Source:
     """What the extract of that name reads. Raises ConfigurationError for a name that is none, or of another source."""
     # PRAW is only paid for by who reads Reddit.
     from reddit_etl.sources.listing import Listing  # noqa: PLC0415
+    from reddit_etl.sources.tree import Trees  # noqa: PLC0415
 
     if source_of(name) != source:
         raise ConfigurationError(
@@ -73,8 +78,8 @@ def named(name: str, *, source: str) -> Source:
             f"set Reddit's credentials for reddit, and none for sandbox"
         )
     request = name.removeprefix(f"{source}.")
-    for kind in (Listing,):
-        found = kind.parse(request)
+    for kind in (Trees, Listing):
+        found: Source | None = kind.parse(request)
         if found and found.name == request:
             return found
     raise ConfigurationError(f"{name!r} is no extract's name: write it like python-new-1000")

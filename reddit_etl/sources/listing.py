@@ -51,6 +51,10 @@ class Listing:
         return self.listing in NEWEST_FIRST
 
     @property
+    def has_past(self) -> bool:
+        return False
+
+    @property
     def expected(self) -> int:
         return self.limit
 

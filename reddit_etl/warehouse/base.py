@@ -60,6 +60,12 @@ class Warehouse(Protocol):
         `WarehouseError`.
         """
 
+    def find(self, table: str, statement: Callable[[str], str], values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """The rows of a query over one of the schema's tables; none if that table is not there.
+
+        `statement` makes it, given how the driver marks a bound value. Raises `WarehouseError`.
+        """
+
     def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:
         """Try all that a load does, and keep nothing of it in the warehouse; gives what was found.
 

@@ -5,11 +5,12 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
@@ -80,14 +81,17 @@ class DuckDBWarehouse:
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
-        if not self.path.exists():
-            return set()
-        with self._connection(read_only=True) as connection:
-            found = dict(connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall())
-            if "load_audit" not in found:
-                return set()
-            known = connection.execute(upsert.find_loads("?"), [entity.name, first_hour, last_hour]).fetchall()
+        known = self.find("load_audit", upsert.find_loads, [entity.name, first_hour, last_hour])
         return {load_id for (load_id,) in known}
+
+    def find(self, table: str, statement: Callable[[str], str], values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """See `Warehouse`."""
+        if not self.path.exists():
+            return []
+        with self._connection(read_only=True) as connection:
+            if table not in dict(connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()):
+                return []
+            return connection.execute(statement("?"), values).fetchall()
 
     def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:  # noqa: ARG002
         """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""

@@ -133,14 +133,17 @@ class RedshiftWarehouse:
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
+        known = self.find("load_audit", upsert.find_loads, (entity.name, first_hour, last_hour))
+        return {load_id for (load_id,) in known}
 
-        def once() -> set[str]:
+    def find(self, table: str, statement: Callable[[str], str], values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """See `Warehouse`."""
+
+        def once() -> list[tuple[Any, ...]]:
             with self._connection() as connection:
-                found = dict(self._columns(connection))
-                if "load_audit" not in found:
-                    return set()
-                asked = (entity.name, first_hour, last_hour)
-                return {load_id for (load_id,) in connection.exec_driver_sql(upsert.find_loads("%s"), asked)}
+                if table not in dict(self._columns(connection)):
+                    return []
+                return [tuple(row) for row in connection.exec_driver_sql(statement("%s"), tuple(values))]
 
         return self._tried(once)
 
