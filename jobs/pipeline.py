@@ -55,9 +55,11 @@ class RedditPipeline(luigi.Task):
             check_section("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
             limit = checked_limit(self.limit)
+            subreddits = checked_subreddits(self.subreddits)
+            resources.SUBREDDITS.update(subreddits)
             self._names = [
                 full_name(Listing(subreddit, listing, limit).name, settings.source)
-                for subreddit in checked_subreddits(self.subreddits)
+                for subreddit in subreddits
                 for listing in checked_listings(self.listings)
             ]
             if settings.comment_tree_ages:

@@ -30,6 +30,10 @@ WATERMARK_REACH = timedelta(hours=48)
 VISITOR = ("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
 
 
+SUBREDDITS: set[str] = set()
+"""What this process was asked for: by them the sandbox finds a post of which it has served no listing."""
+
+
 @cache
 def settings() -> Settings:
     for name, meant in misspelt().items():
@@ -114,8 +118,8 @@ def reddit(hour: datetime) -> Reddit:
     if not chosen.has_login and not url:
         from reddit_etl.sandbox import start  # noqa: PLC0415
 
-        url = start(clock=now)
-        log.info("no Reddit credentials are set: the built-in sandbox answers, with invented posts")
+        url = start(clock=now, subreddits=SUBREDDITS)
+        log.info("no Reddit credentials are set: the built-in sandbox answers, with invented data")
     login = (chosen.reddit_client_id, chosen.reddit_client_secret, chosen.reddit_user_agent)
     client_id, client_secret, user_agent = (given or visitor for given, visitor in zip(login, VISITOR, strict=True))
     client = RedditClient(client_id=client_id, client_secret=client_secret, user_agent=user_agent, url=url, clock=now)

@@ -396,7 +396,7 @@ def test_refused_subreddits_are_refused_as_reddit_does(
     with pytest.raises(error) as caught:
         list(reddit.subreddit(subreddit).new(limit=1))
     assert caught.value.response.status_code == status
-    assert caught.value.response.json()["reason"] == reason
+    assert caught.value.response.json().get("reason") == reason
     assert isinstance(caught.value, Redirect) == (status == 302)
     if isinstance(caught.value, Redirect):
         assert caught.value.path == "/subreddits/search"

@@ -1,12 +1,12 @@
 """The report of a run as lines of text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from reddit_etl.lake.layout import hour_text
 from reddit_etl.lake.receipts import Extracted
 from reddit_etl.report.facts import EntityFacts, Facts
 
-SANDBOX = "sandbox Reddit (invented posts)"
+SANDBOX = "sandbox Reddit (invented data)"
 
 
 def lines(facts: Facts) -> Iterator[str]:
@@ -35,8 +35,10 @@ def lines(facts: Facts) -> Iterator[str]:
 
 
 def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
-    listings = len(entity.extracts)
-    yield _line(f"{entity.name} seen", f"{entity.records:,} in {listings} listing{'s' if listings > 1 else ''}")
+    listings = sum(extracted.listing is not None for extracted in entity.extracts.values())
+    read = [f"{listings} listing{'s' if listings > 1 else ''}"] if listings else []
+    read += ["trees"] if len(entity.extracts) > listings else []
+    yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
     load = entity.load
     new, updated, known = (0, 0, load.rows) if was_complete else (load.inserted, load.updated, load.stale)
     yield _line("new", f"{new:,}")
@@ -45,7 +47,25 @@ def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
     yield _line("rejected", f"{entity.rejects:,}")
 
 
+def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
+    """How much of the trees below posts was read."""
+    if not coverage:
+        return
+    fetched, number = coverage["fetched"], coverage["num_comments"]
+    share = f" ({fetched / number:.0%})" if number else ""
+    yield _line("trees", f"{coverage['done']:,} of {coverage['due']:,} posts, {fetched:,} of {number:,} comments{share}")
+    others = {
+        "left for the next run": left,
+        "no longer given": coverage["unavailable"],
+        "missed": coverage["missed"],
+        "comments left in stubs": coverage["stubs_left"],
+    }
+    if told := [f"{count:,} {what}" for what, count in others.items() if count]:
+        yield _line("", ", ".join(told))
+
+
 def _troubles(listing: str, entity: str, extracted: Extracted) -> Iterator[str]:
+    yield from _coverage(extracted.coverage, len(extracted.left))
     if extracted.verdict != "ok":
         yield _line("skipped", f"{listing}: {extracted.verdict}")
     for reason, count in extracted.reasons.items():
