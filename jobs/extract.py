@@ -21,10 +21,13 @@ from reddit_etl.steps.extract import extract
 class Extract(ReceiptTask[Extracted]):
     name: str = luigi.Parameter(description="what is read, like python-new-1000")
 
-    # A listing missed is gone, so all are read before anything else is done.
-    priority = 30
     step = "extract"
     kind = Extracted
+
+    @property
+    def priority(self) -> int:
+        """A listing missed is gone, so all are read before anything else is done."""
+        return 28 if self.what.has_past else 30
 
     @cached_property
     def what(self) -> sources.Source:

@@ -19,7 +19,7 @@ class Plan(ReceiptTask[Planned]):
     name: str = luigi.Parameter(description="the trees, like tree-024h")
 
     # After the listings, which wait for no warehouse.
-    priority = 29
+    priority = 28
     step = "plan"
     kind = Planned
 

@@ -53,7 +53,9 @@ def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
         return
     fetched, number = coverage["fetched"], coverage["num_comments"]
     share = f" ({fetched / number:.0%})" if number else ""
-    yield _line("trees", f"{coverage['done']:,} of {coverage['due']:,} posts, {fetched:,} of {number:,} comments{share}")
+    yield _line(
+        "trees", f"{coverage['done']:,} of {coverage['due']:,} posts, {fetched:,} of {number:,} comments{share}"
+    )
     others = {
         "left for the next run": left,
         "no longer given": coverage["unavailable"],
