@@ -2,6 +2,7 @@
 
 import sys
 from functools import cached_property
+from typing import Any
 
 import luigi
 from tqdm import tqdm
@@ -24,10 +25,10 @@ class Extract(ReceiptTask[Extracted]):
     step = "extract"
     kind = Extracted
 
-    @property
-    def priority(self) -> int:
-        """A listing missed is gone, so all are read before anything else is done."""
-        return 28 if self.what.has_past else 30
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A listing missed is gone, so all are read before anything else is done.
+        self.priority = 28 if self.what.has_past else 30
 
     @cached_property
     def what(self) -> sources.Source:

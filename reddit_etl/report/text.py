@@ -53,9 +53,8 @@ def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
         return
     fetched, number = coverage["fetched"], coverage["num_comments"]
     share = f" ({fetched / number:.0%})" if number else ""
-    yield _line(
-        "trees", f"{coverage['done']:,} of {coverage['due']:,} posts, {fetched:,} of {number:,} comments{share}"
-    )
+    posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
+    yield _line("trees", f"{posts}, {fetched:,} of {number:,} comments{share}" if coverage["due"] else "no post is due")
     others = {
         "left for the next run": left,
         "no longer given": coverage["unavailable"],
