@@ -16,6 +16,7 @@ from luigi.retcodes import run_with_retcodes
 from luigi.task_register import Register
 
 from jobs import resources
+from reddit_etl.entities import ENTITIES
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
 
@@ -23,6 +24,7 @@ pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
 PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'"
 
 # The luigi command at a moment of the test's choice.
 LUIGI_AT = """\
@@ -70,7 +72,7 @@ class Pipeline:
         for name, value in self.environment().items():
             self.monkeypatch.setenv(name, value)
         arguments = ["--module", "jobs", "RedditPipeline", "--hour", hour]
-        for name, value in ({"subreddits": ["python"]} | parameters).items():
+        for name, value in ({"subreddits": ["python"], "listings": ["new"]} | parameters).items():
             arguments += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
         forget_run()
         try:
@@ -84,14 +86,24 @@ class Pipeline:
             return connection.sql(sql).fetchall()
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
-        """All that the warehouse says about posts, whatever the attempts were called."""
-        return {
-            "posts": self.rows("SELECT * FROM reddit.posts ORDER BY post_id"),
-            "post_metrics": self.rows("SELECT * FROM reddit.post_metrics ORDER BY post_id, observed_at"),
-            "load_audit": self.rows(
-                "SELECT hour, rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit ORDER BY ALL"
-            ),
-        }
+        """All that the warehouse holds, whatever the attempts were called."""
+        found = {table for (table,) in self.rows(TABLES)}
+        entities = [entity for entity in ENTITIES.values() if entity.name in found]
+        return (
+            {entity.name: self.rows(f"SELECT * FROM reddit.{entity.name} ORDER BY {entity.key}") for entity in entities}
+            | {
+                entity.metrics_table: self.rows(
+                    f"SELECT * FROM reddit.{entity.metrics_table} ORDER BY {entity.key}, observed_at"
+                )
+                for entity in entities
+            }
+            | {
+                "load_audit": self.rows(
+                    "SELECT hour, rows_staged, rows_inserted, rows_updated, rows_stale "
+                    "FROM reddit.load_audit ORDER BY ALL"
+                ),
+            }
+        )
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.lake)): p.read_bytes() for p in sorted(self.lake.rglob("*")) if p.is_file()}
@@ -150,7 +162,8 @@ def run_luigi() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def start(pipeline: Pipeline, hour: str, **parameters: object) -> subprocess.Popen[str]:
         pipeline.now = datetime.fromisoformat(hour) + MINUTE
-        arguments = [f"--{name}={json.dumps(value)}" for name, value in parameters.items()]
+        given = {"listings": ["new"]} | parameters
+        arguments = [f"--{name}={json.dumps(value)}" for name, value in given.items()]
         script = LUIGI_AT.format(moment=pipeline.now)
         process = subprocess.Popen(
             [sys.executable, "-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments],
