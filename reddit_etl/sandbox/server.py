@@ -62,7 +62,7 @@ class RedditServer(ThreadingHTTPServer):
         self.used += 1
         return elapsed
 
-    def asked(self, path: str, *, refused: bool = False) -> None:
+    def received(self, path: str, *, refused: bool = False) -> None:
         with self._counting:
             self.requests[path] += 1
             self.refused += refused
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif MORE.fullmatch(path):
             self._more(query)
         elif match := LISTING.fullmatch(path):
-            self.server.asked(f"/r/{match[1]}/{match[2]}")
+            self.server.received(f"/r/{match[1]}/{match[2]}")
             self._listing(self.server.content.listing(match[1], match[2]), query)
         elif match := TREES.fullmatch(path):
             self._tree(match, query)
@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(Refusal(404))
 
     def _info(self, query: dict[str, str]) -> None:
-        self.server.asked("/api/info")
+        self.server.received("/api/info")
         payloads = self.server.content.info(query.get("id", "").split(",")[:PAGE])
         self._answer(200, page([thing(payload["name"][:2], payload) for payload in payloads]))
 
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, page(things, f"{listing.kind}_{listing.ids[end - 1]}" if more else None))
 
     def _tree(self, match: re.Match[str], query: dict[str, str]) -> None:
-        self.server.asked("/comments")
+        self.server.received("/comments")
         comment, limit = match[3] or query.get("comment"), int(query.get("limit", TREE))
         found = self.server.content.tree(match[2], limit=limit, subreddit=match[1], comment=comment)
         if isinstance(found, Refusal):
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _more(self, query: dict[str, str]) -> None:
         """One request at a time, as at Reddit: the lock is held until the answer is made, not until it is sent."""
         alone = self.server.expanding.acquire(blocking=False)
-        self.server.asked("/api/morechildren", refused=not alone)
+        self.server.received("/api/morechildren", refused=not alone)
         if not alone:
             self._refuse(Refusal(429))
             return
