@@ -91,6 +91,8 @@ class AwsPipeline(Pipeline):
 
 @pytest.fixture(scope="session")
 def warm_spark() -> Iterator[Spark]:
+    """Starting one takes ten seconds, so all that a process tests go through it."""
+    pytest.importorskip("pyspark")
     with spark() as session:
         yield session
 

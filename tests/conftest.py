@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import boto3
+import botocore.session
 import duckdb
 import pytest
 from luigi.retcodes import run_with_retcodes
@@ -23,6 +27,9 @@ pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
 PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)
+
+# boto3 reads its models of AWS's services again in each session, of which every test has its own.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # The luigi command at a moment of the test's choice.
 LUIGI_AT = """\
@@ -116,6 +123,15 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")
         ):
             monkeypatch.delenv(name)
+    # boto3 keeps the session of a process's first client, and with it its credentials.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS does not answer is asked again at once."""
+    for module in ("botocore.endpoint", "tenacity.nap"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda _: None))
 
 
 @pytest.fixture

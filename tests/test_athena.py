@@ -29,7 +29,7 @@ from reddit_etl.schema import BIGINT, INTEGER, Column, Entity, varchar
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests.standins.athena import AthenaError, ask
 from tests.standins.posts import parquet
-from tests.standins.s3 import ENVIRONMENT, moto_server
+from tests.standins.s3 import ENVIRONMENT
 from tests.standins.things import THINGS
 from tests.test_ask_your_data import PAGE, PROJECT, QUESTIONS
 
@@ -52,15 +52,8 @@ def aws_at(url: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": url}).items():
             patch.setenv(name, value)
-        # boto3 keeps the session of a process's first client, and with it its credentials.
         patch.setattr(boto3, "DEFAULT_SESSION", None)
         yield
-
-
-@pytest.fixture(scope="module")
-def s3_url() -> Iterator[str]:
-    with moto_server() as url:
-        yield url
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +26,7 @@ from reddit_etl.receipt import DataObject, curated_prefix
 from reddit_etl.schema import BIGINT, Column, Entity
 from tests.aws import LOGIN
 from tests.conftest import PROJECT, Pipeline
-from tests.standins.s3 import ENVIRONMENT, answering, moto_server
+from tests.standins.s3 import ENVIRONMENT, answering
 from tests.standins.things import THINGS
 
 LAKE = "s3://reddit/lake"
@@ -91,15 +91,9 @@ FROM (
 WHERE age = 1"""
 
 
-@pytest.fixture(scope="module")
-def glue_url() -> Iterator[str]:
-    with moto_server() as url:
-        yield url
-
-
 @pytest.fixture
 def point_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Points boto3 at an endpoint, in a session of its own."""
+    """Points boto3 at an endpoint, in a new session."""
 
     def point(url: str) -> None:
         for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": url}).items():
@@ -110,8 +104,8 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def glue(glue_url: str, point_at: Callable[[str], None]) -> Any:
-    point_at(glue_url)
+def glue(s3_url: str, point_at: Callable[[str], None]) -> Any:
+    point_at(s3_url)
     return boto3.client("glue")
 
 
