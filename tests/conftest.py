@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,10 +21,11 @@ from luigi.task_register import Register
 from jobs import resources
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
+from tests import commands
+from tests.commands import Command
 
 pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
-PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)
 
 # boto3 reads its models of AWS's services again in each session, of which every test has its own.
@@ -160,29 +160,23 @@ def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
 
 
 @pytest.fixture
-def run_luigi() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def run_luigi() -> Iterator[Callable[..., Command]]:
     """A starter of runs in processes of their own, at the moment that in-process runs see; killed with the test."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Command] = []
 
-    def start(pipeline: Pipeline, hour: str, **parameters: object) -> subprocess.Popen[str]:
+    def start(pipeline: Pipeline, hour: str, **parameters: object) -> Command:
         pipeline.now = datetime.fromisoformat(hour) + MINUTE
         arguments = [f"--{name}={json.dumps(value)}" for name, value in parameters.items()]
         script = LUIGI_AT.format(moment=pipeline.now)
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments],
-            env=os.environ | pipeline.environment() | {"PYTHONPATH": str(PROJECT)},
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(process)
-        return process
+        words = ("-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments)
+        environment = os.environ | pipeline.environment()
+        started.append(commands.start(*words, env=environment, stderr=subprocess.STDOUT))
+        return started[-1]
 
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.close()
 
 
 @pytest.fixture

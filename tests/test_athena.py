@@ -8,8 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,11 +25,12 @@ from reddit_etl.lake_s3 import S3Lake
 from reddit_etl.receipt import RECEIPT, DataObject, Transformed, curated_prefix
 from reddit_etl.schema import BIGINT, INTEGER, Column, Entity, varchar
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from tests import PROJECT, commands
 from tests.standins.athena import AthenaError, ask
 from tests.standins.posts import parquet
 from tests.standins.s3 import ENVIRONMENT
 from tests.standins.things import THINGS
-from tests.test_ask_your_data import PAGE, PROJECT, QUESTIONS
+from tests.test_ask_your_data import PAGE, QUESTIONS
 
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
 BOTH = ["python", "aws"]
@@ -68,12 +67,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ran")
     ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_", "AWS_", "GLUE_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment |= {"PYTHONPATH": str(PROJECT)}
     shutil.copy(PROJECT / "luigi.cfg", folder)
     for hour, subreddits in RUNS:
         chosen = ["--hour", f"2026-11-23T{hour}", "--subreddits", json.dumps(subreddits), "--limit", "200"]
-        command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen]
-        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+        command = ("-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen)
+        assert commands.run(*command, cwd=folder, env=environment).returncode == 0
     return folder / "data"
 
 

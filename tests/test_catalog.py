@@ -24,8 +24,9 @@ from reddit_etl.lake_folder import FolderLake
 from reddit_etl.lake_s3 import S3Lake
 from reddit_etl.receipt import DataObject, curated_prefix
 from reddit_etl.schema import BIGINT, Column, Entity
+from tests import PROJECT
 from tests.aws import LOGIN
-from tests.conftest import PROJECT, Pipeline
+from tests.conftest import Pipeline
 from tests.standins.s3 import ENVIRONMENT, answering
 from tests.standins.things import THINGS
 

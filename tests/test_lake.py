@@ -26,7 +26,7 @@ from reddit_etl.lake import JsonLines, Lake
 from reddit_etl.lake_folder import FolderLake
 from reddit_etl.lake_s3 import PART_BYTES, S3Lake
 from reddit_etl.receipt import DataObject
-from tests.conftest import PROJECT
+from tests import PROJECT
 from tests.standins.s3 import ENVIRONMENT, answering, refusal
 
 KEY = "raw/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz"

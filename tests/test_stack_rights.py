@@ -15,8 +15,9 @@ import pytest
 
 from jobs.doctor import examine
 from reddit_etl import transform_glue, warehouse_redshift
+from tests import PROJECT
 from tests.aws import AwsPipeline
-from tests.conftest import PROJECT, Pipeline, forget_run
+from tests.conftest import Pipeline, forget_run
 from tests.stack import other
 from tests.standins import glue as glue_module
 from tests.standins import redshift_copy

@@ -26,7 +26,7 @@ from reddit_etl.transform_glue import LONGEST_QUEUE, GlueTransform
 from tests.standins.glue import GlueServer, Refusal, Run, by_duckdb, glue
 from tests.standins.posts import json_lines, record
 from tests.standins.s3 import ENVIRONMENT, answering, refusal
-from tests.standins.spark import JOB, SCRIPT, Spark, spark_environment
+from tests.standins.spark import JAVA, JOB, SCRIPT, Spark, spark_environment
 
 PARENT = "curated/posts/dt=2026-11-23/hr=12/sel=0123456789ab/"
 RAW = "raw/posts/dt=2026-11-23/hr=12/once/a.jsonl.gz"
@@ -538,11 +538,11 @@ def test_a_library_of_another_version_fails_the_run(sparkling):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["score=9", "it's", "a*", "a?", "[ab]", "{a,b}", "with space", "100%41"])
+@pytest.mark.parametrize("name", ["it's 100%41, score=9", "a*/a?/[ab]/{a,b}"])
 def test_a_folder_s_name_means_nothing_to_the_script(sparkling, name):
-    for folder in ("ab", "a"):
-        (sparkling.folder / folder).mkdir()
-        json_lines(sparkling.folder / folder / "a.jsonl.gz", [record("other", score=1)])
+    other = sparkling.folder / "ab/ab/b/a/raw"
+    other.mkdir(parents=True)
+    json_lines(other / "a.jsonl.gz", [record("other", score=1)])
     sparkling.lake = FolderLake(sparkling.folder / name)
     sparkling.add_records(2, key="raw/a.jsonl.gz")
     assert sparkling.transform().observations == 2
@@ -561,7 +561,8 @@ def test_the_script_runs_cold_as_glue_starts_it(tmp_path):
     environment = spark_environment(tmp_path)
     del environment["PYTHONPATH"], environment["PYSPARK_SUBMIT_ARGS"]
     submit = [str(Path(sys.executable).with_name("spark-submit")), "--master", "local[1]"]
-    submit += ["--conf", "spark.ui.enabled=false", "--py-files", str(tmp_path / "library.zip"), str(SCRIPT)]
+    submit += ["--driver-java-options", JAVA, "--conf", "spark.ui.enabled=false"]
+    submit += ["--py-files", str(tmp_path / "library.zip"), str(SCRIPT)]
     submit += ["--JOB_NAME", JOB, "--lake", lake.url, "--manifest", f"{PARENT}first/_manifest.json"]
     (tmp_path / "lake" / f"{PARENT}first/_report.json").unlink()
     result = subprocess.run(submit, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ from reddit_etl.schema import DOUBLE, TIMESTAMP
 from reddit_etl.upsert import tables
 from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
-from tests.conftest import PROJECT
+from tests import PROJECT
 from tests.standins.loads import HOUR, DuckDBLoads
 from tests.standins.posts import listed, parquet, post
 

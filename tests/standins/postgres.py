@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from tests import PROJECT
 
 # What is lost in a crash is a test's.
 SETTINGS = {

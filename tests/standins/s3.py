@@ -8,11 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-PROJECT = Path(__file__).parents[2]
+from tests import PROJECT
 
 # What boto3 is told, so that it finds nothing of the machine's own.
 ENVIRONMENT = {
