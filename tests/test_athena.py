@@ -27,9 +27,8 @@ from reddit_etl.schema import BIGINT, INTEGER, Column, Entity, varchar
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests import PROJECT, commands
 from tests.standins.athena import AthenaError, ask
-from tests.standins.posts import parquet
+from tests.standins.payloads import THINGS, parquet
 from tests.standins.s3 import ENVIRONMENT
-from tests.standins.things import THINGS
 from tests.test_ask_your_data import PAGE, QUESTIONS
 
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001

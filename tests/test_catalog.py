@@ -27,8 +27,8 @@ from reddit_etl.schema import BIGINT, Column, Entity
 from tests import PROJECT
 from tests.aws import LOGIN
 from tests.conftest import Pipeline
+from tests.standins.payloads import THINGS
 from tests.standins.s3 import ENVIRONMENT, answering
-from tests.standins.things import THINGS
 
 LAKE = "s3://reddit/lake"
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001

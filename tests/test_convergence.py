@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from reddit_etl.entities import POSTS
 from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
-from tests.standins.posts import MINUTE, NOON, listed, parquet
+from tests.standins.payloads import MINUTE, NOON, listed, parquet
 
 # What one file of a load holds: some posts, each with a moment at which it was seen.
 Sightings = list[tuple[str, int]]

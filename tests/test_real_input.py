@@ -20,7 +20,7 @@ from reddit_etl.sandbox.server import Listing, Refusal
 from reddit_etl.transform_duckdb import to_parquet
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline
-from tests.standins.posts import listed
+from tests.standins.payloads import listed
 
 SUBREDDITS = ("golang", "cpp", "aws")
 NOON = datetime(2020, 2, 1, 12)  # noqa: DTZ001

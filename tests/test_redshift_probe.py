@@ -16,7 +16,7 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.redshift_probe import COLUMNS, REPEATED, ROWS, SAMPLES
 from reddit_etl.schema import Column, Entity, Origin
 from reddit_etl.transform_duckdb import to_parquet
-from tests.standins.posts import json_lines
+from tests.standins.payloads import json_lines
 
 PROBE = "doctor/probe.json"
 WHOLE = """\

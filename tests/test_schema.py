@@ -3,7 +3,7 @@ import pytest
 from reddit_etl import values
 from reddit_etl.entities import ENTITIES, POSTS
 from reddit_etl.schema import INTEGER, Column, Origin, varchar
-from tests.standins.things import THINGS
+from tests.standins.payloads import THINGS
 
 
 def names(columns):

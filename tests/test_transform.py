@@ -17,9 +17,7 @@ from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.record import Record, to_record
 from reddit_etl.transform import transform_sql
 from reddit_etl.transform_duckdb import to_parquet
-from tests.standins.odd import odd_payload
-from tests.standins.posts import NOON, TIME_TYPE, json_lines, record, time_types
-from tests.standins.things import THINGS
+from tests.standins.payloads import NOON, THINGS, TIME_TYPE, json_lines, odd_payload, record, time_types
 
 transform = transform_engine("duckdb")
 

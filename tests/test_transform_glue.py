@@ -24,7 +24,7 @@ from reddit_etl.receipt import DataObject
 from reddit_etl.transform import Transformation
 from reddit_etl.transform_glue import LONGEST_QUEUE, GlueTransform
 from tests.standins.glue import GlueServer, Refusal, Run, by_duckdb, glue
-from tests.standins.posts import json_lines, record
+from tests.standins.payloads import json_lines, record
 from tests.standins.s3 import ENVIRONMENT, answering, refusal
 from tests.standins.spark import JAVA, JOB, SCRIPT, Spark, spark_environment
 

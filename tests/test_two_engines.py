@@ -20,7 +20,7 @@ from reddit_etl.record import Record, to_record
 from reddit_etl.transform_duckdb import to_parquet
 from reddit_etl.transform_glue import GlueTransform
 from tests.standins.glue import glue
-from tests.standins.posts import NOON, TIME_TYPE, record, time_types
+from tests.standins.payloads import NOON, TIME_TYPE, record, time_types
 from tests.standins.s3 import ENVIRONMENT
 from tests.standins.spark import JOB, Spark
 from tests.test_real_input import _dumps, _listings, _odd

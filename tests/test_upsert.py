@@ -3,7 +3,7 @@
 from reddit_etl import upsert
 from reddit_etl.entities import POSTS
 from reddit_etl.schema import INTEGER, Column
-from tests.standins.things import THINGS
+from tests.standins.payloads import THINGS
 
 WHOLE = """\
 CREATE TABLE reddit.things (

@@ -19,7 +19,7 @@ from reddit_etl.warehouse import LoadCounts
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
 from tests import PROJECT
 from tests.standins.loads import HOUR, DuckDBLoads
-from tests.standins.posts import listed, parquet, post
+from tests.standins.payloads import listed, parquet, post
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ from pathlib import Path
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import WarehouseError
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
-from tests.standins.posts import listed
+from tests.standins.payloads import listed
 
 path, file, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 limit = path.stat().st_size + 65536

@@ -12,7 +12,7 @@ from reddit_etl.receipt import DataObject
 from reddit_etl.schema import INTEGER, Column, Entity
 from reddit_etl.warehouse import LoadCounts, Warehouse
 from reddit_etl.warehouse_duckdb import DuckDBWarehouse
-from tests.standins.posts import parquet
+from tests.standins.payloads import parquet
 
 LOADED_AT = datetime(2026, 11, 23, 13)  # noqa: DTZ001
 HOUR = "2026-11-23T12"
