@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -115,8 +115,7 @@ def forget_run() -> None:
             kept.cache_clear()
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's reaches a test."""
     for name in list(os.environ):
         if name.startswith(
@@ -128,20 +127,25 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare_environment(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What AWS does not answer is asked again at once."""
     for module in ("botocore.endpoint", "tenacity.nap"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda _: None))
 
 
-@pytest.fixture
-def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
+@contextmanager
+def pipelines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
     """A maker of pipelines, each in a folder of its own and with a Reddit of its own."""
     made: list[Pipeline] = []
 
     def make(name: str = "run", content: Content | None = None, kind: type[Pipeline] = Pipeline) -> Pipeline:
-        pipeline = kind(tmp_path / name, monkeypatch)
-        pipeline.folder.mkdir()
+        pipeline = kind(folder / name, monkeypatch)
+        pipeline.folder.mkdir(exist_ok=True)
         pipeline.serve(content)
         made.append(pipeline)
         # Each hour's run sees the same moment, whenever the test runs.
@@ -152,6 +156,12 @@ def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     for pipeline in made:
         pipeline.server.shutdown()
         pipeline.server.server_close()
+
+
+@pytest.fixture
+def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
+    with pipelines(tmp_path, monkeypatch) as make:
+        yield make
 
 
 @pytest.fixture
