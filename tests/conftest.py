@@ -3,13 +3,16 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import boto3
+import botocore.session
 import duckdb
 import pytest
 from luigi.retcodes import run_with_retcodes
@@ -19,12 +22,16 @@ from jobs import resources
 from reddit_etl.entities import ENTITIES
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
+from tests import commands
+from tests.commands import Command
 
 pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
-PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'"
+
+# boto3 reads its models of AWS's services again in each session, of which every test has its own.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # The luigi command at a moment of the test's choice.
 LUIGI_AT = """\
@@ -120,24 +127,37 @@ def forget_run() -> None:
             kept.cache_clear()
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's reaches a test."""
     for name in list(os.environ):
         if name.startswith(
             ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")
         ):
             monkeypatch.delenv(name)
+    # boto3 keeps the session of a process's first client, and with it its credentials.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
-@pytest.fixture
-def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare_environment(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS does not answer is asked again at once."""
+    for module in ("botocore.endpoint", "tenacity.nap"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda _: None))
+
+
+@contextmanager
+def pipelines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
     """A maker of pipelines, each in a folder of its own and with a Reddit of its own."""
     made: list[Pipeline] = []
 
     def make(name: str = "run", content: Content | None = None, kind: type[Pipeline] = Pipeline) -> Pipeline:
-        pipeline = kind(tmp_path / name, monkeypatch)
-        pipeline.folder.mkdir()
+        pipeline = kind(folder / name, monkeypatch)
+        pipeline.folder.mkdir(exist_ok=True)
         pipeline.serve(content)
         made.append(pipeline)
         # Each hour's run sees the same moment, whenever the test runs.
@@ -151,35 +171,35 @@ def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 
 @pytest.fixture
+def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
+    with pipelines(tmp_path, monkeypatch) as make:
+        yield make
+
+
+@pytest.fixture
 def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
     return make_pipeline()
 
 
 @pytest.fixture
-def run_luigi() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def run_luigi() -> Iterator[Callable[..., Command]]:
     """A starter of runs in processes of their own, at the moment that in-process runs see; killed with the test."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Command] = []
 
-    def start(pipeline: Pipeline, hour: str, **parameters: object) -> subprocess.Popen[str]:
+    def start(pipeline: Pipeline, hour: str, **parameters: object) -> Command:
         pipeline.now = datetime.fromisoformat(hour) + MINUTE
         given = {"listings": ["new"]} | parameters
         arguments = [f"--{name}={json.dumps(value)}" for name, value in given.items()]
         script = LUIGI_AT.format(moment=pipeline.now)
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments],
-            env=os.environ | pipeline.environment() | {"PYTHONPATH": str(PROJECT)},
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(process)
-        return process
+        words = ("-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments)
+        environment = os.environ | pipeline.environment()
+        started.append(commands.start(*words, env=environment, stderr=subprocess.STDOUT))
+        return started[-1]
 
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.close()
 
 
 @pytest.fixture

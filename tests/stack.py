@@ -8,8 +8,7 @@ import pytest
 
 from tests.standins.cloudformation import Deployment, cloudformation
 from tests.standins.postgres import postgres
-from tests.standins.redshift import Redshift, redshift
-from tests.standins.redshift_conversation import DATABASE
+from tests.standins.redshift import DATABASE, Redshift, redshift
 from tests.standins.s3 import ENVIRONMENT, AnsweringS3, answering
 
 

@@ -16,7 +16,7 @@ from reddit_etl.sources.thread import tree_of
 from reddit_etl.sources.tree import Due, Trees
 from tests.conftest import Pipeline
 from tests.standins.loads import DuckDBLoads
-from tests.standins.posts import json_lines
+from tests.standins.payloads import json_lines
 from tests.test_trees import make_client
 
 HOUR = "2026-11-23T04"

@@ -16,7 +16,7 @@ from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.plan import plan
 from tests.standins.loads import DuckDBLoads, Loads
-from tests.standins.posts import post as curated
+from tests.standins.payloads import post as curated
 
 HOUR = datetime.fromisoformat("2026-11-23T04:00")
 DAY = timedelta(hours=24)

@@ -21,7 +21,7 @@ from cfnlint.decode.cfn_yaml import loads as load
 from batch.upload import LIBRARY, SCRIPT
 from jobs import process
 from jobs.parameters import HourParameter
-from tests.conftest import PROJECT
+from tests import PROJECT
 from tests.stack import other
 from tests.standins.cloudformation import GIVEN, TEMPLATE, Deployment
 

@@ -16,18 +16,19 @@ import pytest
 from jobs.doctor import examine
 from reddit_etl.transform import glue as transform_glue
 from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
+from tests import PROJECT
 from tests.aws import AwsPipeline
-from tests.conftest import PROJECT, Pipeline, forget_run
+from tests.conftest import Pipeline, forget_run
 from tests.stack import other
 from tests.standins import glue as glue_module
-from tests.standins import redshift_s3
+from tests.standins import redshift_copy
 from tests.standins.calls import Recorder
 from tests.standins.cloudformation import GIVEN, Deployment
 from tests.standins.cloudformation_types import ACCOUNT, REGION
 from tests.standins.glue import GlueServer, Refusal, by_duckdb, glue
 from tests.standins.policies import Right, given, refused, unused
 from tests.standins.reddit import Posts, ScriptedReddit, answer
-from tests.standins.redshift_conversation import DATABASE
+from tests.standins.redshift import DATABASE
 
 HOURS = ("2026-11-23T04", "2026-11-23T05")
 PLACE = f"redshift+psycopg2://theirs.example.com:5439/{DATABASE}"
@@ -122,7 +123,7 @@ def rehearse(
             pipeline = make_pipeline(deployed.name, None, AwsPipeline)
             made = Rehearsal(deployed, pipeline, transformer, on_stand_ins(deployed))
             made.job.watch_all(monkeypatch)
-            for module, recorder in ((redshift_s3, made.copy), (glue_module, made.script)):
+            for module, recorder in ((redshift_copy, made.copy), (glue_module, made.script)):
                 monkeypatch.setattr(module, "boto3", SimpleNamespace(client=recorder.client))
             return made
 
