@@ -40,6 +40,7 @@ class RedditServer(ThreadingHTTPServer):
     poll = 0.05  # Seconds between looks whether to shut down.
 
     def __init__(self, content: Content, *, port: int = 0) -> None:
+        """Listen at once; requests are answered from `start` on. Port 0 is any free one."""
         super().__init__(("127.0.0.1", port), _Handler)
         self.content = content
         self.tokens: set[str] = set()
@@ -52,6 +53,7 @@ class RedditServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """`http://127.0.0.1:PORT`."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def count(self) -> float:
@@ -63,6 +65,7 @@ class RedditServer(ThreadingHTTPServer):
         return elapsed
 
     def received(self, path: str, *, refused: bool = False) -> None:
+        """Count an authorized request."""
         with self._counting:
             self.requests[path] += 1
             self.refused += refused
@@ -73,6 +76,7 @@ class RedditServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def start(self) -> str:
+        """Serve in a thread that ends with the process; give the URL."""
         Thread(target=self.serve_forever, args=(self.poll,), name="reddit-sandbox", daemon=True).start()
         return self.url
 
