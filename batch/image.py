@@ -53,10 +53,14 @@ def run(*command: str, stdin: str | None = None, show: bool = False) -> str:
 
 def check_docker() -> None:
     """Raises ConfigurationError without a docker that can build."""
-    try:
-        run("docker", "buildx", "inspect")
-    except DeployError as error:
-        raise ConfigurationError(f"{error}: install docker's plugin buildx, start docker, or join its group") from error
+    for command, fix in (
+        ("buildx version", "install docker's plugin buildx"),
+        ("version --format {{.Server.Version}}", "start docker, or join the group docker"),
+    ):
+        try:
+            run("docker", *command.split())
+        except DeployError as error:
+            raise ConfigurationError(f"{error}: {fix}") from error
 
 
 def sources(project: Path = PROJECT) -> Iterator[Path]:
