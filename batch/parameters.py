@@ -11,7 +11,7 @@ from typing import Any
 
 from batch import network, schedule
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.selection import checked_limit, checked_listings, checked_subreddits
+from reddit_etl.sources.selection import checked_limit, checked_listings, checked_subreddits
 
 EMAIL = re.compile(r"|[^@\s]+@[^@\s]+\.[^@\s]+")
 # Set by the deployment itself.

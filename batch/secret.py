@@ -11,7 +11,7 @@ from typing import Any
 from batch.aws import TAG, check_owner, using
 from batch.terminal import say
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.selection import check_clean, check_user_agent
+from reddit_etl.sources.selection import check_clean, check_user_agent
 
 NAMES = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USER_AGENT")
 RECOVERY_DAYS = 7  # In which a deleted secret can be restored.

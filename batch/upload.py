@@ -3,7 +3,7 @@
 import hashlib
 
 from batch.aws import using
-from batch.library import PROJECT, library
+from batch.glue.library import PROJECT, library
 from batch.terminal import say
 
 SCRIPT = "glue_transform.py"
@@ -11,7 +11,7 @@ LIBRARY = "library.zip"
 
 
 def files() -> dict[str, bytes]:
-    return {SCRIPT: (PROJECT / "batch" / SCRIPT).read_bytes(), LIBRARY: library()}
+    return {SCRIPT: (PROJECT / "batch" / "glue" / "transform.py").read_bytes(), LIBRARY: library()}
 
 
 def code_version() -> str:

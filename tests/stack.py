@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.standins.redshift import Redshift
-from tests.standins.redshift_conversation import DATABASE
+from tests.standins.redshift import DATABASE, Redshift
 from tests.standins.resources import clients, make, unmake
 from tests.standins.s3 import ENVIRONMENT, AnsweringS3, answering
 from tests.standins.template import TEMPLATE, Resolved, refusal

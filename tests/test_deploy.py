@@ -17,7 +17,7 @@ from botocore.loaders import create_loader
 
 from batch import aws, image, network, run, upload, warehouse
 from batch.__main__ import main
-from reddit_etl import upsert
+from reddit_etl.warehouse import tables
 from tests.standins.account import LOGIN, Emulated, emulated
 from tests.standins.policies import fits, listed
 from tests.standins.s3 import answering
@@ -747,6 +747,6 @@ def test_the_role_that_ecs_needs_in_a_new_account_is_created(account: Account) -
 def test_the_deployment_and_the_template_agree() -> None:
     resources = load(TEMPLATE.read_text())["Resources"]
     assert resources["Namespace"]["Properties"]["DbName"] == warehouse.DATABASE
-    assert upsert.SCHEMA == warehouse.SCHEMA
+    assert tables.SCHEMA == warehouse.SCHEMA
     # CAPABILITY_IAM is not enough for roles with names.
     assert not any("RoleName" in resource.get("Properties", {}) for resource in resources.values())

@@ -1,21 +1,20 @@
 """Luigi's own ways to start work: a range of hours, a central scheduler, a name that is no task's."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from luigi.retcodes import run_with_retcodes
 
 from jobs.settings import Settings
-from tests.conftest import PROJECT, Pipeline, forget_run
+from tests import PROJECT, commands
+from tests.conftest import Pipeline, forget_run
 
 DAY = "2024-11-23"
 NOON = "1732363200"  # Of that day, for Luigi.
 MISCONFIGURED = 78
 RANGE = ("RangeHourly", "--of", "RedditPipeline", "--now", NOON)
-SELECTION = ("--of-params", '{"subreddits": ["python"], "limit": 100}')
+SELECTION = ("--of-params", '{"subreddits": ["python"], "listings": ["new"], "limit": 100}')
 
 
 def run_range(pipeline: Pipeline, first: str, last: str) -> int:
@@ -71,14 +70,7 @@ def test_an_hour_of_a_range_that_fails_ends_it_with_its_code(pipeline: Pipeline)
 
 
 def _luigi(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "luigi", "--module", "jobs", *arguments],
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return commands.run("-m", "luigi", "--module", "jobs", *arguments, cwd=folder)
 
 
 @pytest.fixture
@@ -101,7 +93,7 @@ def folder(tmp_path: Path) -> Path:
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limits": 5}'), "--of-params"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": 0}'), "--limit is 0"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": "9"}'), "--of-params has a text"),
-        (("RangeHourly", "--of", "ExtractPosts", "--start", f"{DAY}T04"), "--of is ExtractPosts: give RedditPipeline"),
+        (("RangeHourly", "--of", "Extract", "--start", f"{DAY}T04"), "--of is Extract: give RedditPipeline"),
         (("RedditPipeline", "--scheduler-host", "luigid.example.com"), "a central scheduler is not supported"),
         (("RedditPipeline", "--scheduler-port", "80"), "a central scheduler is not supported"),
         ((*RANGE, "--scheduler-url", "http://127.0.0.1:1/"), "a central scheduler is not supported"),

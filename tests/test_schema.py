@@ -1,9 +1,8 @@
 import pytest
 
-from reddit_etl import values
-from reddit_etl.entities import ENTITIES, POSTS
-from reddit_etl.schema import INTEGER, Column, Origin, varchar
-from tests.standins.things import THINGS
+from reddit_etl.entities import ENTITIES, POSTS, values
+from reddit_etl.entities.schema import INTEGER, Column, Origin, varchar
+from tests.standins.payloads import THINGS
 
 
 def names(columns):

@@ -20,7 +20,7 @@ from cfnlint.config import ManualArgs
 from batch.upload import LIBRARY, SCRIPT
 from jobs import process
 from jobs.parameters import HourParameter
-from tests.conftest import PROJECT
+from tests import PROJECT
 from tests.stack import GIVEN, Stack, resolved
 from tests.standins.container import deployed_config
 from tests.standins.template import REFERENCES, TEMPLATE, load, refusal

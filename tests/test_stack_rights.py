@@ -13,18 +13,19 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.doctor import examine
-from reddit_etl import transform_glue, warehouse_redshift
+from reddit_etl.transform import glue as transform_glue
+from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
 from tests.aws import AwsPipeline
 from tests.conftest import Pipeline, forget_run
 from tests.stack import GIVEN, Deployment, Stack, resolved
 from tests.standins import glue as glue_module
-from tests.standins import redshift_s3
+from tests.standins import redshift_copy
 from tests.standins.calls import Recorder
 from tests.standins.container import deployed_config
 from tests.standins.glue import GlueServer, Refusal, by_duckdb, glue
 from tests.standins.policies import Right, given, refused, unused
 from tests.standins.reddit import Posts, ScriptedReddit, answer
-from tests.standins.redshift_conversation import DATABASE
+from tests.standins.redshift import DATABASE
 from tests.standins.template import ACCOUNT, REGION
 
 HOURS = ("2026-11-23T04", "2026-11-23T05")
@@ -118,7 +119,7 @@ def rehearse(
             pipeline = make_pipeline(deployed.stack.stack, None, AwsPipeline)
             made = Rehearsal(deployed, pipeline, transformer, on_stand_ins(deployed.stack))
             made.job.watch_all(monkeypatch)
-            for module, recorder in ((redshift_s3, made.copy), (glue_module, made.script)):
+            for module, recorder in ((redshift_copy, made.copy), (glue_module, made.script)):
                 monkeypatch.setattr(module, "boto3", SimpleNamespace(client=recorder.client))
             return made
 
