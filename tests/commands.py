@@ -157,7 +157,7 @@ def become(words: list[str], cwd: str, environment: Mapping[str, str]) -> None:
     random.seed()
     kind, program, *arguments = words
     sys.argv = [kind, *arguments]
-    sys.path[:1] = [cwd if kind == "-m" else "", *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path.insert(0, cwd if kind == "-m" else "")
     if kind == "-m":
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
