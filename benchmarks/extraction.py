@@ -7,12 +7,12 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from reddit_etl.client import RedditClient
 from reddit_etl.clock import utc_now
 from reddit_etl.entities import POSTS
-from reddit_etl.extract import extract
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.selection import LISTING_CAP
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.sources.client import RedditClient
+from reddit_etl.sources.selection import LISTING_CAP
+from reddit_etl.steps.extract import extract
 
 
 def main(url: str, subreddits: list[str]) -> int:

@@ -1,13 +1,13 @@
 """The Luigi graph: `luigi --module jobs RedditPipeline`."""
 
 from jobs import process
-from jobs.extract import ExtractPosts
-from jobs.load import LoadPosts
+from jobs.extract import Extract
+from jobs.load import Load
 from jobs.pipeline import RedditPipeline
-from jobs.publish import PublishPosts
+from jobs.publish import Publish
 from jobs.ranges import RangeHourly
-from jobs.transform import TransformPosts
+from jobs.transform import Transform
 
 process.set_up()
 
-__all__ = ["ExtractPosts", "LoadPosts", "PublishPosts", "RangeHourly", "RedditPipeline", "TransformPosts"]
+__all__ = ["Extract", "Load", "Publish", "RangeHourly", "RedditPipeline", "Transform"]

@@ -1,4 +1,4 @@
-"""Beside the pipeline: `python -m jobs doctor`, `python -m jobs query "SELECT …"` and `python -m jobs dictionary`."""
+"""Beside the pipeline: `python -m jobs doctor`, `python -m jobs query "SELECT …"`, and what docs/ is made from."""
 
 import argparse
 import os
@@ -6,10 +6,10 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from jobs import process, resources
+from jobs import declarations, process, resources
 from jobs.doctor import examine
-from reddit_etl.dictionary import dictionary
 from reddit_etl.errors import ConfigurationError, EtlError
+from reddit_etl.warehouse.dictionary import dictionary
 
 ROWS = 1000
 WIDEST = 60
@@ -35,12 +35,13 @@ def main() -> int:
     query = commands.add_parser("query", help=f"ask the warehouse; prints the first {ROWS:,} rows")
     query.add_argument("sql")
     commands.add_parser("dictionary", help="print the data dictionary")
+    commands.add_parser("settings", help="print the table of settings")
     commands.add_parser("doctor", help="try every setting and right that a run needs; ends with 0 if all is well")
     arguments = parser.parse_args()
     if arguments.command == "doctor":
         _doctor()
-    if arguments.command == "dictionary":
-        print(dictionary())
+    if arguments.command in ("dictionary", "settings"):
+        print(dictionary() if arguments.command == "dictionary" else declarations.table())
         return 0
     return _query(arguments.sql)
 

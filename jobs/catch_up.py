@@ -2,32 +2,27 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from jobs import resources
-from jobs.receipts import ReceiptTarget, ReceiptTask
-from reddit_etl.errors import EtlError
-from reddit_etl.receipt import (
-    RECEIPT,
-    Transformed,
-    extract_parts,
-    hour_text,
-    load_prefix,
-    receipt_key,
-    receipts_of,
-    selection_of,
-)
+from jobs.task import ReceiptTarget
+from reddit_etl.entities import ENTITIES
+from reddit_etl.errors import ConfigurationError, EtlError
+from reddit_etl.lake.index import Receipts
+from reddit_etl.lake.layout import hour_text, load_prefix, receipt_key, selection_of
+from reddit_etl.lake.receipts import Transformed
+from reddit_etl.sources import named
 
 REACH = timedelta(hours=48)
 
 Work = tuple[datetime, tuple[str, ...]]
-"""An hour, and the extracts of it to transform and load."""
+"""An hour, and extracts of one entity in it to transform and load."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The names that the receipts of an hour say are done: extracts, and selections of extracts."""
+    """The names that the receipts of an hour and an entity say are done: extracts, and selections of extracts."""
 
     extracted: set[str] = field(default_factory=set)
     transformed: set[str] = field(default_factory=set)
@@ -46,7 +41,6 @@ class Past:
 
     def __init__(self, hour: datetime) -> None:
         self._hour = hour
-        self._entity = ReceiptTask.entity
         self.errors: list[EtlError] = []
 
     @cached_property
@@ -55,12 +49,12 @@ class Past:
         loaded, or not published.
         """
         work: list[Work] = []
-        for hour, steps in sorted(self._steps.items()):
+        for (hour, entity), steps in sorted(self._steps.items()):
             done = steps.loaded & steps.published if resources.catalog() else steps.loaded
             if hour == self._hour or (steps.transformed == done and selection_of(steps.extracted) in done):
                 continue
             try:
-                extracts = {name: self._extracts_of(hour, name) for name in steps.transformed}
+                extracts = {name: self._extracts_of(hour, entity, name) for name in steps.transformed}
             except EtlError as error:
                 self.errors.append(error)
                 continue
@@ -77,17 +71,17 @@ class Past:
         To be asked after the extraction, which waits for no warehouse.
         """
         work: list[Work] = []
-        called_loaded = {(hour, name) for hour, steps in self._steps.items() for name in steps.loaded}
+        called_loaded = sorted((*key, name) for key, steps in self._steps.items() for name in steps.loaded)
         try:
             known = known_loads(self._hour - REACH, self._hour) if called_loaded else set()
         except EtlError as error:
             self.errors.append(error)
             return []
-        for hour, name in sorted(called_loaded):
-            if load_prefix(self._entity.name, hour, name) in known:
+        for hour, entity, name in called_loaded:
+            if load_prefix(entity, hour, name) in known:
                 continue
             try:
-                extracts = self._extracts_of(hour, name)
+                extracts = self._extracts_of(hour, entity, name)
             except EtlError as error:
                 self.errors.append(error)
                 continue
@@ -96,48 +90,43 @@ class Past:
         return work
 
     @cached_property
-    def _steps(self) -> dict[datetime, Steps]:
-        begin, end = self._hour - REACH, self._hour
+    def _steps(self) -> dict[tuple[datetime, str], Steps]:
         warehouse, catalog = resources.warehouse_name(), resources.catalog_name()
-        found: dict[datetime, Steps] = {}
-        for days in range((end.date() - begin.date()).days + 1):
-            day = datetime.combine(begin.date() + timedelta(days=days), time.min)
-            for key in resources.lake().keys(receipts_of(day)):
-                match = RECEIPT.fullmatch(key)
-                if not match or match["entity"] != self._entity.name:
-                    continue
-                hour = day + timedelta(hours=int(match["hour"]))
-                if not begin <= hour <= end:
-                    continue
-                steps, name = found.setdefault(hour, Steps()), match["name"]
-                selection, _, place = name.partition("-")
-                if match["step"] == "extract" and _ours([name]):
-                    steps.extracted.add(name)
-                elif match["step"] == "transform":
-                    steps.transformed.add(name)
-                elif match["step"] == "load" and place == warehouse:
-                    steps.loaded.add(selection)
-                elif match["step"] == "publish" and place == catalog:
-                    steps.published.add(selection)
+        found: dict[tuple[datetime, str], Steps] = {}
+        for one in Receipts(resources.lake(), self._hour - REACH, self._hour).all:
+            if one.entity not in ENTITIES:
+                continue
+            steps = found.setdefault((one.hour, one.entity), Steps())
+            selection, _, store = one.name.partition("-")
+            if one.step == "extract" and _ours([one.name]):
+                steps.extracted.add(one.name)
+            elif one.step == "transform":
+                steps.transformed.add(one.name)
+            elif one.step == "load" and store == warehouse:
+                steps.loaded.add(selection)
+            elif one.step == "publish" and store == catalog:
+                steps.published.add(selection)
         return found
 
-    def _extracts_of(self, hour: datetime, selection: str) -> tuple[str, ...]:
-        steps = self._steps[hour]
+    def _extracts_of(self, hour: datetime, entity: str, selection: str) -> tuple[str, ...]:
+        steps = self._steps[hour, entity]
         if selection not in steps.transformed and selection == selection_of(steps.extracted):
             # Its transformation's receipt was removed, to have it done again.
             return tuple(sorted(steps.extracted))
-        target = ReceiptTarget(receipt_key("transform", self._entity.name, hour, selection), Transformed)
+        target = ReceiptTarget(receipt_key("transform", entity, hour, selection), Transformed)
         return tuple(target.read().extracts)
 
 
 def known_loads(first: datetime, last: datetime) -> set[str]:
     """The loads of these hours that are in the warehouse, as `load_prefix` begins their names. Raises EtlError."""
-    found = resources.warehouse().loaded(
-        entity=ReceiptTask.entity, first_hour=hour_text(first), last_hour=hour_text(last)
-    )
-    return {load_id[: load_id.rfind("/") + 1] for load_id in found}
+    hours = {"first_hour": hour_text(first), "last_hour": hour_text(last)}
+    found = [resources.warehouse().loaded(entity=entity, **hours) for entity in ENTITIES.values()]
+    return {load_id[: load_id.rfind("/") + 1] for load_id in set().union(*found)}
 
 
 def _ours(extracts: Iterable[str]) -> bool:
-    parts = map(extract_parts, extracts)
-    return all(part is not None and part[3] == resources.settings().source for part in parts)
+    """Whether they are of the settings' source, and of a kind that this version knows."""
+    try:
+        return all(named(name, source=resources.settings().source) for name in extracts)
+    except ConfigurationError:
+        return False

@@ -7,9 +7,9 @@ from pathlib import Path
 from luigi.configuration import LuigiConfigParser, get_config
 from luigi.interface import core as luigi_core
 
-from reddit_etl.engines import kind_of_lake, kind_of_warehouse
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.warehouse import DUCKDB
+from reddit_etl.lake import kind_of_lake
+from reddit_etl.warehouse import DUCKDB, kind_of_warehouse
 
 SECTION = "reddit_etl"
 EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")

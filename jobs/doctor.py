@@ -17,13 +17,14 @@ from jobs import resources
 from jobs.pipeline import RedditPipeline
 from jobs.settings import misspelt
 from reddit_etl.clock import hour_of, utc_now
-from reddit_etl.engines import kind_of_lake, kind_of_warehouse
-from reddit_etl.entities import POSTS
+from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
-from reddit_etl.selection import checked_subreddits
-from reddit_etl.warehouse import DUCKDB
+from reddit_etl.lake import kind_of_lake
+from reddit_etl.sources.selection import checked_subreddits
+from reddit_etl.warehouse import DUCKDB, kind_of_warehouse
 
-PROBE = "doctor/probe.json"
+FOLDER = "doctor"
+PROBE = f"{FOLDER}/probe.json"
 CONTENT = b'{"probe": "ok"}\n'
 DEADLINE = 10.0  # Seconds, of each check.
 LEAST_FREE = 500_000_000
@@ -127,7 +128,7 @@ def _reddit() -> str:
     reddit = resources.reddit(hour_of(utc_now()))
     for _ in reddit.client.listing(subreddit, "new", limit=1):
         break
-    who = "the sandbox" if not chosen.credentials else f"{chosen.reddit_url or 'Reddit'} logs this client in and"
+    who = "the sandbox" if not chosen.has_login else f"{chosen.reddit_url or 'Reddit'} logs this client in and"
     return f"{who} answers for r/{subreddit}"
 
 
@@ -142,10 +143,10 @@ def _lake() -> str:
         raise LakeError(f"LAKE_URL: {lake.url}/{PROBE} is not what was put there: remove it")
     if lake.create(PROBE, b"another"):
         raise LakeError(f"LAKE_URL: {lake.url} lets an object be replaced: receipts need a store with If-None-Match")
-    with suppress(_Enough), lake.open_new("doctor/given-up") as stream:
+    with suppress(_Enough), lake.open_new(f"{FOLDER}/given-up") as stream:
         stream.write(CONTENT)
         raise _Enough
-    if PROBE not in lake.keys("doctor/"):
+    if PROBE not in lake.keys(f"{FOLDER}/"):
         raise LakeError(f"LAKE_URL: {lake.url} does not list what is in it")
     return f"{lake.url} is read, written, listed, and keeps what is created once"
 
@@ -158,12 +159,16 @@ def _catalog() -> str:
     catalog = resources.catalog()
     if not catalog:
         return "none is kept (GLUE_DATABASE is not set)"
-    catalog.prepare(entity=POSTS, lake=resources.lake())
-    return f"{resources.settings().glue_database} has the table and the views"
+    for entity in ENTITIES.values():
+        catalog.prepare(entity=entity, lake=resources.lake())
+    return f"{resources.settings().glue_database} has the tables and the views"
 
 
 def _warehouse() -> str:
-    return resources.warehouse().check(entity=POSTS, lake=resources.lake(), probe=PROBE)
+    [*_, found] = (
+        resources.warehouse().check(entity=entity, lake=resources.lake(), folder=FOLDER) for entity in ENTITIES.values()
+    )
+    return found
 
 
 CHECKS = (

@@ -1,60 +1,83 @@
-"""Extraction as a task: one listing of one subreddit in one hour."""
+"""Extraction as a task: one source in one hour."""
 
 import sys
+from functools import cached_property
+from typing import Any
 
 import luigi
 from tqdm import tqdm
 
 from jobs import resources
-from jobs.parameters import LimitParameter
-from jobs.receipts import ReceiptTask, log
+from jobs.plan import Plan
+from jobs.task import ReceiptTask, log
+from reddit_etl import sources
+from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.extract import extract
-from reddit_etl.receipt import Extracted, extract_name
-from reddit_etl.selection import checked_limit, checked_listings, checked_subreddits
+from reddit_etl.lake.receipts import Extracted
+from reddit_etl.sources.tree import Due, Trees
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.extract import extract
 
 
-class ExtractPosts(ReceiptTask[Extracted]):
-    subreddit: str = luigi.Parameter()
-    listing: str = luigi.Parameter()
-    limit: int = LimitParameter()
+class Extract(ReceiptTask[Extracted]):
+    name: str = luigi.Parameter(description="what is read, like python-new-1000")
 
-    # A listing missed is gone, so all are read before anything else is done.
-    priority = 30
     step = "extract"
     kind = Extracted
 
-    @property
-    def name(self) -> str:
-        return extract_name(self.subreddit, self.listing, self.limit, resources.settings().source)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A listing missed is gone, so all are read before anything else is done.
+        self.priority = 28 if self.what.has_past else 30
 
-    def work(self, attempt: str) -> Extracted:
-        if (self.subreddit,) != checked_subreddits([self.subreddit]):
-            raise ConfigurationError(f"--subreddit {self.subreddit!r}: write it in small letters")
-        checked_listings([self.listing])
-        checked_limit(self.limit)
-        reddit = resources.reddit(self.hour)
+    @cached_property
+    def what(self) -> sources.Source:
+        """Raises ConfigurationError for a name that is none, or of another source than the settings'."""
+        try:
+            return sources.named(self.name, source=resources.settings().source)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"--name, --extracts: {error}") from None
+
+    @property
+    def entity(self) -> Entity:
+        return self.what.entity
+
+    @property
+    def receipt_name(self) -> str:
+        return self.name
+
+    def requires(self) -> list[Plan]:
+        return [Plan(hour=self.hour, name=self.name)] if isinstance(self.what, Trees) else []
+
+    def work(self, attempt: Attempt) -> Extracted:
+        reddit, what = resources.reddit(self.hour), self._planned()
         with tqdm(
-            desc=f"r/{self.subreddit} {self.listing}",
-            total=self.limit,
-            unit=" posts",
+            desc=what.title,
+            total=what.expected,
+            unit=f" {self.entity.name}",
             leave=False,
             disable=not sys.stderr.isatty(),
         ) as bar:
             receipt = extract(
-                entity=self.entity,
-                client=reddit.client,
-                lake=resources.lake(),
-                clock=reddit.clock,
+                attempt,
+                what,
                 source=reddit.source,
-                hour=self.hour,
-                attempt=attempt,
-                subreddit=self.subreddit,
-                listing=self.listing,
-                limit=self.limit,
+                client=reddit.client,
+                past=resources.past_receipts(self.hour),
                 progress=bar.update,
             )
         counts = {"records": receipt.records, "rejects": receipt.rejects, "requests": receipt.requests}
         counts["gaps"] = int(receipt.gap is not None)
-        log.info("extracted", extra=self.log_fields() | counts | {"verdict": receipt.verdict})
+        log.info("extracted", extra=self.log_fields() | counts | receipt.coverage | {"verdict": receipt.verdict})
         return receipt
+
+    def _planned(self) -> sources.Source:
+        """The source, with what the hour's plan adds to it."""
+        if not isinstance(self.what, Trees):
+            return self.what
+        [planned] = (task.receipt.read() for task in self.requires())
+        return self.what.planned(
+            [Due.read(one) for one in planned.due],
+            missed=planned.missed,
+            most_requests=resources.settings().comment_tree_requests,
+        )

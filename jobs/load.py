@@ -1,69 +1,51 @@
 """The load as a task: one transformation's rows into the warehouse."""
 
-from dataclasses import asdict
-
 from jobs import repair, resources
 from jobs.parameters import NamesParameter
-from jobs.receipts import ReceiptTask, log
-from jobs.transform import TransformPosts
-from reddit_etl.clock import iso
-from reddit_etl.errors import DamagedObjectError
-from reddit_etl.receipt import Loaded, Transformed, hour_text, load_prefix, selection_of
-from reddit_etl.warehouse import LoadCounts
+from jobs.task import ReceiptTask, log
+from jobs.transform import Transform
+from reddit_etl.entities.schema import Entity
+from reddit_etl.lake.layout import load_prefix, selection_of
+from reddit_etl.lake.receipts import Loaded, Transformed
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.load import load
 
 
-class LoadPosts(ReceiptTask[Loaded]):
-    extracts: tuple[str, ...] = NamesParameter()
+class Load(ReceiptTask[Loaded]):
+    extracts: tuple[str, ...] = NamesParameter(description="the names of extracts of one entity")
 
     priority = 10
     step = "load"
     kind = Loaded
 
     @property
-    def name(self) -> str:
+    def entity(self) -> Entity:
+        return self.requires().entity
+
+    @property
+    def receipt_name(self) -> str:
         """Another warehouse is another load."""
         return f"{selection_of(self.extracts)}-{resources.warehouse_name()}"
 
-    def requires(self) -> TransformPosts:
-        return TransformPosts(hour=self.hour, extracts=self.extracts)
+    @property
+    def id_prefix(self) -> str:
+        """How the warehouse's name of the load begins."""
+        return load_prefix(self.entity.name, self.hour, selection_of(self.extracts))
 
-    def work(self, attempt: str) -> Loaded:
-        counts = self._load_what_stands(attempt)
-        log.info("loaded", extra=self.log_fields() | asdict(counts))
-        return Loaded(
-            entity=self.entity.name,
-            hour=hour_text(self.hour),
-            attempt=attempt,
-            committed_at=iso(resources.clock(self.hour)()),
-            rows=counts.staged,
-            inserted=counts.inserted,
-            updated=counts.updated,
-            stale=counts.stale,
-        )
+    def requires(self) -> Transform:
+        return Transform(hour=self.hour, extracts=self.extracts)
 
-    def _load_what_stands(self, attempt: str) -> LoadCounts:
-        """The objects that the transformation's receipt lists, or what has been made in place of lost ones."""
-        transformed = self.requires().receipt.read()
-        while True:
-            try:
-                return self._load(transformed)
-            except DamagedObjectError as error:
-                if transformed.attempt == attempt:
-                    raise
-                transformed = repair.successor(self.requires(), transformed, attempt, str(error))
+    def work(self, attempt: Attempt) -> Loaded:
+        def repaired(lost: Transformed, reason: str) -> Transformed:
+            return repair.successor(self.requires(), lost, attempt, reason)
 
-    def _load(self, transformed: Transformed) -> LoadCounts:
-        return resources.warehouse().load(
-            entity=self.entity,
-            load_id=load_prefix(self.entity.name, self.hour, selection_of(self.extracts)) + transformed.attempt,
-            hour=hour_text(self.hour),
-            lake=resources.lake(),
-            objects=transformed.objects,
-            columns=transformed.columns,
-        )
+        receipt = load(attempt, resources.warehouse(), self.requires().receipt.read(), repaired)
+        counts = {"staged": receipt.rows, "inserted": receipt.inserted, "updated": receipt.updated}
+        log.info("loaded", extra=self.log_fields() | counts | {"stale": receipt.stale})
+        return receipt
 
 
-class ReloadPosts(LoadPosts):
+class Reload(Load):
     """A load once more: its receipt is there and stays, but the warehouse does not know of it."""
 
     rows = 0

@@ -10,7 +10,7 @@ import luigi
 from jobs.process import misconfigured
 from reddit_etl.clock import Clock, hour_of, utc_now
 from reddit_etl.errors import ConfigurationError
-from reddit_etl.selection import LISTING_CAP
+from reddit_etl.sources.selection import LISTING_CAP
 
 # A scheduler gives its moment in full, like 2026-11-23T04:05:00Z: it belongs to the hour that it is in. The Z is
 # needed, as the time of another zone is another hour here.

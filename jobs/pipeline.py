@@ -14,13 +14,20 @@ import luigi
 from jobs import parameters, resources
 from jobs.catch_up import Past, known_loads
 from jobs.config import check_section
-from jobs.load import LoadPosts, ReloadPosts
+from jobs.extract import Extract
+from jobs.load import Load, Reload
 from jobs.process import held, misconfigured
-from jobs.publish import PublishPosts
+from jobs.publish import Publish
 from reddit_etl.clock import hour_of, utc_now
+from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError
-from reddit_etl.receipt import Extracted, extract_name, hour_text, load_prefix, selection_of, spans_text
-from reddit_etl.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
+from reddit_etl.lake.layout import hour_text, spans_text
+from reddit_etl.report import text
+from reddit_etl.report.facts import EntityFacts, Facts
+from reddit_etl.sources import full_name
+from reddit_etl.sources.listing import Listing
+from reddit_etl.sources.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
+from reddit_etl.sources.tree import Trees
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +35,12 @@ STARTED = time.monotonic()
 
 
 class RedditPipeline(luigi.Task):
-    """Posts from Reddit to the lake, transformed, into the warehouse."""
+    """Posts and comments from Reddit to the lake, transformed, into the warehouse."""
 
     hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, like 2026-11-23T04")
     subreddits: tuple[str, ...] = parameters.NamesParameter(default=(), description='JSON list, like ["python", "aws"]')
     listings: tuple[str, ...] = parameters.NamesParameter(default=("new",), description=", ".join(LISTINGS))
-    limit: int = parameters.LimitParameter(default=1000, description="posts of each listing, 1000 at most")
+    limit: int = parameters.LimitParameter(default=1000, description="items of each listing, 1000 at most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
@@ -48,43 +55,45 @@ class RedditPipeline(luigi.Task):
             check_section("RedditPipeline", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
             limit = checked_limit(self.limit)
-            names = (
-                extract_name(subreddit, listing, limit, settings.source)
-                for subreddit in checked_subreddits(self.subreddits)
+            subreddits = checked_subreddits(self.subreddits)
+            resources.SUBREDDITS.update(subreddits)
+            self._names = [
+                full_name(Listing(subreddit, listing, limit).name, settings.source)
+                for subreddit in subreddits
                 for listing in checked_listings(self.listings)
-            )
-            # In one order, as tasks of the same extracts are then one task.
-            self._extracts = tuple(sorted(names))
+            ]
+            if settings.comment_tree_ages:
+                self._names.append(full_name(Trees(settings.comment_tree_ages).name, settings.source))
         except ConfigurationError as error:
             raise misconfigured(error) from None
 
     @cached_property
-    def _load(self) -> LoadPosts:
-        return LoadPosts(hour=self.hour, extracts=self._extracts)
-
-    @property
-    def _load_prefix(self) -> str:
-        return load_prefix(LoadPosts.entity.name, self.hour, selection_of(self._extracts))
+    def _loads(self) -> list[Load]:
+        """One an entity, in the order of the registry."""
+        # In one order, as tasks of the same extracts are then one task.
+        extracts = [Extract(hour=self.hour, name=name) for name in sorted(self._names)]
+        groups = [tuple(task.name for task in extracts if task.entity is entity) for entity in ENTITIES.values()]
+        return [Load(hour=self.hour, extracts=names) for names in groups if names]
 
     @cached_property
     def _past(self) -> Past:
         return Past(self.hour)
 
     @cached_property
-    def _catch_up(self) -> list[LoadPosts]:
-        return [LoadPosts(hour=hour, extracts=extracts) for hour, extracts in self._past.unfinished]
+    def _catch_up(self) -> list[Load]:
+        return [Load(hour=hour, extracts=extracts) for hour, extracts in self._past.unfinished]
 
     @cached_property
-    def _lost(self) -> list[ReloadPosts]:
-        return [ReloadPosts(hour=hour, extracts=extracts) for hour, extracts in self._past.lost]
+    def _lost(self) -> list[Reload]:
+        return [Reload(hour=hour, extracts=extracts) for hour, extracts in self._past.lost]
 
     @cached_property
     def _was_complete(self) -> bool:
-        return all(task.complete() for task in _ends([self._load]))
+        return all(task.complete() for task in _ends(self._loads))
 
-    def requires(self) -> list[LoadPosts | PublishPosts]:
+    def requires(self) -> list[Load | Publish]:
         _ = self._was_complete
-        return _ends([*self._catch_up, self._load])
+        return _ends([*self._catch_up, *self._loads])
 
     def complete(self) -> bool:
         """Each run ends with its report, though all the work may have been done before."""
@@ -103,7 +112,7 @@ class RedditPipeline(luigi.Task):
             # The runs of these hours will say so.
             log.warning("the warehouse cannot be asked what it holds", extra={"error": str(error)})
             known = set()
-        done = [task.hour for task in tasks if task._was_complete and task._load_prefix in known]
+        done = [task.hour for task in tasks if task._was_complete and {load.id_prefix for load in task._loads} <= known]
         gone = [task.hour for task in tasks if task.hour not in done and task._is_gone()]
         if gone:
             what = "hours skipped that were not read at the time: Reddit's listings have no past"
@@ -114,12 +123,13 @@ class RedditPipeline(luigi.Task):
         """Whether it is too late to extract what is left to extract. The sandbox has a past."""
         if resources.settings().source == "sandbox" or self.hour >= hour_of(utc_now()):
             return False
-        return not all(extract.complete() for extract in self._load.requires().requires())
+        extracts = [extract for load in self._loads for extract in load.requires().requires()]
+        return not all(extract.complete() for extract in extracts if not extract.what.has_past)
 
-    def run(self) -> Iterator[list[ReloadPosts]]:
+    def run(self) -> Iterator[list[Reload]]:
         # All that was asked for is in the warehouse by now; so it is asked whether it also kept what came before.
         yield self._lost
-        report = "\n".join(self._report()) + "\n"
+        report = "\n".join(("", *text.lines(self._facts()), ""))
         try:
             sys.stdout.write(report)
             sys.stdout.flush()
@@ -133,65 +143,38 @@ class RedditPipeline(luigi.Task):
     def __repr__(self) -> str:
         return f"RedditPipeline({hour_text(self.hour)})"
 
-    def _report(self) -> Iterable[str]:
-        extracts = [task.receipt.read() for task in self._load.requires().requires()]
-        load = self._load.receipt.read()
-        sandbox = resources.settings().source == "sandbox"
-        title = f"Hour {hour_text(self.hour)} UTC, {'sandbox Reddit (invented posts)' if sandbox else 'Reddit'}"
-        records = sum(extracted.records for extracted in extracts)
-        seen = f"{records:,} in {len(extracts)} listing{'s' if len(extracts) > 1 else ''}"
-        yield ""
-        if self._was_complete:
-            changed = "" if self._catch_up or self._lost else ", nothing changed"
-            yield f"{title}: was complete before; nothing was requested{changed}"
-            new, updated, known = 0, 0, load.rows
-        else:
-            yield f"{title}: complete"
-            new, updated, known = load.inserted, load.updated, load.stale
-        yield _line("posts seen", seen)
-        yield _line("new", f"{new:,}")
-        yield _line("updated", f"{updated:,}")
-        yield _line("not newer", f"{known:,}")
-        yield _line("rejected", f"{sum(e.rejects for e in extracts):,}")
-        yield _line("requests", f"{resources.requests_sent(self.hour):,}")
-        yield _line("time", f"{time.monotonic() - STARTED:.1f} s")
-        for task in self._catch_up:
-            late = task.receipt.read()
-            yield _line("caught up", f"{hour_text(task.hour)}: {late.inserted:,} new, {late.updated:,} updated")
-        for task in self._lost:
-            yield _line("reloaded", f"{hour_text(task.hour)}: {task.rows:,} rows that the warehouse had lost")
-        for extracted in extracts:
-            yield from _troubles(extracted)
-        yield _line("lake", resources.lake().url)
-        if resources.settings().glue_database:
-            yield _line("catalog", f"{resources.settings().glue_database} in Athena")
-        yield _line("warehouse", resources.warehouse().url)
-        python, here = Path(sys.executable), Path.cwd()
-        # In a container the folder is the root, and its path the shorter one.
-        python = python.relative_to(here) if python.is_relative_to(here) and here != Path("/") else python
-        yield _line("ask it", f'{python} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"')
+    def _facts(self) -> Facts:
+        settings = resources.settings()
+        catalog = {"catalog": f"{settings.glue_database} in Athena"} if settings.glue_database else {}
+        return Facts(
+            hour=self.hour,
+            source=settings.source,
+            was_complete=self._was_complete,
+            entities=[
+                EntityFacts(
+                    name=load.entity.name,
+                    extracts={task.what.title: task.receipt.read() for task in load.requires().requires()},
+                    load=load.receipt.read(),
+                )
+                for load in self._loads
+            ],
+            requests=resources.requests_sent(self.hour),
+            seconds=time.monotonic() - STARTED,
+            caught_up=[task.receipt.read() for task in self._catch_up],
+            reloaded={f"{hour_text(task.hour)} {task.entity.name}": task.rows for task in self._lost},
+            stores={"lake": resources.lake().url} | catalog | {"warehouse": resources.warehouse().url},
+            query=f'{_python()} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"',
+        )
 
 
-def _ends(loads: list[LoadPosts]) -> list[LoadPosts | PublishPosts]:
+def _ends(loads: list[Load]) -> list[Load | Publish]:
     """The loads, and the catalog's entries of the same rows where a catalog is kept."""
-    publishes = [PublishPosts(hour=load.hour, extracts=load.extracts) for load in loads]
+    publishes = [Publish(hour=load.hour, extracts=load.extracts) for load in loads]
     return [*loads, *(publishes if resources.catalog() else ())]
 
 
-def _line(name: str, value: str) -> str:
-    return f"  {name:<12}{value}"
-
-
-def _troubles(extracted: Extracted) -> Iterable[str]:
-    place = f"r/{extracted.subreddit} {extracted.listing}"
-    if extracted.verdict != "ok":
-        yield _line("skipped", f"{place}: {extracted.verdict}")
-    for reason, count in extracted.reasons.items():
-        yield _line("rejected", f"{place}: {count} because {reason}")
-    if extracted.gap:
-        yield _line("gap", f"{place}: posts created from {extracted.gap[0]} to {extracted.gap[1]} were missed")
-    if extracted.cleaned:
-        changed = [f"{column} {count}" for column, count in extracted.cleaned.items()]
-        yield _line("cleaned", f"{place}: {', '.join(changed)}")
-    if extracted.truncated:
-        yield _line("cut", f"{place}: {extracted.truncated} with a text longer than its column")
+def _python() -> Path:
+    """The interpreter, as it is called from here."""
+    python, here = Path(sys.executable), Path.cwd()
+    # In a container the folder is the root, and its path the shorter one.
+    return python.relative_to(here) if python.is_relative_to(here) and here != Path("/") else python

@@ -8,19 +8,22 @@ import logging
 from dataclasses import fields
 
 from jobs import resources
-from jobs.receipts import ReceiptTarget
-from jobs.transform import TransformPosts
-from reddit_etl.receipt import Successor, Transformed, receipt_key
+from jobs.task import ReceiptTarget
+from jobs.transform import Transform
+from reddit_etl.lake.layout import receipt_key
+from reddit_etl.lake.receipts import Successor, Transformed
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.publish import publish
 
 log = logging.getLogger(__name__)
 
 
-def successor(task: TransformPosts, lost: Transformed, attempt: str, reason: str) -> Transformed:
+def successor(task: Transform, lost: Transformed, attempt: Attempt, reason: str) -> Transformed:
     """What stands for the lost objects; made under the name of `attempt`, unless another run has done so before.
 
     Raises what the transformation raises, for one if the raw objects are gone too.
     """
-    name = f"{task.name}-{lost.attempt}"
+    name = f"{task.receipt_name}-{lost.attempt}"
     target = ReceiptTarget(receipt_key("successor", task.entity.name, task.hour, name), Successor)
     if not target.exists():
         log.warning("curated objects are made again from raw", extra=task.log_fields() | {"reason": reason})
@@ -29,7 +32,5 @@ def successor(task: TransformPosts, lost: Transformed, attempt: str, reason: str
         target.commit(Successor(**values, replaces=lost.attempt, reason=reason))
     found = target.read()
     if catalog := resources.catalog():
-        catalog.publish(
-            entity=task.entity, lake=resources.lake(), hour=task.hour, selection=task.name, objects=found.objects
-        )
+        publish(attempt, catalog, found)
     return found

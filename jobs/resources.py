@@ -3,25 +3,35 @@
 import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jobs.settings import RedditCredentials, Settings, misspelt
-from reddit_etl.client import RedditClient
+from jobs.settings import Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
-from reddit_etl.engines import open_catalog, open_lake, open_warehouse, transform_engine
-from reddit_etl.lake import Lake
-from reddit_etl.transform import TransformEngine
-from reddit_etl.warehouse import Warehouse
+from reddit_etl.lake import open_lake
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.index import Receipts
+from reddit_etl.sources.client import RedditClient
+from reddit_etl.transform import open_transform
+from reddit_etl.transform.base import TransformEngine
+from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse.base import Warehouse
 
 if TYPE_CHECKING:
-    from reddit_etl.catalog import Catalog
+    from reddit_etl.catalog.glue import Catalog
 
 log = logging.getLogger(__name__)
 
+WATERMARK_REACH = timedelta(hours=48)
+"""How far back it is looked for what a listing was last seen to hold."""
+
 # The sandbox asks for a login like Reddit, and takes any.
-VISITOR = RedditCredentials("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
+VISITOR = ("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
+
+
+SUBREDDITS: set[str] = set()
+"""What this process was asked for: by them the sandbox finds a post of which it has served no listing."""
 
 
 @cache
@@ -38,13 +48,18 @@ def lake() -> Lake:
 
 @cache
 def transform() -> TransformEngine:
-    return transform_engine(settings().transform_engine, glue_job=settings().glue_job_name)
+    return open_transform(settings().transform_engine, glue_job=settings().glue_job_name)
 
 
 @cache
 def catalog() -> "Catalog | None":
     database = settings().glue_database
-    return open_catalog(database) if database else None
+    if not database:
+        return None
+    # boto3 is 25 MB of memory that a run without a catalog does not need.
+    from reddit_etl.catalog.glue import Catalog  # noqa: PLC0415
+
+    return Catalog(database)
 
 
 @cache
@@ -56,6 +71,12 @@ def warehouse() -> Warehouse:
         workgroup=chosen.redshift_workgroup,
         cluster=chosen.redshift_cluster,
     )
+
+
+@cache
+def past_receipts(hour: datetime) -> Receipts:
+    """Those of the 48 hours before an hour, listed when they are first needed."""
+    return Receipts(lake(), hour - WATERMARK_REACH, hour - timedelta(hours=1))
 
 
 def warehouse_name() -> str:
@@ -94,13 +115,12 @@ def reddit(hour: datetime) -> Reddit:
     """Real Reddit, a stand-in at REDDIT_URL, or the sandbox, started in this process."""
     chosen = settings()
     url, now = chosen.reddit_url, clock(hour)
-    if not chosen.credentials and not url:
+    if not chosen.has_login and not url:
         from reddit_etl.sandbox import start  # noqa: PLC0415
 
-        url = start(clock=now)
-        log.info("no Reddit credentials are set: the built-in sandbox answers, with invented posts")
-    login = chosen.credentials or VISITOR
-    client = RedditClient(
-        client_id=login.client_id, client_secret=login.client_secret, user_agent=login.user_agent, url=url, clock=now
-    )
+        url = start(clock=now, subreddits=SUBREDDITS)
+        log.info("no Reddit credentials are set: the built-in sandbox answers, with invented data")
+    login = (chosen.reddit_client_id, chosen.reddit_client_secret, chosen.reddit_user_agent)
+    client_id, client_secret, user_agent = (given or visitor for given, visitor in zip(login, VISITOR, strict=True))
+    client = RedditClient(client_id=client_id, client_secret=client_secret, user_agent=user_agent, url=url, clock=now)
     return Reddit(client=client, clock=now, source=chosen.source)

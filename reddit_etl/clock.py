@@ -30,3 +30,8 @@ def clock_in(hour: datetime, *, now: Clock = utc_now) -> Clock:
 def iso(moment: datetime) -> str:
     """`2026-11-23T04:05:06.123456Z`, the form of every time in the lake."""
     return moment.isoformat(timespec="microseconds") + "Z"
+
+
+def moment(text: str) -> datetime:
+    """The time that `iso` has written. Raises ValueError for anything else."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007

@@ -30,6 +30,8 @@ def connect(database: Path | None = None, *, scratch: Path, read_only: bool = Fa
             "autoinstall_known_extensions": "false",
         },
     )
+    # DuckDB draws it on standard output after two seconds, in the middle of the report, terminal or not.
+    connection.execute("SET enable_progress_bar = false")
     if to_load:
         path = str(database).replace("'", "''")
         try:

@@ -11,11 +11,12 @@ import boto3
 import pytest
 
 from jobs import resources
-from reddit_etl import transform_glue, warehouse_redshift
-from reddit_etl.engines import open_lake
-from reddit_etl.redshift_login import read_login
+from reddit_etl.lake import open_lake
 from reddit_etl.sandbox.server import Content
-from reddit_etl.warehouse_redshift import RedshiftWarehouse
+from reddit_etl.transform import glue as transform_glue
+from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
+from reddit_etl.warehouse.redshift.login import read_login
+from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
 from tests.conftest import Pipeline
 from tests.standins.glue import GlueServer, by_duckdb, glue
 from tests.standins.loads import LOADED_AT, Loads

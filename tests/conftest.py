@@ -19,6 +19,7 @@ from luigi.retcodes import run_with_retcodes
 from luigi.task_register import Register
 
 from jobs import resources
+from reddit_etl.entities import ENTITIES
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
 from tests import commands
@@ -27,6 +28,7 @@ from tests.commands import Command
 pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
 MINUTE = timedelta(minutes=17)
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'"
 
 # boto3 reads its models of AWS's services again in each session, of which every test has its own.
 botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -77,7 +79,7 @@ class Pipeline:
         for name, value in self.environment().items():
             self.monkeypatch.setenv(name, value)
         arguments = ["--module", "jobs", "RedditPipeline", "--hour", hour]
-        for name, value in ({"subreddits": ["python"]} | parameters).items():
+        for name, value in ({"subreddits": ["python"], "listings": ["new"]} | parameters).items():
             arguments += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
         forget_run()
         try:
@@ -91,14 +93,24 @@ class Pipeline:
             return connection.sql(sql).fetchall()
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
-        """All that the warehouse says about posts, whatever the attempts were called."""
-        return {
-            "posts": self.rows("SELECT * FROM reddit.posts ORDER BY post_id"),
-            "post_metrics": self.rows("SELECT * FROM reddit.post_metrics ORDER BY post_id, observed_at"),
-            "load_audit": self.rows(
-                "SELECT hour, rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit ORDER BY ALL"
-            ),
-        }
+        """All that the warehouse holds, whatever the attempts were called."""
+        found = {table for (table,) in self.rows(TABLES)}
+        entities = [entity for entity in ENTITIES.values() if entity.name in found]
+        return (
+            {entity.name: self.rows(f"SELECT * FROM reddit.{entity.name} ORDER BY {entity.key}") for entity in entities}
+            | {
+                entity.metrics_table: self.rows(
+                    f"SELECT * FROM reddit.{entity.metrics_table} ORDER BY {entity.key}, observed_at"
+                )
+                for entity in entities
+            }
+            | {
+                "load_audit": self.rows(
+                    "SELECT hour, rows_staged, rows_inserted, rows_updated, rows_stale "
+                    "FROM reddit.load_audit ORDER BY ALL"
+                ),
+            }
+        )
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.lake)): p.read_bytes() for p in sorted(self.lake.rglob("*")) if p.is_file()}
@@ -176,7 +188,8 @@ def run_luigi() -> Iterator[Callable[..., Command]]:
 
     def start(pipeline: Pipeline, hour: str, **parameters: object) -> Command:
         pipeline.now = datetime.fromisoformat(hour) + MINUTE
-        arguments = [f"--{name}={json.dumps(value)}" for name, value in parameters.items()]
+        given = {"listings": ["new"]} | parameters
+        arguments = [f"--{name}={json.dumps(value)}" for name, value in given.items()]
         script = LUIGI_AT.format(moment=pipeline.now)
         words = ("-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments)
         environment = os.environ | pipeline.environment()

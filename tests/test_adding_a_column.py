@@ -19,18 +19,20 @@ PASS = """
 import json, sys
 from pathlib import Path
 
-from reddit_etl.engines import open_lake, transform_engine, open_warehouse
-from reddit_etl.dictionary import dictionary
+from reddit_etl.lake import open_lake
+from reddit_etl.transform import open_transform
+from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse.dictionary import dictionary
 from reddit_etl.entities import POSTS
-from reddit_etl.lake import JsonLines
-from reddit_etl.record import to_record
+from reddit_etl.lake.jsonl import JsonLines
+from reddit_etl.entities.record import to_record
 
 folder, name = Path(sys.argv[1]), sys.argv[2]
 observation = {"observed_at": f"2026-11-23T{name}:00:00.000000Z", "source": "sandbox", "listing": "a-new-1", "place": 1}
 lake = open_lake(str(folder / "lake"))
 with JsonLines(lake, f"raw/{name}.jsonl.gz") as lines:
     lines.write(to_record(POSTS, json.loads(sys.argv[3]), observation).values)
-done = transform_engine("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(), prefix=f"curated/{name}/")
+done = open_transform("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(), prefix=f"curated/{name}/")
 counts = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}").load(
     entity=POSTS, load_id=name, hour=name, lake=lake, objects=done.objects, columns={}
 )

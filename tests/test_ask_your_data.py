@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests import PROJECT, commands
 
 PAGE = (PROJECT / "docs" / "ask-your-data.md").read_text(encoding="utf-8")

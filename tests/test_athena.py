@@ -19,12 +19,13 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from reddit_etl.catalog import Catalog
+from reddit_etl.catalog.glue import Catalog
 from reddit_etl.entities import POSTS
-from reddit_etl.lake_s3 import S3Lake
-from reddit_etl.receipt import RECEIPT, DataObject, Transformed, curated_prefix
-from reddit_etl.schema import BIGINT, INTEGER, Column, Entity, varchar
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.entities.schema import BIGINT, INTEGER, Column, Entity, varchar
+from reddit_etl.lake.layout import RECEIPT, curated_prefix
+from reddit_etl.lake.receipts import DataObject, Transformed
+from reddit_etl.lake.s3 import S3Lake
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests import PROJECT, commands
 from tests.standins.athena import AthenaError, ask
 from tests.standins.payloads import THINGS, parquet

@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 
 from jobs import resources
-from reddit_etl.catalog import Catalog
+from reddit_etl.catalog.glue import Catalog
 from reddit_etl.errors import CatalogError
 from tests import commands
 from tests.test_real_input import SUBREDDITS, Recorded, scheduled_runs
@@ -77,7 +77,7 @@ def test_each_engine_that_is_down_stops_only_its_own_task(on_aws, glue_server, r
     capsys.readouterr()
     assert pipeline.run("2026-11-23T06", limit=100) == 0
     report = capsys.readouterr().out
-    assert "caught up   2026-11-23T05: " in report
+    assert "caught up     2026-11-23T05 posts: " in report
     hours = pipeline.rows("SELECT hour FROM reddit.load_audit ORDER BY hour")
     assert hours == [("2026-11-23T04",), ("2026-11-23T05",), ("2026-11-23T06",)]
     partitions = boto3.client("glue").get_partitions(DatabaseName=pipeline.settings["GLUE_DATABASE"], TableName="posts")

@@ -24,7 +24,7 @@ from botocore.eventstream import NoInitialResponseError
 
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
-from reddit_etl.lake_s3 import S3Lake
+from reddit_etl.lake.s3 import S3Lake
 from tests.standins import flaky_s3
 from tests.standins.flaky_s3 import FlakyS3, Instead, flaky
 from tests.standins.s3 import ENVIRONMENT

@@ -15,15 +15,16 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from reddit_etl.catalog import Catalog
-from reddit_etl.catalog_tables import MARK, TYPES, latest_sql, latest_view, metrics_sql, metrics_view, table_input
-from reddit_etl.engines import open_lake
+from reddit_etl.catalog.glue import Catalog
+from reddit_etl.catalog.tables import MARK, latest_sql, latest_view, metrics_sql, metrics_view, table_input
 from reddit_etl.entities import ENTITIES, POSTS
+from reddit_etl.entities.schema import BIGINT, Column, Entity
 from reddit_etl.errors import CatalogError, ConfigurationError
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.lake_s3 import S3Lake
-from reddit_etl.receipt import DataObject, curated_prefix
-from reddit_etl.schema import BIGINT, Column, Entity
+from reddit_etl.lake import open_lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.layout import curated_prefix
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.lake.s3 import S3Lake
 from tests import PROJECT
 from tests.aws import LOGIN
 from tests.conftest import Pipeline
@@ -199,7 +200,6 @@ def test_a_whole_view(
 @pytest.mark.parametrize("entity", ENTITIES.values(), ids=ENTITIES)
 def test_every_columns_type_and_comment_fit_the_catalog(entity: Entity) -> None:
     for column in entity.table:
-        assert column.type.sql.partition("(")[0] in TYPES
         assert column.name.islower()
     longest = replace(entity, columns=(replace(entity.columns[0], doc="x" * 300),))
     [described] = table_input(longest, LAKE)["StorageDescriptor"]["Columns"]

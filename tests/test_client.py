@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from reddit_etl.client import Observation, RedditClient
 from reddit_etl.errors import ConfigurationError, RedditError
-from reddit_etl.verdict import Unavailable
+from reddit_etl.sources.client import Observation, RedditClient
+from reddit_etl.sources.verdict import Unavailable
 from tests.standins.reddit import (
     Act,
     Posts,
@@ -224,13 +224,13 @@ def test_a_compressed_answer_is_read_whole(reddit: ScriptedReddit, client: Reddi
 def test_an_answer_that_drips_is_given_up_at_the_deadline(
     client: RedditClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reddit_etl.requestor.DEADLINE", -1.0)
+    monkeypatch.setattr("reddit_etl.sources.requestor.DEADLINE", -1.0)
     with pytest.raises(RedditError, match="ReadTimeout"):
         read(client)
 
 
 def test_an_answer_without_measure_is_not_kept(client: RedditClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reddit_etl.requestor.LARGEST", 10)
+    monkeypatch.setattr("reddit_etl.sources.requestor.LARGEST", 10)
     with pytest.raises(RedditError, match="ContentDecodingError"):
         read(client)
 
@@ -360,7 +360,7 @@ def test_a_token_endpoint_out_of_order_is_asked_again(
 def test_a_connection_to_the_token_endpoint_that_breaks_is_made_again(
     reddit: ScriptedReddit, client: RedditClient, monkeypatch: pytest.MonkeyPatch, fault: Act
 ) -> None:
-    monkeypatch.setattr("reddit_etl.requestor.TIMEOUT", 0.2)
+    monkeypatch.setattr("reddit_etl.sources.requestor.TIMEOUT", 0.2)
     reddit.content = Posts(1)
     reddit.script(logins=[fault])
     assert len(read(client)) == 1
@@ -382,7 +382,7 @@ def test_a_token_that_expires_midway_is_replaced_by_one_new_token(
 def test_silence_on_a_connection_ends_at_the_deadline_and_is_asked_again(
     reddit: ScriptedReddit, client: RedditClient, monkeypatch: pytest.MonkeyPatch, waits: list[float], fault: Act
 ) -> None:
-    monkeypatch.setattr("reddit_etl.requestor.TIMEOUT", 0.2)
+    monkeypatch.setattr("reddit_etl.sources.requestor.TIMEOUT", 0.2)
     reddit.content = Posts(250)
     reddit.script(pages=[None, *[fault] * 3])
     assert ids(read(client)) == newest(250, of=250)
@@ -825,7 +825,7 @@ def test_a_stray_praw_ini_changes_nothing(reddit: ScriptedReddit, tmp_path: Path
     (tmp_path / ".config" / "praw.ini").write_text(stray)
     reddit.content = Posts(150)
     script = f"""
-from reddit_etl.client import RedditClient
+from reddit_etl.sources.client import RedditClient
 client = RedditClient(client_id="an-id", client_secret="a-secret", user_agent={AGENT!r}, url={reddit.url!r})
 print(len(list(client.listing("python", "new", limit=1000))), client.requests)
 """

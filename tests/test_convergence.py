@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reddit_etl.entities import POSTS
-from reddit_etl.warehouse import LoadCounts
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.base import LoadCounts
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.payloads import MINUTE, NOON, listed, parquet
 
 # What one file of a load holds: some posts, each with a moment at which it was seen.

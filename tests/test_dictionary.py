@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from reddit_etl.dictionary import dictionary
 from reddit_etl.entities import ENTITIES
-from reddit_etl.upsert import tables
+from reddit_etl.warehouse.dictionary import dictionary
+from reddit_etl.warehouse.tables import tables
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "data-dictionary.md"
 

@@ -42,7 +42,6 @@ def stop(*_):
 
 signal.signal(signal.SIGVTALRM, stop)
 with duck.connect(scratch=Path(sys.argv[1])) as connection:
-    connection.execute("SELECT 1").fetchall()
     signal.setitimer(signal.ITIMER_VIRTUAL, 0.2)
     try:
         with duck.interruptible():
@@ -63,3 +62,9 @@ def test_a_signal_during_a_query_is_an_interrupt_and_no_failure_of_the_query(tmp
 def test_another_runtime_error_stays_what_it_is():
     with pytest.raises(RuntimeError, match="something else"), duck.interruptible():
         raise RuntimeError("something else")
+
+
+@pytest.mark.parametrize("file", [None, "warehouse.duckdb"])
+def test_a_long_query_draws_no_progress_bar_on_standard_output(tmp_path, file):
+    with duck.connect(file and tmp_path / file, scratch=tmp_path) as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]

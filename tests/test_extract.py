@@ -11,14 +11,19 @@ from pathlib import Path
 import pytest
 from urllib3.exceptions import ProtocolError
 
-from reddit_etl.client import RedditClient
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, LakeError, RedditError
-from reddit_etl.extract import extract
-from reddit_etl.lake import Lake
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.receipt import DataObject, Extracted, extract_name, receipt_key
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.index import Receipts
+from reddit_etl.lake.layout import receipt_key
+from reddit_etl.lake.receipts import DataObject, Extracted
+from reddit_etl.sources import full_name
+from reddit_etl.sources.client import RedditClient
+from reddit_etl.sources.listing import Listing
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.extract import extract
 from tests.standins.reddit import Act, Posts, ScriptedReddit, answer, child, page, reset
 
 HOUR = datetime.fromisoformat("2026-11-23T04:00")
@@ -76,22 +81,17 @@ def run(
     progress: Callable[[int], object] = lambda _: None,
 ) -> Extracted:
     return extract(
-        entity=POSTS,
-        client=client,
-        lake=lake,
-        clock=clock,
+        Attempt(lake, POSTS, hour, "an-attempt", clock),
+        Listing(subreddit, listing, limit),
         source="sandbox",
-        hour=hour,
-        attempt="an-attempt",
-        subreddit=subreddit,
-        listing=listing,
-        limit=limit,
+        client=client,
+        past=Receipts(lake, hour - timedelta(hours=48), hour - timedelta(hours=1)),
         progress=progress,
     )
 
 
 def commit(lake: Lake, receipt: Extracted, hour: datetime) -> None:
-    name = extract_name(receipt.subreddit, receipt.listing, receipt.limit, receipt.source)
+    name = full_name(Listing(receipt.subreddit, receipt.listing, receipt.limit).name, receipt.source)
     assert lake.create(receipt_key("extract", "posts", hour, name), receipt.to_json())
 
 
@@ -387,7 +387,7 @@ def test_a_listing_that_ends_before_the_last_one_began_is_a_gap(
     receipt = run(client, lake, limit=100)
     # Posts 51 to 100 were never shown.
     assert receipt.gap == (created(50), created(101))
-    assert "posts were missed" in caplog.text
+    assert "items were missed" in caplog.text
 
 
 @pytest.mark.parametrize("now", [50, 120, 149, 150])
@@ -467,13 +467,22 @@ class Unreadable(FolderLake):
     """Takes objects, and gives none back."""
 
     error: Exception
-    reads = 0
+    lists = True
+    asked = 0
 
     def read(self, key: str) -> bytes | None:  # noqa: ARG002
-        self.reads += 1
+        self.asked += 1
         raise self.error
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        if self.lists:
+            yield from super().sizes(prefix)
+        else:
+            self.asked += 1
+            raise self.error
 
+
+@pytest.mark.parametrize("lists", [True, False], ids=["read", "listed"])
 @pytest.mark.parametrize(
     "error",
     [
@@ -485,18 +494,25 @@ class Unreadable(FolderLake):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_earlier_receipts_that_cannot_be_read_cost_a_warning_and_not_the_listing(
-    reddit: ScriptedReddit, client: RedditClient, tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception
+def test_earlier_receipts_that_cannot_be_read_cost_a_warning_and_not_the_listing(  # noqa: PLR0917
+    reddit: ScriptedReddit,
+    client: RedditClient,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    lists: bool,
 ) -> None:
     lake = Unreadable(tmp_path / "lake")
-    lake.error = error
+    lake.error, lake.lists = error, lists
+    for hours in (1, 2):
+        key = receipt_key("extract", "posts", HOUR - timedelta(hours=hours), "sandbox.python-new-100")
+        assert lake.create(key, b"{}")
     reddit.content = Posts(200)
     receipt = run(client, lake, limit=100)
     assert (receipt.records, receipt.gap) == (100, None)
-    assert len(files(lake)) == 1
-    assert [record.message for record in caplog.records] == ["whether posts were missed is unknown"]
-    # A lake that does not answer is not asked 48 times.
-    assert lake.reads == 1
+    assert [record.message for record in caplog.records] == ["whether items were missed is unknown"]
+    # A lake that does not answer is not asked again.
+    assert lake.asked == 1
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b"\xff", b'{"newest": 5}', b"[" * 100_000])

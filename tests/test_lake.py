@@ -20,12 +20,13 @@ import boto3
 import pytest
 
 from reddit_etl.aws import client, failures
-from reddit_etl.engines import open_lake
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake import JsonLines, Lake
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.lake_s3 import PART_BYTES, S3Lake
-from reddit_etl.receipt import DataObject
+from reddit_etl.lake import open_lake
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.jsonl import JsonLines
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.lake.s3 import PART_BYTES, S3Lake
 from tests import PROJECT
 from tests.standins.s3 import ENVIRONMENT, answering, refusal
 
@@ -472,7 +473,7 @@ ON_A_FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from reddit_etl.errors import LakeError
-from reddit_etl.lake_folder import FolderLake
+from reddit_etl.lake.folder import FolderLake
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 lake = FolderLake(Path(sys.argv[1]))

@@ -93,7 +93,7 @@ def folder(tmp_path: Path) -> Path:
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limits": 5}'), "--of-params"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": 0}'), "--limit is 0"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": "9"}'), "--of-params has a text"),
-        (("RangeHourly", "--of", "ExtractPosts", "--start", f"{DAY}T04"), "--of is ExtractPosts: give RedditPipeline"),
+        (("RangeHourly", "--of", "Extract", "--start", f"{DAY}T04"), "--of is Extract: give RedditPipeline"),
         (("RedditPipeline", "--scheduler-host", "luigid.example.com"), "a central scheduler is not supported"),
         (("RedditPipeline", "--scheduler-port", "80"), "a central scheduler is not supported"),
         ((*RANGE, "--scheduler-url", "http://127.0.0.1:1/"), "a central scheduler is not supported"),

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.settings import Settings
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake_folder import FolderLake
+from reddit_etl.lake.folder import FolderLake
 from reddit_etl.sandbox.content import InventedReddit, Subreddit
 from reddit_etl.sandbox.server import Listing, Refusal
 from tests.conftest import Pipeline
@@ -26,8 +26,8 @@ def test_a_run_lands_every_post_once_and_says_so(pipeline: Pipeline, capsys: pyt
     assert pipeline.rows("SELECT count(*) FROM reddit.post_metrics") == [(500,)]
     assert pipeline.rows("SELECT rows_staged, rows_inserted FROM reddit.load_audit") == [(500, 500)]
     report = capsys.readouterr().out
-    assert "posts seen  500 in 2 listings" in report
-    assert "requests    7" in report  # Three pages each, and the token.
+    assert "posts seen    500 in 2 listings" in report
+    assert "requests      7" in report  # Three pages each, and the token.
     assert str(pipeline.lake) in report
     assert str(pipeline.warehouse) in report
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import zstandard
 
-from reddit_etl.client import Observation
 from reddit_etl.entities import POSTS
-from reddit_etl.extract import extract
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.receipt import Extracted
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sandbox.server import Listing, Refusal
-from reddit_etl.transform_duckdb import to_parquet
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.sources.client import Observation
+from reddit_etl.steps.extract import extract
+from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline
 from tests.standins.payloads import listed
 

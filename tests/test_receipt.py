@@ -4,9 +4,11 @@ from itertools import permutations, product
 
 import pytest
 
-from reddit_etl import receipt
 from reddit_etl.errors import LakeError
-from reddit_etl.receipt import RECEIPT, DataObject, Extracted, Loaded, Transformed
+from reddit_etl.lake import layout
+from reddit_etl.lake.layout import RECEIPT
+from reddit_etl.lake.receipts import DataObject, Extracted, Loaded, Transformed
+from reddit_etl.sources.listing import Listing
 
 HOUR = datetime(2026, 11, 23, 4)  # noqa: DTZ001
 COMMON = {"entity": "posts", "hour": "2026-11-23T04", "attempt": "a1", "committed_at": "2026-11-23T04:05:06.000000Z"}
@@ -55,22 +57,22 @@ LOADED = Loaded(**COMMON, rows=7, inserted=3, updated=2, stale=2)
 
 
 def test_everything_in_the_lake_has_one_name_made_from_the_task_s_parameters():
-    name = receipt.extract_name("python", "new", 1000)
+    name = "python-new-1000"
     assert name == "python-new-1000"
-    assert receipt.hour_text(HOUR) == "2026-11-23T04"
-    assert receipt.receipts_of(HOUR) == "receipts/dt=2026-11-23/"
-    assert receipt.receipt_key("extract", "posts", HOUR, name) == (
+    assert layout.hour_text(HOUR) == "2026-11-23T04"
+    assert layout.receipts_of(HOUR) == "receipts/dt=2026-11-23/"
+    assert layout.receipt_key("extract", "posts", HOUR, name) == (
         "receipts/dt=2026-11-23/hr=04/extract-posts-python-new-1000.json"
     )
-    assert receipt.raw_key("posts", HOUR, "a1", name) == ("raw/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz")
-    assert receipt.rejected_key("posts", HOUR, "a1", name) == (
+    assert layout.raw_key("posts", HOUR, "a1", name) == ("raw/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz")
+    assert layout.rejected_key("posts", HOUR, "a1", name) == (
         "rejected/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz"
     )
-    assert receipt.curated_prefix("posts", HOUR, "3fa9c1", "a1") == ("curated/posts/dt=2026-11-23/hr=04/sel=3fa9c1/a1/")
+    assert layout.curated_prefix("posts", HOUR, "3fa9c1", "a1") == ("curated/posts/dt=2026-11-23/hr=04/sel=3fa9c1/a1/")
 
 
 def test_a_receipt_s_key_says_what_it_is_of():
-    key = receipt.receipt_key("extract", "posts", HOUR, "u_some-one-new-1000")
+    key = layout.receipt_key("extract", "posts", HOUR, "u_some-one-new-1000")
     match = RECEIPT.fullmatch(key)
     assert match
     assert match.groups() == ("2026-11-23", "04", "extract", "posts", "u_some-one-new-1000")
@@ -79,18 +81,18 @@ def test_a_receipt_s_key_says_what_it_is_of():
 
 
 def test_no_receipt_s_key_is_the_beginning_of_another_s():
-    names = [receipt.extract_name(*parts) for parts in product(("a", "ab", "u_a-new-1"), ("new", "hot"), (1, 10, 100))]
-    keys = [receipt.receipt_key(task, "posts", HOUR, name) for task in ("extract", "transform") for name in names]
+    every = [Listing(*parts).name for parts in product(("a", "ab", "u_a-new-1"), ("new", "hot"), (1, 10, 100))]
+    keys = [layout.receipt_key(task, "posts", HOUR, name) for task in ("extract", "transform") for name in every]
     assert len(set(keys)) == len(keys)
     assert not [(one, other) for one in keys for other in keys if one != other and other.startswith(one)]
 
 
 def test_a_selection_is_the_same_in_any_order_and_with_repeats_and_another_one_for_another_set():
     extracts = ("python-new-1000", "aws-new-1000", "cpp-hot-50")
-    found = {receipt.selection_of(order) for order in permutations(extracts)}
-    assert found == {receipt.selection_of([*extracts, *extracts])} == {receipt.selection_of(iter(extracts))}
+    found = {layout.selection_of(order) for order in permutations(extracts)}
+    assert found == {layout.selection_of([*extracts, *extracts])} == {layout.selection_of(iter(extracts))}
     others = [extracts[:2], extracts[1:], (), ("python-new-100", *extracts[1:]), ("python-new-1000aws-new-1000",)]
-    assert len({receipt.selection_of(other) for other in others} | found) == len(others) + 1
+    assert len({layout.selection_of(other) for other in others} | found) == len(others) + 1
 
 
 @pytest.mark.parametrize("written", [EXTRACTED, EMPTY, TRANSFORMED, LOADED], ids=lambda one: type(one).__name__)

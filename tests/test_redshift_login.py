@@ -9,12 +9,12 @@ from urllib.parse import parse_qs
 import psycopg2
 import pytest
 
-from reddit_etl import redshift_login
-from reddit_etl.engines import open_warehouse
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, WarehouseError
-from reddit_etl.redshift_login import read_login
-from reddit_etl.warehouse_redshift import TRIES, RedshiftWarehouse
+from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse.redshift import login as redshift_login
+from reddit_etl.warehouse.redshift.login import read_login
+from reddit_etl.warehouse.redshift.warehouse import TRIES, RedshiftWarehouse
 from tests.standins.loads import HOUR
 from tests.standins.s3 import ENVIRONMENT, answering
 

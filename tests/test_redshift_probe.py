@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from reddit_etl import redshift_probe, schema
-from reddit_etl.entities import POSTS
+from reddit_etl.entities import POSTS, schema
+from reddit_etl.entities.schema import Column, Entity, Origin
 from reddit_etl.errors import WarehouseError
-from reddit_etl.redshift_probe import COLUMNS, REPEATED, ROWS, SAMPLES
-from reddit_etl.schema import Column, Entity, Origin
-from reddit_etl.transform_duckdb import to_parquet
+from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.warehouse.redshift import probe as redshift_probe
+from reddit_etl.warehouse.redshift.probe import COLUMNS, REPEATED, ROWS, SAMPLES
 from tests.standins.payloads import json_lines
 
 PROBE = "doctor/probe.json"
@@ -91,7 +91,7 @@ def test_there_is_a_column_of_each_type():
 
 
 def test_what_copy_read_is_compared_value_by_value(redshift_loads, redshift_server):
-    redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, probe=PROBE)
+    redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, folder="doctor")
     assert WHOLE in redshift_server.statements
     [created] = [text for text in redshift_server.statements if text.startswith("CREATE TEMPORARY TABLE probe")]
     assert created == (
@@ -118,7 +118,7 @@ def test_a_column_that_copy_reads_wrong_is_named(redshift_loads, tmp_path, monke
         connection.execute(f"COPY (SELECT {change} FROM probe) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(altered)])
     monkeypatch.setattr(redshift_probe, "FILE", altered.read_bytes())
     with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: COPY read other values than s3://.* lists") as caught:
-        redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, probe=PROBE)
+        redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, folder="doctor")
     assert f"in the columns {named}: load nothing" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -127,7 +127,7 @@ def test_the_file_of_an_earlier_version_is_left_alone(redshift_loads):
     for name in ("probe.parquet", "_copy.json"):
         redshift_loads.lake.create(f"doctor/{name}", b"earlier")
     for _ in range(2):
-        redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, probe=PROBE)
+        redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, folder="doctor")
     assert redshift_loads.lake.read("doctor/probe.parquet") == b"earlier"
 
 
@@ -135,4 +135,4 @@ def test_another_file_in_its_place_is_an_error(redshift_loads):
     key = f"doctor/{sha256(redshift_probe.FILE).hexdigest()[:12]}/probe.parquet"
     redshift_loads.lake.create(key, b"another")
     with pytest.raises(WarehouseError, match=f"{key} is not what was put there: remove it"):
-        redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, probe=PROBE)
+        redshift_loads.warehouse.check(entity=POSTS, lake=redshift_loads.lake, folder="doctor")

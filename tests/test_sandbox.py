@@ -15,11 +15,11 @@ import requests
 from prawcore.exceptions import Forbidden, NotFound, Redirect, ResponseException
 
 from reddit_etl import sandbox
-from reddit_etl.client import RedditClient
 from reddit_etl.entities import POSTS
-from reddit_etl.record import Record, to_record
+from reddit_etl.entities.record import Record, to_record
 from reddit_etl.sandbox.content import CAP, InventedReddit, Subreddit
 from reddit_etl.sandbox.server import ALLOWED, WINDOW, Listing, RedditServer
+from reddit_etl.sources.client import RedditClient
 
 HOUR = datetime.fromisoformat("2026-11-23T04:00")
 DEFAULTS = ("python", "dataengineering", "aws")
@@ -396,7 +396,7 @@ def test_refused_subreddits_are_refused_as_reddit_does(
     with pytest.raises(error) as caught:
         list(reddit.subreddit(subreddit).new(limit=1))
     assert caught.value.response.status_code == status
-    assert caught.value.response.json()["reason"] == reason
+    assert caught.value.response.json().get("reason") == reason
     assert isinstance(caught.value, Redirect) == (status == 302)
     if isinstance(caught.value, Redirect):
         assert caught.value.path == "/subreddits/search"

@@ -1,8 +1,7 @@
 import pytest
 
-from reddit_etl import values
-from reddit_etl.entities import ENTITIES, POSTS
-from reddit_etl.schema import INTEGER, Column, Origin, varchar
+from reddit_etl.entities import ENTITIES, POSTS, values
+from reddit_etl.entities.schema import INTEGER, Column, Origin, varchar
 from tests.standins.payloads import THINGS
 
 

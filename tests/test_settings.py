@@ -33,8 +33,8 @@ def test_without_any_variable_the_sandbox_and_the_embedded_engines_are_chosen() 
 def test_with_credentials_real_reddit_is_chosen() -> None:
     settings = Settings.read(LOGIN)
     assert settings.source == "reddit"
-    assert settings.credentials is not None
-    assert settings.credentials.client_id == "an-id-4711"
+    assert settings.has_login
+    assert settings.reddit_client_id == "an-id-4711"
 
 
 def test_the_environment_comes_before_the_file() -> None:
@@ -257,18 +257,21 @@ def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (("ExtractPosts", "--subreddit=../../x", "--listing=new", "--limit=5"), "leads out of the lake"),
-        (("ExtractPosts", "--subreddit=python", "--listing=../api", "--limit=5"), "--listings: '../api'"),
-        (("ExtractPosts", "--subreddit=python", "--listing=new", "--limit=-5"), "--limit is -5"),
-        (("ExtractPosts", "--subreddit=Python", "--listing=new", "--limit=5"), "small letters"),
-        (("LoadPosts", '--extracts=["../../../x-new-5"]'), "--extracts: '../../../x-new-5'"),
-        (("LoadPosts", "--extracts=[1]"), "--extracts: '[1]' cannot be read"),
+        (("Extract", "--name=../../x-new-5"), "'../../x-new-5' is of reddit"),
+        (("Extract", "--name=sandbox.python-api-5"), "--listings: 'api'"),
+        (("Extract", "--name=sandbox.python-new-0"), "--limit is 0"),
+        (("Extract", "--name=sandbox.Python-new-5"), "is no extract's name"),
+        (("Extract", "--name=sandbox.python-new-005"), "is no extract's name"),
+        (("Load", '--extracts=["sandbox.../../x-new-5"]'), "--extracts: 'sandbox.../../x-new-5'"),
+        (("Load", "--extracts=[1]"), "--extracts: '[1]' cannot be read"),
+        (("Load", "--extracts=[]"), "give a JSON list of at least one name"),
+        (("Load", '--extracts=["sandbox.python-new-5", "sandbox.python-comments-5"]'), "of different entities"),
         # Reddit's, without its credentials: the sandbox's posts would be loaded under its name.
         (
-            ("LoadPosts", '--extracts=["python-new-100"]'),
+            ("Load", '--extracts=["python-new-100"]'),
             "'python-new-100' is of reddit, and these settings read sandbox",
         ),
-        (("TransformPosts", '--extracts=["x.python-new-100"]'), "is of x, and these settings read sandbox"),
+        (("Transform", '--extracts=["x.python-new-100"]'), "is of x, and these settings read sandbox"),
     ],
     ids=str,
 )

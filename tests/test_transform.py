@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reddit_etl.engines import transform_engine
 from reddit_etl.entities import POSTS
+from reddit_etl.entities.record import Record, to_record
 from reddit_etl.errors import ConfigurationError, TransformError
-from reddit_etl.record import Record, to_record
-from reddit_etl.transform import transform_sql
-from reddit_etl.transform_duckdb import to_parquet
+from reddit_etl.transform import open_transform
+from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.transform.sql import transform_sql
 from tests.standins.payloads import NOON, THINGS, TIME_TYPE, json_lines, odd_payload, record, time_types
 
-transform = transform_engine("duckdb")
+transform = open_transform("duckdb")
 
 
 def rows_of(folder, *inputs):
@@ -286,7 +286,7 @@ def test_whatever_becomes_a_record_arrives_in_parquet_with_the_same_values(paylo
 
 def test_an_engine_that_there_is_not_is_refused_with_what_to_give():
     with pytest.raises(ConfigurationError, match="TRANSFORM_ENGINE is 'spark': give duckdb"):
-        transform_engine("spark")
+        open_transform("spark")
 
 
 def test_the_copies_of_many_are_found_over_more_rows_than_a_row_group(tmp_path):

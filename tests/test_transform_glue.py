@@ -13,16 +13,16 @@ from pathlib import Path
 import boto3
 import pytest
 
-from batch.library import library
+from batch.glue.library import library
 from jobs import resources
-from reddit_etl.engines import open_lake
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, TransformError
-from reddit_etl.lake import Lake
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.receipt import DataObject
-from reddit_etl.transform import Transformation
-from reddit_etl.transform_glue import LONGEST_QUEUE, GlueTransform
+from reddit_etl.lake import open_lake
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.transform.base import Transformation
+from reddit_etl.transform.glue import LONGEST_QUEUE, GlueTransform
 from tests.standins.glue import GlueServer, Refusal, Run, by_duckdb, glue
 from tests.standins.payloads import json_lines, record
 from tests.standins.s3 import ENVIRONMENT, answering, refusal
@@ -418,7 +418,7 @@ def test_the_library_needs_nothing_but_python(tmp_path):
     (tmp_path / "library.zip").write_bytes(library())
     program = (
         "import sys; sys.path.insert(0, 'library.zip'); from reddit_etl.entities import ENTITIES; "
-        "from reddit_etl.transform import definition; print(definition(ENTITIES['posts']))"
+        "from reddit_etl.transform.sql import definition; print(definition(ENTITIES['posts']))"
     )
     result = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -432,7 +432,7 @@ def test_the_library_needs_nothing_but_python(tmp_path):
 )
 def test_files_are_of_a_good_size(size, kept, files):
     pytest.importorskip("pyspark")
-    from batch.glue_transform import number_of_files  # noqa: PLC0415
+    from batch.glue.transform import number_of_files  # noqa: PLC0415
 
     assert number_of_files(size, kept) == files
 

@@ -13,12 +13,12 @@ import pytest
 
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
-from reddit_etl.lake import JsonLines
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.receipt import DataObject
-from reddit_etl.record import Record, to_record
-from reddit_etl.transform_duckdb import to_parquet
-from reddit_etl.transform_glue import GlueTransform
+from reddit_etl.entities.record import Record, to_record
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.jsonl import JsonLines
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.transform.glue import GlueTransform
 from tests.standins.glue import glue
 from tests.standins.payloads import NOON, TIME_TYPE, record, time_types
 from tests.standins.s3 import ENVIRONMENT

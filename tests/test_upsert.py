@@ -1,8 +1,8 @@
 """The load's SQL as a whole text for a small entity; tests/test_warehouse.py runs it."""
 
-from reddit_etl import upsert
 from reddit_etl.entities import POSTS
-from reddit_etl.schema import INTEGER, Column
+from reddit_etl.entities.schema import INTEGER, Column
+from reddit_etl.warehouse import tables, upsert
 from tests.standins.payloads import THINGS
 
 WHOLE = """\
@@ -51,9 +51,9 @@ COMMENT ON COLUMN reddit.load_audit.loaded_at IS 'When the load was committed.'"
 
 
 def test_redshift_is_told_where_the_rows_lie():
-    first, *_ = upsert.create(upsert.tables(THINGS)[0], storage=True)
+    first, *_ = tables.create(tables.tables(THINGS)[0], storage=True)
     assert first.endswith("\n)\nDISTSTYLE KEY DISTKEY (thing_id) SORTKEY (observed_at)")
-    assert [table.storage for table in upsert.tables(POSTS)] == [
+    assert [table.storage for table in tables.tables(POSTS)] == [
         "DISTSTYLE KEY DISTKEY (post_id) SORTKEY (created_at)",
         "DISTSTYLE KEY DISTKEY (post_id) SORTKEY (observed_at)",
         "DISTSTYLE ALL SORTKEY (loaded_at)",
@@ -61,13 +61,13 @@ def test_redshift_is_told_where_the_rows_lie():
 
 
 def test_the_tables_are_made_with_a_comment_on_every_column():
-    statements = [text for table in upsert.tables(THINGS) for text in upsert.create(table, storage=False)]
+    statements = [text for table in tables.tables(THINGS) for text in tables.create(table, storage=False)]
     assert ";\n".join(statements) == WHOLE
 
 
 def test_a_gained_column_is_added_alone():
-    things, *_ = upsert.tables(THINGS)
-    assert upsert.add_column(things, Column("weight", INTEGER, "weight", "Reddit's guess.")) == [
+    things, *_ = tables.tables(THINGS)
+    assert tables.add_column(things, Column("weight", INTEGER, "weight", "Reddit's guess.")) == [
         "ALTER TABLE reddit.things ADD COLUMN weight INTEGER",
         "COMMENT ON COLUMN reddit.things.weight IS 'Reddit''s guess.'",
     ]

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from reddit_etl import values
+from reddit_etl.entities import values
 
 FEBRUARY = "2020-02-01T00:00:00.000000Z"
 

@@ -7,9 +7,9 @@ from threading import Thread
 import pytest
 
 from reddit_etl.entities import POSTS
+from reddit_etl.entities.schema import Origin
 from reddit_etl.errors import WarehouseError
-from reddit_etl.schema import Origin
-from reddit_etl.warehouse import LoadCounts
+from reddit_etl.warehouse.base import LoadCounts
 from tests.standins.loads import LOADED_AT, NEWER, OLDER, DuckDBLoads
 from tests.standins.payloads import MINUTE, NOON, post
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reddit_etl import duck, warehouse_duckdb
-from reddit_etl.engines import open_warehouse
+from reddit_etl import duck
 from reddit_etl.entities import POSTS
+from reddit_etl.entities.schema import DOUBLE, TIMESTAMP
 from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
-from reddit_etl.schema import DOUBLE, TIMESTAMP
-from reddit_etl.upsert import tables
-from reddit_etl.warehouse import LoadCounts
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.warehouse import duckdb as warehouse_duckdb
+from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse.base import LoadCounts
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.tables import tables
 from tests import PROJECT
 from tests.standins.loads import HOUR, DuckDBLoads
 from tests.standins.payloads import listed, parquet, post
@@ -148,7 +149,7 @@ def test_a_log_that_a_removed_file_left_is_named_with_its_fix(loads):
     with pytest.raises(ConfigurationError, match=rf"^WAREHOUSE_URL: {left} is left of a file .* remove it too$"):
         loads.load(post())
     with pytest.raises(ConfigurationError, match=r"remove it too$"):
-        loads.warehouse.check(entity=POSTS, lake=loads.lake, probe="doctor/probe.json")
+        loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor")
     assert left.exists()
     left.unlink()
     assert loads.load(post()).staged == 1
@@ -234,7 +235,7 @@ import resource, sys
 from pathlib import Path
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import WarehouseError
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.payloads import listed
 
 path, file, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -12,13 +12,13 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from reddit_etl import warehouse_redshift
 from reddit_etl.entities import ENTITIES, POSTS
+from reddit_etl.entities.schema import TIMESTAMP
 from reddit_etl.errors import ConfigurationError, DamagedObjectError, WarehouseError
-from reddit_etl.redshift_login import read_login
-from reddit_etl.schema import TIMESTAMP
-from reddit_etl.warehouse import LoadCounts
-from reddit_etl.warehouse_redshift import TRIES, RedshiftWarehouse
+from reddit_etl.warehouse.base import LoadCounts
+from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
+from reddit_etl.warehouse.redshift.login import read_login
+from reddit_etl.warehouse.redshift.warehouse import TRIES, RedshiftWarehouse
 from tests.standins.loads import HOUR, LOADED_AT, NEWER, OLDER, Loads
 from tests.standins.payloads import MINUTE, NOON, THINGS, parquet, post
 from tests.standins.redshift import CONFLICT, GUEST, OWNER, ROLE, TIMEOUT, Drop, Login
@@ -442,7 +442,7 @@ def test_no_session_is_idle_while_the_lake_is_asked(loads, server, monkeypatch):
     file = loads.file(post("a"))
     for work, asked in [
         (lambda: loads.load_files(file), 1),
-        (lambda: loads.warehouse.check(entity=POSTS, lake=loads.lake, probe=PROBE), 2),
+        (lambda: loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor"), 2),
     ]:
         server.statements.clear()
         work()
@@ -451,7 +451,7 @@ def test_no_session_is_idle_while_the_lake_is_asked(loads, server, monkeypatch):
 
 
 def test_a_check_tries_everything_and_keeps_nothing(loads, server):
-    assert "copies from the lake" in loads.warehouse.check(entity=POSTS, lake=loads.lake, probe=PROBE)
+    assert "copies from the lake" in loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor")
     assert any(text.startswith("CREATE TABLE reddit.posts") for text in server.statements)
     assert any(text.startswith("MERGE INTO reddit.posts") for text in server.statements)
     assert any(text.startswith("INSERT INTO reddit.load_audit") for text in server.statements)
@@ -459,7 +459,7 @@ def test_a_check_tries_everything_and_keeps_nothing(loads, server):
     assert server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
     loads.load(post("a"))
     before = loads.everything()
-    loads.warehouse.check(entity=NEWER, lake=loads.lake, probe=PROBE)
+    loads.warehouse.check(entity=NEWER, lake=loads.lake, folder="doctor")
     assert loads.everything() == before
 
 

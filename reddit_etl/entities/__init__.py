@@ -1,7 +1,8 @@
 """The entities that the pipeline knows. A new one is a module here and a line below."""
 
+from reddit_etl.entities.comments import COMMENTS
 from reddit_etl.entities.posts import POSTS
 
-ENTITIES = {entity.name: entity for entity in (POSTS,)}
+ENTITIES = {entity.name: entity for entity in (POSTS, COMMENTS)}
 
-__all__ = ["ENTITIES", "POSTS"]
+__all__ = ["COMMENTS", "ENTITIES", "POSTS"]

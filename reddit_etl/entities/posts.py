@@ -1,7 +1,8 @@
 """Posts: what Reddit's API calls links or submissions, kind `t3`."""
 
-from reddit_etl import values
-from reddit_etl.schema import BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
+from reddit_etl.entities import values
+from reddit_etl.entities.observed import OBSERVED
+from reddit_etl.entities.schema import BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Column, Entity, Sql, varchar
 
 POST_TYPE = """CASE
     WHEN crosspost_parent_id IS NOT NULL THEN 'crosspost'
@@ -57,13 +58,6 @@ POSTS = Entity(
         Column("is_video", BOOLEAN, "is_video", "Whether it holds a video kept by Reddit.", curated=False),
         Column("has_poll", BOOLEAN, "poll_data", "Whether it holds a poll.", curated=False, cast=values.presence),
         Column("post_hint", varchar(64), "post_hint", "Reddit's guess at what is linked.", curated=False),
-        Column("text_truncated", BOOLEAN, Origin.OBSERVATION, "Whether a text was longer than its column, and cut."),
-        Column("first_observed_at", TIMESTAMP, Origin.WAREHOUSE, "When the pipeline first saw the post."),
-        Column(
-            "observed_at", TIMESTAMP, Origin.OBSERVATION, "When the page with this state was fetched.", required=True
-        ),
-        Column("source", varchar(16), Origin.OBSERVATION, "`reddit`, or `sandbox` for invented posts."),
-        Column("listing", varchar(64), Origin.OBSERVATION, "The listing it was read from.", curated=False),
-        Column("place", INTEGER, Origin.OBSERVATION, "Its place in that listing, from 1.", curated=False),
+        *OBSERVED,
     ),
 )

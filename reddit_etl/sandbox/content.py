@@ -1,194 +1,26 @@
-"""The invented posts: every kind that Reddit has, scores that move and posts that arrive from hour to hour.
+"""The sandbox's whole Reddit at the hour that its clock shows: listings, trees, and things by their names."""
 
-A post is a pure function of its subreddit, its number and the hour at which it is looked at.
-"""
-
-import random
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
 from functools import lru_cache
-from typing import Any
-from zlib import crc32
+from typing import Any, NamedTuple
 
 from reddit_etl.clock import Clock, hour_of
-from reddit_etl.sandbox.server import Listing, Refusal
+from reddit_etl.sandbox import trees
+from reddit_etl.sandbox.answers import ABSENT, FORBIDDEN, Listing, Refusal, Thing, Tree
+from reddit_etl.sandbox.comments import Thread, thread
+from reddit_etl.sandbox.posts import EPOCH, SEED_BITS, Subreddit, named
 
-EPOCH = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
 CAP = 1000
-LONG_EVERY = 400  # One text in so many posts is longer than a warehouse's column: a whole listing has two or three.
-BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-FULLNAME = re.compile(r"t3_([0-9a-z]{1,13})")
+COMMENTS_AT_ONCE = 500  # Comments in a tree's answer, at most,
+MORE_AT_ONCE = 100  # and in one of `/api/morechildren`.
+FULLNAME = re.compile(r"(t[13])_([0-9a-z]{1,13})")
 
 REFUSED = {
     "private_example": Refusal(403, reason="private"),
     "banned_example": Refusal(404, reason="banned"),
     "unknown_example": Refusal(302, location="/subreddits/search.json?q=unknown_example"),
-}
-
-KINDS = ("self", "self", "self", "link", "link", "image", "image", "gallery", "video", "poll", "crosspost")
-SUBJECTS = ("pipeline", "cat", "query planner", "backup", "bicycle", "sourdough", "compiler", "telescope", "chess bot")
-VERBS = ("fixed", "lost", "built", "broke", "measured", "rewrote", "understood", "rescued")
-REMARKS = (
-    "at last",
-    "and nobody noticed 🎉👩🏽‍💻",
-    'so I said "never again"',
-    "עם טקסט מימין לשמאל",
-    "with C:\\temp\\ in it \\",
-    "مرحبا بالعالم",
-    "in\ttwo columns",
-    "— naïve façade, 日本語",
-    "& <b>not</b> HTML",
-    "ok? 1 < 2",
-)
-PARAGRAPH = "I have thought about this.\n\n* first, it works\r\n* second, it is small\n\n> they said it cannot be\n\n"
-FLAIRS = (None, None, "Discussion", "Help", "Show & Tell 🛠")
-
-
-@dataclass(frozen=True)
-class Subreddit:
-    """A place where a post arrives every `interval` seconds."""
-
-    name: str
-
-    @property
-    def seed(self) -> int:
-        return crc32(self.name.encode())
-
-    @property
-    def interval(self) -> int:
-        return 240 + self.seed % 960
-
-    def created(self, number: int) -> int:
-        return EPOCH + number * self.interval + random.Random(self.seed + number).randrange(self.interval)  # noqa: S311
-
-    def newest(self, hour: int) -> int:
-        """The number of the newest post created before the hour."""
-        number = (hour - EPOCH) // self.interval
-        while self.created(number) >= hour:
-            number -= 1
-        return number
-
-    def post_id(self, number: int) -> str:
-        return _base36(((number + 1) << 32) | self.seed)
-
-    def post(self, number: int, hour: int) -> dict[str, Any]:
-        """What Reddit would show of the post in that hour."""
-        dice = random.Random(self.seed * 31 + number)  # noqa: S311
-        post_id = self.post_id(number)
-        created = self.created(number)
-        age = max(0, hour - created) // 3600
-        long = number % LONG_EVERY == 0
-        kind = "self" if long else dice.choice(KINDS)
-        author = f"user_{dice.randrange(5000)}"
-        title = f"{dice.choice(VERBS).capitalize()} my {dice.choice(SUBJECTS)} {dice.choice(REMARKS)}"
-        fame = int(dice.paretovariate(1.1) * 8) % 40000
-        score = int(fame * age / (age + 6)) + dice.randrange(-3, 4) * (age % 5)
-        text = PARAGRAPH * dice.randrange(1, 6) + (("All of it, " + "ünïcödé " * 9000) if long else "")
-        fate = dice.random()
-        permalink = f"/r/{self.name}/comments/{post_id}/{'_'.join(title.lower().split()[:4])}/"
-        payload: dict[str, Any] = {
-            "id": post_id,
-            "name": f"t3_{post_id}",
-            "subreddit": self.name,
-            "subreddit_id": f"t5_{_base36(self.seed)}",
-            "subreddit_name_prefixed": f"r/{self.name}",
-            "subreddit_type": "public",
-            "subreddit_subscribers": 10_000 + self.seed % 1_000_000,
-            "title": title,
-            "author": author,
-            "author_fullname": f"t2_{author[5:]}",
-            "created": float(created),
-            "created_utc": float(created),
-            "edited": False,
-            "selftext": "",
-            "selftext_html": None,
-            "domain": f"self.{self.name}",
-            "url": f"https://www.reddit.com{permalink}",
-            "permalink": permalink,
-            "score": score,
-            "ups": max(0, score),
-            "downs": 0,
-            "upvote_ratio": round(min(1.0, 0.5 + dice.random() / 2 + age / 5000), 2),
-            "num_comments": int(fame * age / (age + 12) / 7),
-            "num_crossposts": 0,
-            "is_self": False,
-            "is_video": False,
-            "over_18": dice.random() < 0.03,
-            "spoiler": dice.random() < 0.03,
-            "locked": dice.random() < 0.05 and age > 72,
-            "stickied": False,
-            "archived": age > 4380,
-            "pinned": False,
-            "hidden": False,
-            "saved": False,
-            "link_flair_text": dice.choice(FLAIRS),
-            "link_flair_richtext": [],
-            "removed_by_category": None,
-            "distinguished": None,
-            "thumbnail": "default",
-            "media": None,
-            "gildings": {},
-            "all_awardings": [],
-            "gallery_data": None,
-        }
-        payload |= SHAPES[kind](self, post_id, text, number)
-        if fate < 0.02 and age >= 3:
-            payload |= {"author": "[deleted]", "author_fullname": None, "removed_by_category": "deleted"}
-            payload |= {"selftext": "[deleted]"} if payload["is_self"] else {}
-        elif fate < 0.05 and age >= 2:
-            payload |= {"removed_by_category": "moderator", "selftext": "[removed]" if payload["is_self"] else ""}
-        elif fate < 0.15 and payload["is_self"] and age >= 1:
-            payload |= {"edited": float(created + 3600), "selftext": payload["selftext"] + "\n\nEdit: typo."}
-        return payload
-
-
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = BASE36[digit] + digits
-    return digits or "0"
-
-
-def _page(url: str, domain: str, **more: object) -> dict[str, object]:
-    return {"url": url, "domain": domain, **more}
-
-
-Shape = Callable[[Subreddit, str, str, int], dict[str, Any]]
-
-SHAPES: dict[str, Shape] = {
-    "self": lambda _, __, text, ___: {"is_self": True, "selftext": text},
-    "link": lambda _, post_id, __, ___: _page(
-        f"https://blog.example.com/{post_id}?q=ä", "blog.example.com", post_hint="link"
-    ),
-    "image": lambda _, post_id, __, ___: _page(f"https://i.redd.it/{post_id}.jpg", "i.redd.it", post_hint="image"),
-    "gallery": lambda _, post_id, __, ___: _page(
-        f"https://www.reddit.com/gallery/{post_id}",
-        "reddit.com",
-        is_gallery=True,
-        gallery_data={"items": [{"media_id": f"{post_id}{n}", "id": n} for n in range(3)]},
-        media_metadata={f"{post_id}{n}": {"status": "valid", "e": "Image", "m": "image/jpg"} for n in range(3)},
-    ),
-    "video": lambda _, post_id, __, ___: _page(
-        f"https://v.redd.it/{post_id}",
-        "v.redd.it",
-        is_video=True,
-        post_hint="hosted:video",
-        media={"reddit_video": {"duration": 30, "fallback_url": f"https://v.redd.it/{post_id}/DASH_720.mp4"}},
-    ),
-    "poll": lambda _, __, text, ___: {
-        "is_self": True,
-        "selftext": text,
-        "poll_data": {"options": [{"id": "1", "text": "tabs"}, {"id": "2", "text": "spaces"}], "total_vote_count": 42},
-    },
-    "crosspost": lambda place, _, __, number: _page(
-        f"/r/{place.name}/comments/{place.post_id(max(0, number - 1))}/",
-        f"self.{place.name}",
-        crosspost_parent=f"t3_{place.post_id(max(0, number - 1))}",
-        crosspost_parent_list=[{"id": place.post_id(max(0, number - 1))}],
-    ),
 }
 
 ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -198,46 +30,139 @@ ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "controversial": lambda post: -post["upvote_ratio"],
 }
 
+# By checksum, the subreddits that were named to this process: the 13 digits of an id have room for a checksum of the
+# subreddit's name, which may be 21 letters long, and not for the name.
+_KNOWN: dict[int, Subreddit] = {}
+
 
 class InventedReddit:
-    """The content of the sandbox at the hour that its clock shows."""
+    """The content of the sandbox at the hour that its clock shows.
 
-    def __init__(self, clock: Clock) -> None:
+    By their ids alone, posts and comments are found in the subreddits that were named to this process before, as an
+    argument here or by a request for a listing or a tree.
+    """
+
+    def __init__(self, clock: Clock, *, subreddits: Iterable[str] = ()) -> None:
+        """Posts and comments of `subreddits` can be asked for by their ids at once."""
         self._clock = clock
+        for name in subreddits:
+            _known(name)
 
     def _hour(self) -> int:
         return int(hour_of(self._clock()).replace(tzinfo=UTC).timestamp())
 
     def listing(self, subreddit: str, listing: str) -> Listing | Refusal:
-        name = subreddit.lower()
-        if name in REFUSED:
-            return REFUSED[name]
-        return _ordered(Subreddit(name), listing, self._hour())
+        """At most 1,000 posts or, for `comments`, comments."""
+        if refusal := REFUSED.get(subreddit.lower()):
+            return refusal
+        found, hour = _known(subreddit), self._hour()
+        return _newest_comments(found, hour) if listing == "comments" else _ordered(found, listing, hour)
 
     def info(self, fullnames: list[str]) -> Iterator[dict[str, Any]]:
-        """Posts by their `t3_` names, those that are not found left out.
-
-        Found are posts of subreddits of which this process has served a listing before: the 13 digits of an id have
-        room for a checksum of the subreddit's name, which may be 21 letters long, and not for the name.
-        """
+        """What there is by this hour; other kinds, later things and vanished comments are left out."""
         hour = self._hour()
         for match in filter(None, map(FULLNAME.fullmatch, fullnames)):
-            packed = int(match[1], 36)
-            place, number = _KNOWN.get(packed & 0xFFFFFFFF), (packed >> 32) - 1
-            if place and 0 <= number <= place.newest(hour):
-                yield place.post(number, hour)
+            if match[1] == "t3" and (post := _post(match[2], hour)):
+                yield post[0].post(post[1], hour)
+            elif match[1] == "t1" and (comment := _comment(match[2], hour)):
+                found = thread(comment.subreddit, comment.post, hour)
+                if found.shows(comment.number):
+                    yield found.payload(comment.number)
+
+    def tree(self, post_id: str, *, limit: int, subreddit: str | None, comment: str | None) -> Tree | Refusal:
+        """At most `limit` comments, and never more than 500; none if the post has no such comment."""
+        if subreddit and (refusal := REFUSED.get(subreddit.lower())):
+            return refusal
+        if subreddit:
+            _known(subreddit)
+        hour = self._hour()
+        if not (post := _post(post_id, hour)):
+            return ABSENT
+        found = thread(*post, hour)
+        limit = min(limit, COMMENTS_AT_ONCE)
+        if comment is None:
+            return Tree(found.post, trees.tree(found, None, limit))
+        numbers = list(_numbers(found, [comment]))
+        return Tree(found.post, trees.tree(found, numbers[0], limit) if numbers else [])
+
+    def more(self, link: str, children: list[str], *, only_these: bool) -> list[Thing] | Refusal:
+        """At most 100 comments; ids beyond come back in stubs, ids of other posts are ignored."""
+        hour = self._hour()
+        match = FULLNAME.fullmatch(link)
+        post = _post(match[2], hour) if match and match[1] == "t3" else None
+        if not post:
+            return FORBIDDEN
+        found = thread(*post, hour)
+        return trees.flat(found, _numbers(found, children), limit=MORE_AT_ONCE, only_these=only_these)
 
 
-# By checksum, the subreddits that were listed.
-_KNOWN: dict[int, Subreddit] = {}
+def _known(name: str) -> Subreddit:
+    subreddit = named(name)
+    _KNOWN[subreddit.seed] = subreddit
+    return subreddit
+
+
+def _post(post_id: str, hour: int) -> tuple[Subreddit, int] | None:
+    """The subreddit and the number of a post that there is by that hour."""
+    packed = int(post_id, 36)
+    subreddit, number = _KNOWN.get(packed & (1 << SEED_BITS) - 1), (packed >> SEED_BITS) - 1
+    return (subreddit, number) if subreddit and 0 <= number <= subreddit.newest(hour) else None
+
+
+class _Comment(NamedTuple):
+    subreddit: Subreddit
+    post: int
+    number: int
+
+
+def _comment(comment_id: str, hour: int) -> _Comment | None:
+    """Where an id belongs, if its post is there by that hour."""
+    packed = int(comment_id, 36)
+    if not (subreddit := _KNOWN.get(packed & (1 << SEED_BITS) - 1)):
+        return None
+    post, number = divmod(packed >> SEED_BITS, subreddit.most_comments)
+    return _Comment(subreddit, post - 1, number) if 0 < post <= subreddit.newest(hour) + 1 else None
+
+
+def _numbers(found: Thread, comment_ids: Iterable[str]) -> Iterator[int]:
+    """The numbers of those comments that belong to the thread, each once."""
+    for comment_id in dict.fromkeys(comment_ids):
+        match = FULLNAME.fullmatch(f"t1_{comment_id}")
+        comment = _comment(match[2], found.hour) if match else None
+        if comment and comment[:2] == (found.subreddit, found.number) and comment.number < found.count:
+            yield comment.number
 
 
 @lru_cache(maxsize=4)
-def _ordered(place: Subreddit, listing: str, hour: int) -> Listing:
-    _KNOWN[place.seed] = place
-    newest = place.newest(hour)
+def _ordered(subreddit: Subreddit, listing: str, hour: int) -> Listing:
+    newest = subreddit.newest(hour)
     numbers = range(newest, max(-1, newest - CAP), -1)
     if listing == "new":
-        return Listing([place.post_id(number) for number in numbers], lambda n: place.post(numbers[n], hour))
-    posts = sorted((place.post(number, hour) for number in numbers), key=ORDERS[listing], reverse=True)
+        return Listing([subreddit.post_id(number) for number in numbers], lambda n: subreddit.post(numbers[n], hour))
+    posts = sorted((subreddit.post(number, hour) for number in numbers), key=ORDERS[listing], reverse=True)
     return Listing([post["id"] for post in posts], posts.__getitem__)
+
+
+@lru_cache(maxsize=4)
+def _newest_comments(subreddit: Subreddit, hour: int) -> Listing:
+    """The newest comments of all posts: of the last hour or, while those are too few, of twice as many hours."""
+    hours = 1
+    found = _arrived(subreddit, hour, hour - 3600)
+    while len(found) < CAP and hour - 3600 * hours > EPOCH:
+        hours *= 2
+        found = _arrived(subreddit, hour, hour - 3600 * hours)
+    newest = sorted(found, reverse=True)[:CAP]
+    ids = [subreddit.comment_id(post, comment) for _, post, comment in newest]
+    return Listing(ids, lambda n: thread(subreddit, newest[n][1], hour).listed(newest[n][2]), "t1")
+
+
+def _arrived(subreddit: Subreddit, hour: int, begin: int) -> list[tuple[int, int, int]]:
+    """Moment, post and number of each comment that was created from `begin` on and shows in this hour."""
+    found = []
+    for post in range(subreddit.newest(hour), -1, -1):
+        arrivals = subreddit.arrivals(post)
+        if arrivals.end < begin:
+            break
+        comments = range(arrivals.count(begin), arrivals.count(hour))
+        found += [(arrivals.created(number), post, number) for number in comments if not arrivals.gone(number, hour)]
+    return found

@@ -22,7 +22,7 @@ from typing import Any
 import boto3
 
 from reddit_etl.entities import ENTITIES
-from reddit_etl.transform_duckdb import to_parquet
+from reddit_etl.transform.duckdb import to_parquet
 from tests.standins.s3 import KEYS
 from tests.standins.spark import JOB
 

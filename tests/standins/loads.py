@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from reddit_etl.entities import POSTS
-from reddit_etl.lake import Lake
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.receipt import DataObject
-from reddit_etl.schema import INTEGER, Column, Entity
-from reddit_etl.warehouse import LoadCounts, Warehouse
-from reddit_etl.warehouse_duckdb import DuckDBWarehouse
+from reddit_etl.entities.schema import INTEGER, Column, Entity
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.warehouse.base import LoadCounts, Warehouse
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.payloads import parquet
 
 LOADED_AT = datetime(2026, 11, 23, 13)  # noqa: DTZ001

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
-from reddit_etl.lake import JsonLines
-from reddit_etl.lake_folder import FolderLake
-from reddit_etl.receipt import DataObject
-from reddit_etl.record import Record, to_record
-from reddit_etl.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
+from reddit_etl.entities.record import Record, to_record
+from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.jsonl import JsonLines
+from reddit_etl.lake.receipts import DataObject
 
 NOON = datetime(2026, 11, 23, 12)  # noqa: DTZ001
 MINUTE = timedelta(minutes=1)

@@ -12,11 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from batch.library import library
+from batch.glue.library import library
 from tests.standins.s3 import PROJECT
 
 JOB = "transform"
-SCRIPT = PROJECT / "batch" / "glue_transform.py"
+SCRIPT = PROJECT / "batch" / "glue" / "transform.py"
 # A run is over before code that is compiled better, or memory that several threads clear, would save anything: half the
 # time of the processor.
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"

@@ -1,0 +1,1 @@
+"""What runs on AWS Glue: the job's script, and the zip with the library that it imports."""

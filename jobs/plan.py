@@ -1,0 +1,51 @@
+"""The plan of an hour's comment trees as a task, put before the first of them is read."""
+
+from functools import cached_property
+
+import luigi
+
+from jobs import resources
+from jobs.task import ReceiptTask, log
+from reddit_etl import sources
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake.receipts import Planned
+from reddit_etl.sources.tree import Trees
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.plan import plan
+
+
+class Plan(ReceiptTask[Planned]):
+    name: str = luigi.Parameter(description="the trees, like tree-024h")
+
+    # After the listings, which wait for no warehouse.
+    priority = 28
+    step = "plan"
+    kind = Planned
+
+    @cached_property
+    def trees(self) -> Trees:
+        """Raises ConfigurationError for a name of anything else."""
+        found = sources.named(self.name, source=resources.settings().source)
+        if not isinstance(found, Trees):
+            raise ConfigurationError(f"--name: {self.name!r} are no trees: write it like tree-024h")
+        return found
+
+    @property
+    def entity(self) -> Entity:
+        return self.trees.entity
+
+    @property
+    def receipt_name(self) -> str:
+        return self.name
+
+    def work(self, attempt: Attempt) -> Planned:
+        receipt = plan(
+            attempt,
+            self.trees,
+            source=resources.settings().source,
+            warehouse=resources.warehouse(),
+            past=resources.past_receipts(self.hour),
+        )
+        log.info("planned", extra=self.log_fields() | {"due": len(receipt.due), "missed": receipt.missed})
+        return receipt

@@ -1,0 +1,114 @@
+"""Tasks whose target is a receipt in the lake."""
+
+import logging
+import secrets
+from abc import abstractmethod
+from datetime import datetime
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
+
+import luigi
+
+from jobs import resources
+from jobs.parameters import HourParameter
+from jobs.process import end_as, misconfigured
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import ConfigurationError, LakeError
+from reddit_etl.lake.layout import hour_text, receipt_key
+from reddit_etl.lake.receipts import Receipt
+from reddit_etl.steps.attempt import Attempt
+
+log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind", bound=Receipt)
+
+
+class ReceiptTarget(luigi.Target, Generic[Kind]):
+    """A receipt, which is there for good once it is there."""
+
+    def __init__(self, key: str, kind: type[Kind]) -> None:
+        self.key = key
+        self._kind = kind
+        self._content: bytes | None = None
+
+    def exists(self) -> bool:
+        self._content = self._content or resources.lake().read(self.key)
+        return self._content is not None
+
+    def read(self) -> Kind:
+        if not self.exists() or self._content is None:
+            raise LakeError(f"{self.key}: the receipt is gone, though it was there before")
+        try:
+            return self._kind.from_json(self._content, key=self.key)
+        except LakeError as error:
+            raise LakeError(f"{resources.lake().url}/{self.key}: {error}: remove it to have it done again") from error
+
+    def commit(self, receipt: Kind) -> bool:
+        """False: another run of the same task was first, and its receipt counts."""
+        content = receipt.to_json()
+        if not resources.lake().create(self.key, content):
+            return False
+        self._content = content
+        return True
+
+
+class ReceiptTask(luigi.Task, Generic[Kind]):
+    """A task that does its work under a new attempt, and commits a receipt of it last."""
+
+    hour: datetime = HourParameter()
+
+    step: ClassVar[str]
+    kind: ClassVar[type[Any]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        try:
+            # Of a name that is none, nothing could be said later, not even by its error message.
+            _ = self.entity
+        except ConfigurationError as error:
+            raise misconfigured(error) from None
+
+    @property
+    @abstractmethod
+    def entity(self) -> Entity:
+        """What the task's objects hold."""
+
+    @property
+    @abstractmethod
+    def receipt_name(self) -> str:
+        """What the receipt is of, beside the hour and the entity."""
+
+    @abstractmethod
+    def work(self, attempt: Attempt) -> Kind:
+        """Produce the data under the attempt's prefix, and say what was produced."""
+
+    @cached_property
+    def receipt(self) -> ReceiptTarget[Kind]:
+        return ReceiptTarget(receipt_key(self.step, self.entity.name, self.hour, self.receipt_name), self.kind)
+
+    def output(self) -> ReceiptTarget[Kind]:
+        return self.receipt
+
+    def complete(self) -> bool:
+        try:
+            return bool(super().complete())  # type: ignore[no-untyped-call]
+        except ConfigurationError as error:
+            # Luigi tells nobody of what fails here.
+            end_as(error)
+            raise
+
+    def new_attempt(self) -> Attempt:
+        clock = resources.clock(self.hour)
+        name = f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        return Attempt(resources.lake(), self.entity, self.hour, name, clock)
+
+    def run(self) -> None:
+        receipt = self.work(self.new_attempt())
+        if not self.receipt.commit(receipt):
+            log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
+
+    def __repr__(self) -> str:
+        return f"{self.task_family}({hour_text(self.hour)}, {self.entity.name}, {self.receipt_name})"
+
+    def log_fields(self) -> dict[str, object]:
+        return {"hour": hour_text(self.hour), "entity": self.entity.name, "of": self.receipt_name}

@@ -1,0 +1,1 @@
+"""The Glue Data Catalog: what Athena sees of the lake."""

@@ -1,0 +1,66 @@
+"""Comments, kind `t1`, from listings and from the trees below posts.
+
+Every column is in both: a newer observation from one must not overwrite what only the other carries. So the depth of a
+comment and the title of its post, which come with one of the two, are no columns.
+"""
+
+from reddit_etl.entities import values
+from reddit_etl.entities.observed import OBSERVED
+from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Sql, varchar
+
+# Widths as for posts. The longest body on record has 432,872 characters; Reddit's limit is 10,000.
+COMMENTS = Entity(
+    name="comments",
+    kind="t1",
+    key="comment_id",
+    sort="created_at",
+    columns=(
+        Column(
+            "comment_id",
+            varchar(16),
+            "id",
+            "Reddit's base-36 id, without `t1_`. Posts have ids of their own.",
+            required=True,
+            cast=values.identifier,
+        ),
+        Column("post_id", varchar(16), "link_id", "The post that it is below.", cast=values.identifier),
+        Column(
+            "parent_comment_id",
+            varchar(16),
+            "parent_id",
+            "The comment that it answers; NULL if it answers the post. It need not have been read.",
+            cast=values.parent_comment,
+        ),
+        Column("subreddit", varchar(64), "subreddit", "The subreddit, as Reddit spells it."),
+        Column(
+            "author", varchar(64), "author", "The author's name; NULL once the account is deleted.", cast=values.author
+        ),
+        Column(
+            "body",
+            varchar(65535),
+            "body",
+            "The text in Markdown; `[deleted]` or `[removed]` once its author or a moderator removed it.",
+        ),
+        Column("permalink", varchar(2048), "permalink", "Path of the comment's page below https://www.reddit.com."),
+        Column("created_at", TIMESTAMP, "created_utc", "When it was posted.", required=True),
+        Column("edited_at", TIMESTAMP, "edited", "When the text was last edited; NULL if never.", cast=values.edited),
+        Column(
+            "score",
+            INTEGER,
+            Sql("CASE WHEN score_hidden THEN NULL ELSE shown_score END"),
+            "Upvotes less downvotes; NULL while Reddit hides it.",
+            metric=True,
+        ),
+        Column("controversiality", INTEGER, "controversiality", "1 if many votes of both kinds were cast, else 0."),
+        Column("distinguished", varchar(64), "distinguished", "moderator or admin, if it speaks as such; else NULL."),
+        Column("is_submitter", BOOLEAN, "is_submitter", "Whether the author of the post wrote it."),
+        Column("is_stickied", BOOLEAN, "stickied", "Whether it is pinned to the top."),
+        Column("is_locked", BOOLEAN, "locked", "Whether replies are closed."),
+        Column("is_collapsed", BOOLEAN, "collapsed", "Whether Reddit shows it folded."),
+        Column("collapsed_reason", varchar(1024), "collapsed_reason", "Why it is folded, in Reddit's words."),
+        Column("removal_reason", varchar(1024), "removal_reason", "Why it was removed; NULL if it was not, or unsaid."),
+        Column("shown_score", INTEGER, "score", "What Reddit shows, 1 while it hides the score.", curated=False),
+        Column("score_hidden", BOOLEAN, "score_hidden", "Whether Reddit hides the score.", curated=False),
+        *OBSERVED,
+    ),
+)

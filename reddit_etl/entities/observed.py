@@ -1,0 +1,12 @@
+"""The columns that every entity has: when and where it was observed, and what reading it did to its texts."""
+
+from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Origin, varchar
+
+OBSERVED = (
+    Column("text_truncated", BOOLEAN, Origin.OBSERVATION, "Whether a text was longer than its column, and cut."),
+    Column("first_observed_at", TIMESTAMP, Origin.WAREHOUSE, "When the pipeline first observed it."),
+    Column("observed_at", TIMESTAMP, Origin.OBSERVATION, "When the page with this state was fetched.", required=True),
+    Column("source", varchar(16), Origin.OBSERVATION, "`reddit`, or `sandbox` for invented data."),
+    Column("listing", varchar(64), Origin.OBSERVATION, "The extract that it was read by.", curated=False),
+    Column("place", INTEGER, Origin.OBSERVATION, "Its place in that extract, from 1.", curated=False),
+)

@@ -1,0 +1,71 @@
+"""From one child of a Reddit listing to one typed record, or to a reject with its reason. Pure functions."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reddit_etl.entities.schema import Entity
+
+# No store takes these: NUL is refused by PostgreSQL and Redshift, and half of a surrogate pair has no UTF-8.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Record:
+    values: dict[str, object]
+    """A JSON value per record column."""
+    cleaned: tuple[str, ...] = ()
+    """The columns whose value was changed: unstorable characters replaced, unreadable values made NULL."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    payload: object
+    reason: str
+
+
+@dataclass
+class _Reading:
+    """What became of one payload while its columns were read."""
+
+    cleaned: list[str] = field(default_factory=list)
+    truncated: bool = False
+
+    def text(self, name: str, value: str, max_bytes: int) -> str:
+        storable = UNSTORABLE.sub(lambda found: "" if found[0] == "\0" else "\ufffd", value)
+        if storable != value:
+            self.cleaned.append(name)
+        encoded = storable.encode()
+        if len(encoded) <= max_bytes:
+            return storable
+        self.truncated = True
+        return encoded[:max_bytes].decode(errors="ignore")
+
+
+def to_record(entity: Entity, child: object, observation: Mapping[str, object]) -> Record | Reject:
+    """Read one listing child, `{"kind": "t3", "data": {...}}`.
+
+    `observation` holds the columns that the fetch knows (`observed_at`, `source`, …) as JSON values.
+    """
+    payload = child.get("data") if isinstance(child, dict) and child.get("kind") == entity.kind else None
+    if not isinstance(payload, dict):
+        return Reject(child, f"not a {entity.kind}")
+    reading = _Reading()
+    row: dict[str, object] = {}
+    for column in entity.payload:
+        raw = payload.get(str(column.origin))
+        try:
+            value = None if raw is None else column.read(raw)
+        except ValueError as error:
+            if column.required:
+                return Reject(child, f"{column.origin} {error}")
+            reading.cleaned.append(column.name)
+            value = None
+        if isinstance(value, str) and column.type.max_bytes:
+            value = reading.text(column.name, value, column.type.max_bytes)
+        if column.required and value in (None, ""):
+            return Reject(child, f"{column.origin} is missing")
+        row[column.name] = value
+    row |= observation
+    row["text_truncated"] = reading.truncated
+    return Record(row, tuple(reading.cleaned))

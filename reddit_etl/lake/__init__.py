@@ -1,0 +1,41 @@
+"""The data lake: objects and receipts, in a folder or in an S3 bucket."""
+
+from typing import TYPE_CHECKING, Literal
+
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.paths import expanded
+
+if TYPE_CHECKING:
+    from reddit_etl.lake.base import Lake
+
+
+def kind_of_lake(url: str) -> Literal["s3", "folder"]:
+    """Raises ConfigurationError for anything else."""
+    scheme, colon, rest = url.partition(":")
+    place = rest.removeprefix("//").partition("/")[0]
+    if url and (not colon or "/" in scheme):
+        return "folder"
+    if "@" in place or ":" in place:
+        raise ConfigurationError("LAKE_URL holds credentials: leave them out, AWS's own settings give them")
+    if scheme == "s3" and rest.startswith("//") and place:
+        # They are part of a key to S3, and nothing to Hadoop's paths, by which Glue reads.
+        if {"", ".", ".."} & set(rest.rstrip("/").split("/")[3:]):
+            raise ConfigurationError(
+                "LAKE_URL has //, /. or /.. in its prefix, where Glue finds nothing: leave them out"
+            )
+        return "s3"
+    # Not repeated here: it may hold a password.
+    raise ConfigurationError("LAKE_URL is not understood: give s3://bucket/prefix or a folder")
+
+
+def open_lake(url: str) -> "Lake":
+    """The lake at `s3://bucket[/prefix]`, or in a folder."""
+    if kind_of_lake(url) == "s3":
+        # boto3 is 25 MB of memory that a local lake does not need.
+        from reddit_etl.lake.s3 import S3Lake  # noqa: PLC0415
+
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        return S3Lake(bucket=bucket, prefix=prefix.strip("/"))
+    from reddit_etl.lake.folder import FolderLake  # noqa: PLC0415
+
+    return FolderLake(expanded("LAKE_URL", url))

@@ -1,0 +1,113 @@
+"""A lake in a folder of this machine."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import smart_open
+
+from reddit_etl.errors import ConfigurationError, LakeError
+from reddit_etl.lake.base import Lake
+
+FIXES: dict[int | None, str] = {
+    errno.EACCES: "give this user the right to read and write there",
+    errno.EPERM: "give this user the right to read and write there",
+    errno.EROFS: "name a folder that can be written",
+    errno.EEXIST: "a file is in the way, name a folder",
+    errno.ENOTDIR: "a file is in the way, name a folder",
+}
+
+
+class FolderLake(Lake):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.expanduser().absolute()
+        self.url = str(self.folder)
+
+    def _path(self, key: str) -> Path:
+        if ".." in key.split("/"):
+            raise ConfigurationError(f"LAKE_URL: {key!r} leads out of the lake: give names without ..")
+        return self.folder / key
+
+    @contextmanager
+    def open_new(self, key: str) -> Iterator[IO[bytes]]:
+        path = self._path(key)
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        with self._failures(key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with smart_open.open(str(partial), "wb", compression="disable") as stream:
+                    yield stream
+                    _to_disk(stream)
+                partial.replace(path)
+            finally:
+                with suppress(FileNotFoundError):
+                    partial.unlink()
+
+    def create(self, key: str, content: bytes) -> bool:
+        path = self._path(key)
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        with self._failures(key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with partial.open("xb") as stream:
+                    stream.write(content)
+                    _to_disk(stream)
+                # A link to a name that exists fails, which a rename would not.
+                os.link(partial, path)
+            except FileExistsError:
+                return path.read_bytes() == content
+            finally:
+                with suppress(FileNotFoundError):
+                    partial.unlink()
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        with self._failures(key):
+            try:
+                return self._path(key).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        with self._failures(prefix):
+            for path in _files(self.folder / prefix):
+                yield path.relative_to(self.folder).as_posix(), path.stat().st_size
+
+    def local_file(self, key: str, scratch: Path) -> Path:  # noqa: ARG002
+        path = self._path(key)
+        with self._failures(key):
+            path.stat()
+        return path
+
+    @contextmanager
+    def _failures(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = f"LAKE_URL: {self.folder / key}: {error.strerror or error}"
+            if error.errno in FIXES:
+                raise ConfigurationError(f"{message}: {FIXES[error.errno]}") from error
+            raise LakeError(message) from error
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Unlike `rglob`, this says so if it may not look into a folder."""
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for path in paths:
+        if path.is_dir():
+            yield from _files(path)
+        elif not path.name.startswith("."):
+            yield path
+
+
+def _to_disk(stream: IO[bytes]) -> None:
+    """What a receipt lists must outlive a power cut."""
+    stream.flush()
+    os.fsync(stream.fileno())

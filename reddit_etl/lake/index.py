@@ -1,0 +1,54 @@
+"""The receipts of a range of hours, by their keys alone: one listing of the lake a day, instead of a read a receipt."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import cached_property
+
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.layout import RECEIPT, receipts_of
+
+
+@dataclass(frozen=True, order=True)
+class ReceiptKey:
+    """What the key of a receipt says."""
+
+    hour: datetime
+    step: str
+    entity: str
+    name: str
+    key: str
+
+    @classmethod
+    def parse(cls, key: str) -> "ReceiptKey | None":
+        found = RECEIPT.fullmatch(key)
+        if not found:
+            return None
+        hour = datetime.fromisoformat(f"{found['day']}T{found['hour']}:00")
+        return cls(hour, found["step"], found["entity"], found["name"], key)
+
+
+class Receipts:
+    """The receipts of the hours from `first` to `last`, as they stood when they were first asked for."""
+
+    def __init__(self, lake: Lake, first: datetime, last: datetime) -> None:
+        self._lake = lake
+        self._first = first
+        self._last = last
+
+    @cached_property
+    def all(self) -> list[ReceiptKey]:
+        """In the order of the hours. Raises LakeError."""
+        return sorted(self._listed())
+
+    def keys_of(self, step: str, entity: str, name: str) -> list[str]:
+        """The keys of one task's receipts, in the order of the hours. Raises LakeError."""
+        return [one.key for one in self.all if (one.step, one.entity, one.name) == (step, entity, name)]
+
+    def _listed(self) -> Iterator[ReceiptKey]:
+        for days in range((self._last.date() - self._first.date()).days + 1):
+            day = datetime.combine(self._first.date() + timedelta(days=days), time.min)
+            for key in self._lake.keys(receipts_of(day)):
+                found = ReceiptKey.parse(key)
+                if found and self._first <= found.hour <= self._last:
+                    yield found

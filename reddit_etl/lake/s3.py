@@ -1,0 +1,124 @@
+"""A lake in an S3 bucket."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import smart_open
+import smart_open.s3
+from botocore.exceptions import ClientError
+
+from reddit_etl import aws
+from reddit_etl.errors import LakeError
+from reddit_etl.lake.base import Lake
+
+# The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
+PART_BYTES = 5 * 1024 * 1024
+CHUNK = 1 << 20  # Bytes of an object that are read at a time.
+RIGHTS = "give this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"
+FIXES = {
+    "AccessDenied": RIGHTS,
+    "NoSuchBucket": "create the bucket, or name the one that exists",
+    "PermanentRedirect": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
+    "AuthorizationHeaderMalformed": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
+    "ParamValidationError": "name a bucket as S3 allows it",
+}
+# What S3 answers if the object is there, or if another writer of it is at work.
+TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+# What S3 may be asked twice, with what is in every answer. An upload beside one that was begun and lost is the one that
+# is completed, and a part replaces itself.
+REPEATABLE = {
+    "GetObject": ("ETag", "ContentLength"),
+    "ListObjectsV2": ("IsTruncated",),
+    "PutObject": ("ETag",),
+    "CreateMultipartUpload": ("UploadId",),
+    "UploadPart": ("ETag",),
+    "CompleteMultipartUpload": ("ETag",),
+}
+
+# Its own retries speak in tracebacks, and wait a minute for an upload that was completed.
+smart_open.s3.RETRY.exceptions = []
+smart_open.s3.RETRY.client_error_codes = []
+
+
+class S3Lake(Lake):
+    def __init__(self, *, bucket: str, prefix: str) -> None:
+        self.bucket = bucket
+        self.prefix = f"{prefix}/" if prefix else ""
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._client = aws.client("s3", place=f"LAKE_URL: {self.url}", repeatable=REPEATABLE)
+
+    @contextmanager
+    def open_new(self, key: str) -> Iterator[IO[bytes]]:
+        # smart_open aborts the upload when an exception leaves its block.
+        url = f"s3://{self.bucket}/{self.prefix}{key}"
+        options = {"client": self._client, "min_part_size": PART_BYTES}
+        with self._failures(key), smart_open.open(url, "wb", compression="disable", transport_params=options) as stream:
+            yield stream
+
+    def create(self, key: str, content: bytes) -> bool:
+        with self._failures(key):
+            try:
+                self._client.put_object(
+                    Bucket=self.bucket,
+                    Key=self.prefix + key,
+                    Body=content,
+                    IfNoneMatch="*",
+                    ContentType="application/json",
+                )
+            except ClientError as error:
+                stored = self.read(key) if aws.code_of(error) in TAKEN else None
+                if stored is None:
+                    raise
+                # A request whose answer was lost is repeated, and then finds what the first one put.
+                return stored == content
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        content = io.BytesIO()
+        with self._failures(key):
+            try:
+                self._copy(key, content)
+            except ClientError as error:
+                if aws.code_of(error) == "NoSuchKey":
+                    return None
+                raise
+        return content.getvalue()
+
+    def _copy(self, key: str, target: IO[bytes]) -> None:
+        def once() -> None:
+            target.seek(0)
+            target.truncate()
+            answer = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+            for chunk in aws.chunks(answer["Body"], CHUNK):
+                target.write(chunk)
+
+        aws.again(aws.BrokenAnswer)(once)
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        with self._failures(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix + prefix
+            )
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self.prefix), entry["Size"]
+
+    def local_file(self, key: str, scratch: Path) -> Path:
+        path = scratch / key.replace("/", "_")
+        with self._failures(key), path.open("wb") as copy:
+            self._copy(key, copy)
+        return path
+
+    @contextmanager
+    def _failures(self, key: str) -> Iterator[None]:
+        with aws.failures(f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}", LakeError, FIXES):
+            try:
+                yield
+            except ValueError as error:
+                # smart_open hands on what S3 answered as the cause.
+                if isinstance(error.__cause__, ClientError):
+                    raise error.__cause__ from error
+                raise

@@ -1,0 +1,84 @@
+"""The report of a run as lines of text."""
+
+from collections.abc import Iterator, Mapping
+
+from reddit_etl.lake.layout import hour_text
+from reddit_etl.lake.receipts import Extracted
+from reddit_etl.report.facts import EntityFacts, Facts
+
+SANDBOX = "sandbox Reddit (invented data)"
+
+
+def lines(facts: Facts) -> Iterator[str]:
+    """A title, then a name and a value in each line."""
+    title = f"Hour {hour_text(facts.hour)} UTC, {SANDBOX if facts.source == 'sandbox' else 'Reddit'}"
+    if facts.was_complete:
+        changed = "" if facts.caught_up or facts.reloaded else ", nothing changed"
+        yield f"{title}: was complete before; nothing was requested{changed}"
+    else:
+        yield f"{title}: complete"
+    for entity in facts.entities:
+        yield from _counts(entity, was_complete=facts.was_complete)
+    yield _line("requests", f"{facts.requests:,}")
+    yield _line("time", f"{facts.seconds:.1f} s")
+    for late in facts.caught_up:
+        yield _line("caught up", f"{late.hour} {late.entity}: {late.inserted:,} new, {late.updated:,} updated")
+    for hour, rows in facts.reloaded.items():
+        yield _line("reloaded", f"{hour}: {rows:,} rows that the warehouse had lost")
+    for entity in facts.entities:
+        for listing, extracted in entity.extracts.items():
+            yield from _troubles(listing, entity.name, extracted)
+    for name, place in facts.stores.items():
+        yield _line(name, place)
+    if facts.query:
+        yield _line("query", facts.query)
+
+
+def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
+    listings = sum(extracted.listing is not None for extracted in entity.extracts.values())
+    read = [f"{listings} listing{'s' if listings > 1 else ''}"] if listings else []
+    read += ["trees"] if len(entity.extracts) > listings else []
+    yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
+    load = entity.load
+    new, updated, known = (0, 0, load.rows) if was_complete else (load.inserted, load.updated, load.stale)
+    yield _line("new", f"{new:,}")
+    yield _line("updated", f"{updated:,}")
+    yield _line("not newer", f"{known:,}")
+    yield _line("rejected", f"{entity.rejects:,}")
+
+
+def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
+    """How much of the trees below posts was read."""
+    if not coverage:
+        return
+    fetched, number = coverage["fetched"], coverage["num_comments"]
+    share = f" ({fetched / number:.0%})" if number else ""
+    posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
+    yield _line("trees", f"{posts}, {fetched:,} of {number:,} comments{share}" if coverage["due"] else "no post is due")
+    others = {
+        "left for the next run": left,
+        "no longer given": coverage["unavailable"],
+        "missed": coverage["missed"],
+        "comments left in stubs": coverage["stubs_left"],
+    }
+    if told := [f"{count:,} {what}" for what, count in others.items() if count]:
+        yield _line("", ", ".join(told))
+
+
+def _troubles(listing: str, entity: str, extracted: Extracted) -> Iterator[str]:
+    yield from _coverage(extracted.coverage, len(extracted.left))
+    if extracted.verdict != "ok":
+        yield _line("skipped", f"{listing}: {extracted.verdict}")
+    for reason, count in extracted.reasons.items():
+        yield _line("rejected", f"{listing}: {count} because {reason}")
+    if extracted.gap:
+        yield _line("gap", f"{listing}: {entity} created from {extracted.gap[0]} to {extracted.gap[1]} were missed")
+    if extracted.cleaned:
+        changed = [f"{column} {count}" for column, count in extracted.cleaned.items()]
+        yield _line("cleaned", f"{listing}: {', '.join(changed)}")
+    if extracted.truncated:
+        yield _line("cut", f"{listing}: {extracted.truncated} with a text longer than its column")
+
+
+def _line(name: str, value: str) -> str:
+    return f"  {name:<14}{value}"

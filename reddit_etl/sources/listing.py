@@ -1,0 +1,69 @@
+"""A listing of a subreddit as a source of observations."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from reddit_etl.entities import ENTITIES
+from reddit_etl.entities.schema import Entity
+from reddit_etl.sources.client import Observation, RedditClient
+from reddit_etl.sources.selection import LISTINGS, NEWEST_FIRST, checked_limit, checked_listings, checked_subreddits
+
+# Only a user's profile may have a dash in its name, so the last two dashes are the name's own.
+NAME = re.compile(r"(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
+
+# Reddit's listings end at "about" 1,000; one that ends well below has come to its end.
+NEARLY_FULL = 0.9
+
+
+@dataclass(frozen=True)
+class Listing:
+    """At most `limit` items of one listing of one subreddit."""
+
+    subreddit: str
+    listing: str
+    limit: int
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """The listing of that name; None if it is no listing's. Raises ConfigurationError for one that cannot be."""
+        found = NAME.fullmatch(name)
+        if not found:
+            return None
+        [subreddit], [listing] = checked_subreddits([found["subreddit"]]), checked_listings([found["listing"]])
+        return cls(subreddit, listing, checked_limit(int(found["limit"])))
+
+    @property
+    def name(self) -> str:
+        return f"{self.subreddit}-{self.listing}-{self.limit}"
+
+    @property
+    def title(self) -> str:
+        return f"r/{self.subreddit} {self.listing}"
+
+    @property
+    def entity(self) -> Entity:
+        return ENTITIES[LISTINGS[self.listing]]
+
+    @property
+    def is_newest_first(self) -> bool:
+        return self.listing in NEWEST_FIRST
+
+    @property
+    def has_past(self) -> bool:
+        return False
+
+    @property
+    def expected(self) -> int:
+        return self.limit
+
+    def is_full(self, seen: int) -> bool:
+        return seen >= NEARLY_FULL * self.limit
+
+    def facts(self) -> Mapping[str, object]:
+        return {"subreddit": self.subreddit, "listing": self.listing, "limit": self.limit}
+
+    def observations(self, client: RedditClient) -> Iterator[Observation]:
+        """See `RedditClient.listing`."""
+        return client.listing(self.subreddit, self.listing, limit=self.limit)

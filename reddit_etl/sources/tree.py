@@ -1,0 +1,156 @@
+"""The comments below posts as a source of observations: whole trees, of the posts that a plan names."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from reddit_etl.entities import COMMENTS
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import RedditError
+from reddit_etl.sources.client import Observation, RedditClient
+from reddit_etl.sources.thread import Thread
+from reddit_etl.sources.verdict import Unavailable
+
+log = logging.getLogger(__name__)
+
+NAME = re.compile(r"tree-(\d{3,}h(?:\.\d{3,}h)*)", re.ASCII)
+# In a row: then it is not the post.
+FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Due:
+    """A post whose tree is to be read, at an age of so many hours; its creation is written as in the lake."""
+
+    post_id: str
+    age: int
+    created_at: str
+    stubs: tuple[str, ...] = ()
+    """Ids of comments that an earlier hour found and had no requests left for. Empty: the tree was not begun."""
+    threads: tuple[str, ...] = ()
+    """Ids of comments below which it had to go on, likewise."""
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any]) -> Self:
+        """From its JSON in a receipt."""
+        stubs, threads = tuple(value.get("stubs", ())), tuple(value.get("threads", ()))
+        return cls(str(value["post_id"]), int(value["age"]), str(value["created_at"]), stubs, threads)
+
+
+@dataclass
+class Coverage:
+    """How much of the trees was read."""
+
+    due: int = 0
+    """Posts of the plan."""
+    done: int = 0
+    """Posts whose tree was read to its end."""
+    unavailable: int = 0
+    """Posts that Reddit no longer gives."""
+    missed: int = 0
+    """Posts that were due for so long that the plan dropped them."""
+    fetched: int = 0
+    """Comments that were read."""
+    stubs_left: int = 0
+    """Comments that are known by their ids alone: Reddit did not give them, or the requests were used up."""
+    num_comments: int = 0
+    """Comments below these posts by Reddit's own count, which has removed ones too."""
+
+
+@dataclass
+class Trees:
+    """The trees of the posts that reach one of the ages, in hours."""
+
+    ages: tuple[int, ...]
+    plan: Sequence[Due] = ()
+    most_requests: int = 0
+    """When so many are sent, the rest is left for a later hour."""
+    coverage: Coverage = field(default_factory=Coverage)
+    left: list[Due] = field(default_factory=list)
+    _failures: int = 0
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """The trees of that name; None if it is no trees' name."""
+        found = NAME.fullmatch(name)
+        return found and cls(tuple(int(age.rstrip("h")) for age in found[1].split(".")))
+
+    @property
+    def name(self) -> str:
+        return "tree-" + ".".join(f"{age:03d}h" for age in sorted(set(self.ages)))
+
+    @property
+    def title(self) -> str:
+        return "comment trees"
+
+    @property
+    def entity(self) -> Entity:
+        return COMMENTS
+
+    @property
+    def is_newest_first(self) -> bool:
+        return False
+
+    @property
+    def has_past(self) -> bool:
+        return True
+
+    @property
+    def expected(self) -> None:
+        return None
+
+    def is_full(self, seen: int) -> bool:  # noqa: ARG002
+        return False
+
+    def planned(self, due: Sequence[Due], *, missed: int, most_requests: int) -> Self:
+        """The same for the posts of a plan."""
+        return replace(
+            self, plan=due, most_requests=most_requests, coverage=Coverage(due=len(due), missed=missed), left=[]
+        )
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"coverage": asdict(self.coverage), "left": [asdict(due) for due in self.left]}
+
+    def observations(self, client: RedditClient) -> Iterator[Observation]:
+        """Each comment once a tree. Holds the comments of one answer, and the ids of one tree.
+
+        A post that Reddit no longer gives is counted, one that fails is left for a later hour. Raises `RedditError` if
+        several fail one after the other.
+        """
+        end = client.requests + self.most_requests
+        for due in self.plan:
+            if client.requests >= end:
+                self.left.append(due)
+                continue
+            thread = Thread(due.post_id, due.stubs, due.threads)
+            try:
+                yield from thread.observations(client, end=end)
+            except Unavailable as unavailable:
+                log.info("a post is no longer given", extra={"post": due.post_id, "verdict": unavailable.verdict})
+                self.coverage.unavailable += 1
+            except RedditError as error:
+                self._failed(due, thread, error)
+            else:
+                self._failures = 0
+                self._count(due, thread)
+            self.coverage.fetched += thread.fetched
+            self.coverage.stubs_left += thread.stubs_left
+            self.coverage.num_comments += thread.num_comments
+
+    def _count(self, due: Due, thread: Thread) -> None:
+        if thread.is_done:
+            self.coverage.done += 1
+        else:
+            self._leave(due, thread)
+
+    def _failed(self, due: Due, thread: Thread, error: RedditError) -> None:
+        self._failures += 1
+        if self._failures == FAILURES:
+            raise error
+        log.warning("a tree is left for a later hour", extra={"post": due.post_id, "error": str(error)})
+        self._leave(due, thread)
+
+    def _leave(self, due: Due, thread: Thread) -> None:
+        self.left.append(replace(due, stubs=tuple(thread.stubs), threads=tuple(thread.threads)))

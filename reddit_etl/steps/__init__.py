@@ -1,0 +1,1 @@
+"""What each task of the graph does: stores and sources in, a receipt out."""

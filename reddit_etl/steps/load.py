@@ -1,0 +1,46 @@
+"""The load of one transformation's rows into the warehouse."""
+
+from collections.abc import Callable
+
+from reddit_etl.errors import DamagedObjectError
+from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
+from reddit_etl.lake.receipts import Loaded, Transformed
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.warehouse.base import LoadCounts, Warehouse
+
+
+def load(
+    attempt: Attempt, warehouse: Warehouse, transformed: Transformed, repair: Callable[[Transformed, str], Transformed]
+) -> Loaded:
+    """Load the objects that the transformation's receipt lists, or what has been made in place of lost ones.
+
+    `repair` gives what stands for objects that are gone or damaged; it is told why. Raises WarehouseError, and what
+    `repair` raises.
+    """
+    while True:
+        try:
+            counts = _load(attempt, warehouse, transformed)
+        except DamagedObjectError as error:
+            if transformed.attempt == attempt.name:
+                raise
+            transformed = repair(transformed, str(error))
+        else:
+            return Loaded(
+                **attempt.header(),
+                rows=counts.staged,
+                inserted=counts.inserted,
+                updated=counts.updated,
+                stale=counts.stale,
+            )
+
+
+def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed) -> LoadCounts:
+    selection = selection_of(transformed.extracts)
+    return warehouse.load(
+        entity=attempt.entity,
+        load_id=load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt,
+        hour=hour_text(attempt.hour),
+        lake=attempt.lake,
+        objects=transformed.objects,
+        columns=transformed.columns,
+    )

@@ -1,0 +1,70 @@
+"""The plan of an hour's comment trees: which posts are due, asked once of the warehouse."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from reddit_etl.clock import iso, moment
+from reddit_etl.entities import POSTS
+from reddit_etl.lake.index import Receipts
+from reddit_etl.lake.layout import hour_of_load, hour_text, receipt_key
+from reddit_etl.lake.receipts import Extracted, Planned
+from reddit_etl.sources import full_name
+from reddit_etl.sources.tree import Due, Trees
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.warehouse.base import Warehouse
+from reddit_etl.warehouse.due import due_posts
+
+LATEST = 1.5
+"""Times its age: a post that is older is no longer looked at."""
+REACH = timedelta(hours=48)
+"""Of the loads that may have come since the last plan."""
+
+
+def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, past: Receipts) -> Planned:
+    """The posts that have reached one of the ages since the last plan, and what that one left.
+
+    Without a plan in the hours before, all that reached one and is not too old. Raises WarehouseError and LakeError.
+    """
+    until = attempt.clock()
+    last, left = _last_plan(attempt, past, full_name(trees.name, source))
+    known = {hour_text(attempt.hour - REACH), hour_text(attempt.hour)}
+    loads = warehouse.loaded(entity=POSTS, first_hour=min(known), last_hour=max(known))
+    hours = sorted(map(hour_of_load, loads.difference(last.loads if last else ())))
+    found = {(due.post_id, due.age): due for due in left}
+    for age in trees.ages:
+        begin, end = until - LATEST * timedelta(hours=age), until - timedelta(hours=age)
+        before = moment(last.until) - timedelta(hours=age) if last else begin
+        late = (hours[0], hours[-1] + timedelta(hours=1)) if hours else (end, end)
+        rows = warehouse.find("posts", due_posts, (source, begin, end, before, *late))
+        for post_id, created_at in rows:
+            found.setdefault((str(post_id), age), Due(str(post_id), age, iso(created_at)))
+    due = [one for one in found.values() if _is_in_time(one, until)]
+    return Planned(
+        **attempt.header(),
+        until=iso(until),
+        due=[asdict(one) for one in sorted(due, key=lambda one: one.created_at)],
+        missed=len(found) - len(due),
+        loads=sorted(loads),
+    )
+
+
+def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | None, list[Due]]:
+    """The plan before, and what its extract left: all of it, if there was no extract."""
+    keys = past.keys_of("plan", attempt.entity.name, name)
+    for key in reversed(keys):
+        content = attempt.lake.read(key)
+        if content:
+            last = Planned.from_json(content, key=key)
+            return last, list(_left_of(attempt, last, name))
+    return None, []
+
+
+def _left_of(attempt: Attempt, last: Planned, name: str) -> Iterator[Due]:
+    key = receipt_key("extract", attempt.entity.name, datetime.fromisoformat(f"{last.hour}:00"), name)
+    content = attempt.lake.read(key)
+    yield from map(Due.read, Extracted.from_json(content, key=key).left if content else last.due)
+
+
+def _is_in_time(due: Due, until: datetime) -> bool:
+    return moment(due.created_at) > until - LATEST * timedelta(hours=due.age)

@@ -1,0 +1,60 @@
+"""The transformation of several extracts of one hour: records in, Parquet objects out, and every row accounted for."""
+
+from collections.abc import Mapping, Sequence
+
+from reddit_etl.errors import DamagedObjectError, LakeError, TransformError
+from reddit_etl.lake.index import ReceiptKey
+from reddit_etl.lake.layout import curated_prefix, receipt_key, receipts_of, selection_of
+from reddit_etl.lake.receipts import Extracted, Transformed
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.transform.base import Transformation, TransformEngine
+
+
+def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, Extracted]) -> Transformed:
+    """Each observation of the extracts, by their names, once.
+
+    Raises TransformError, also if the counts do not add up, and LakeError if a raw object is gone or damaged.
+    """
+    selection = selection_of(extracts)
+    try:
+        done = engine(
+            entity=attempt.entity,
+            lake=attempt.lake,
+            inputs=[entry for extracted in extracts.values() for entry in extracted.objects],
+            prefix=curated_prefix(attempt.entity.name, attempt.hour, selection, attempt.name),
+        )
+    except DamagedObjectError as error:
+        receipts = ", ".join(_receipts_on(error.key, attempt, extracts))
+        raise LakeError(f"{error}: restore it, or give its rows up and remove {receipts}") from error
+    records = sum(extracted.records for extracted in extracts.values())
+    _check_counts(records, done)
+    return Transformed(
+        **attempt.header(),
+        extracts=sorted(extracts),
+        records=records,
+        objects=done.objects,
+        columns={column.name: column.type.sql for column in attempt.entity.curated},
+    )
+
+
+def _check_counts(records: int, done: Transformation) -> None:
+    rows = sum(entry.rows for entry in done.objects)
+    if done.records != records or rows != done.observations or (records and not rows):
+        raise TransformError(
+            f"{records} records went in, {done.records} were read, of {done.observations} observations, "
+            f"and {rows} rows came out"
+        )
+
+
+def _receipts_on(raw_key: str, attempt: Attempt, extracts: Mapping[str, Extracted]) -> Sequence[str]:
+    """The receipts that say that the rows of a raw object are there."""
+    entity, hour = attempt.entity.name, attempt.hour
+    keys = [
+        receipt_key("extract", entity, hour, name)
+        for name, extracted in sorted(extracts.items())
+        if raw_key in (entry.key for entry in extracted.objects)
+    ]
+    for found in map(ReceiptKey.parse, attempt.lake.keys(receipts_of(hour))):
+        if found and (found.hour, found.entity, found.name.partition("-")[0]) == (hour, entity, selection_of(extracts)):
+            keys.append(found.key)
+    return keys

@@ -1,0 +1,239 @@
+"""A warehouse in a DuckDB file, for the embedded run."""
+
+import logging
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import duckdb
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from reddit_etl import duck
+from reddit_etl.clock import Clock, utc_now
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.warehouse import DUCKDB, tables, upsert
+from reddit_etl.warehouse.base import LoadCounts, upsert_staged
+
+log = logging.getLogger(__name__)
+
+# A DuckDB file has one writer at a time; another run is done with it in seconds.
+LOCK_WAIT = 60.0
+FIND_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?"
+# Within a process DuckDB locks nothing: two loads would each insert what neither sees of the other.
+ONE_AT_A_TIME = Lock()
+
+
+# What DuckDB says of the process that has the file.
+HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+# What it says of a file that it will never read, and of a log of changes that is another file's.
+DAMAGE = ("not a valid DuckDB database", "Could not read enough bytes", "Corrupt database file")
+LEFT_OVER = "Failure while replaying WAL"
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
+
+
+class DuckDBWarehouse:
+    def __init__(self, path: Path, *, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self.path = path.expanduser().absolute()
+        self.url = f"{DUCKDB}{self.path}"
+        self._wal = self.path.with_name(f"{self.path.name}.wal")
+        self._is_held = False
+
+    def load(
+        self,
+        *,
+        entity: Entity,
+        load_id: str,
+        hour: str,
+        lake: Lake,
+        objects: Sequence[DataObject],
+        columns: Mapping[str, str],  # noqa: ARG002
+    ) -> LoadCounts:
+        """See `Warehouse`. DuckDB asks the files for their columns."""
+        rows = sum(entry.rows for entry in objects)
+        with tempfile.TemporaryDirectory(prefix="load-") as scratch:
+            files = [lake.verified_file(entry, Path(scratch)) for entry in objects]
+            with self._connection() as connection:
+                connection.begin()
+                self._define(connection, entity)
+                known = connection.execute(upsert.find_audit("?"), [load_id]).fetchone()
+                if known:
+                    connection.rollback()
+                    return LoadCounts(*known)
+                counts = self._upsert(connection, entity, hour, files, rows)
+                said = [load_id, entity.name, hour, *astuple(counts), self._clock()]
+                connection.execute(upsert.audit("?"), said)
+                connection.commit()
+                return counts
+
+    def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
+        """See `Warehouse`."""
+        known = self.find("load_audit", upsert.find_loads, [entity.name, first_hour, last_hour])
+        return {load_id for (load_id,) in known}
+
+    def find(self, table: str, statement: Callable[[str], str], values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """See `Warehouse`."""
+        if not self.path.exists():
+            return []
+        with self._connection(read_only=True) as connection:
+            if table not in dict(connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()):
+                return []
+            return connection.execute(statement("?"), values).fetchall()
+
+    def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:  # noqa: ARG002
+        """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""
+        place = next(parent for parent in self.path.parents if parent.exists())
+        if self.path.exists():
+            with self._connection() as connection:
+                connection.begin()
+                self._define(connection, entity)
+                connection.rollback()
+            return f"{self.url} can be written"
+        self._check_no_log_is_left()
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {place} may not be written to")
+        return f"{self.url} will be made by the first load"
+
+    def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """See `Warehouse`."""
+        if not self.path.exists():
+            raise WarehouseError(f"WAREHOUSE_URL: {self.path} is not there yet: run the pipeline first")
+        with self._connection(read_only=True) as connection:
+            try:
+                connection.execute("SET enable_external_access = false")
+                result = connection.execute(sql)
+                if result is None:  # What DuckDB makes of a text without a statement.
+                    return [], []
+                return [column[0] for column in result.description or ()], result.fetchmany(limit)
+            except duckdb.Error as error:
+                raise WarehouseError(f"query: {' '.join(str(error).split())}") from error
+
+    def _define(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
+        """Make what is missing."""
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {tables.SCHEMA}")
+        found = connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
+        for statement in tables.definitions(entity, found, storage=False):
+            connection.execute(statement)
+
+    def _upsert(
+        self, connection: duckdb.DuckDBPyConnection, entity: Entity, hour: str, files: list[Path], rows: int
+    ) -> LoadCounts:
+        columns = ", ".join(f"{column.name} {column.type.sql}" for column in entity.curated)
+        connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE staged ({columns})")
+        counts = LoadCounts(0, 0, 0, 0)
+        for _ in _stage(connection, entity, files):
+            counts += upsert_staged(entity, connection.execute, hour=hour, now=self._clock())
+        if counts.staged != rows:
+            raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
+        return counts
+
+    def _say_waiting(self, attempt: int) -> None:
+        if attempt == 1:
+            log.info("the warehouse is open in another process: waiting", extra={"warehouse": self.url})
+
+    def _check_no_log_is_left(self) -> None:
+        # In this order, as another run may make the file right now.
+        if self._wal.exists() and not self.path.exists():
+            raise ConfigurationError(f"WAREHOUSE_URL: {self._wal} is left of a file that was removed: remove it too")
+
+    def _create(self, scratch: Path) -> None:
+        """Let the file appear whole: of two first runs at once, the other would find half a header in it."""
+        self._check_no_log_is_left()
+        new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.new")
+        try:
+            duck.connect(new, scratch=scratch).close()
+            with suppress(FileExistsError):
+                os.link(new, self.path)
+        finally:
+            new.unlink(missing_ok=True)
+
+    @contextmanager
+    def _connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Closed after each use, so that others find the file free; what was not committed is rolled back."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise ConfigurationError(
+                f"WAREHOUSE_URL: {self.url}: {error}: name a file in a folder that can be made"
+            ) from error
+        try:
+            scratch = self.path.with_name(f"{self.path.name}.tmp")
+            if not read_only and not self.path.exists():
+                self._create(scratch)
+            with (
+                ONE_AT_A_TIME,
+                self._waiting()(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection,
+                duck.interruptible(),
+            ):
+                self._is_held = False
+                yield connection
+        except (duckdb.Error, OSError) as error:
+            raise self._meaning(error) from error
+
+    def _waiting(self) -> Retrying:
+        """The process may have many more loads; each is tried, but none waits as long again for the same holder."""
+        return Retrying(
+            retry=retry_if_exception(_is_locked),
+            stop=stop_after_delay(0 if self._is_held else LOCK_WAIT),
+            wait=wait_random(0.05, 0.3),
+            before_sleep=lambda state: self._say_waiting(state.attempt_number),
+            reraise=True,
+        )
+
+    def _meaning(self, error: Exception) -> ConfigurationError | WarehouseError:
+        place, said = f"WAREHOUSE_URL: {self.url}", str(error).splitlines()[0]
+        if _is_locked(error):
+            self._is_held = True
+            holder = HOLDER.search(said)
+            who = f"{holder['program']} (PID {holder['pid']})" if holder else "another process"
+            return WarehouseError(
+                f"{place}: {who} has it open: end that, and read a copy of the file there or ask by "
+                "`python -m jobs query`; the next run loads what is left"
+            )
+        if LEFT_OVER in said:
+            return ConfigurationError(
+                f"{place}: {self._wal} is of another copy of the file: remove it; what it held is loaded again"
+            )
+        if any(words in said for words in DAMAGE):
+            return ConfigurationError(
+                f"{place}: {said.rstrip('!.')}: name another file, restore this one from a copy, or remove it and its "
+                ".wal; what receipts say of the last 48 hours is loaded again"
+            )
+        return WarehouseError(f"{place}: {said}")
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:
+    """Fill `staged` with one row group of the files after the other: whole files do not fit into DuckDB's memory.
+
+    By name: a file that waited while the definition gained or lost a column still loads.
+    """
+    names = [column.name for column in entity.curated]
+    for path in map(duck.exactly, files):
+        groups = connection.execute(
+            "SELECT any_value(row_group_num_rows) FROM parquet_metadata(?) GROUP BY row_group_id ORDER BY row_group_id",
+            [path],
+        ).fetchall()
+        begin = 0
+        for (rows,) in groups:
+            connection.execute("TRUNCATE staged")
+            connection.execute(
+                "INSERT INTO staged BY NAME SELECT COLUMNS(lambda name: list_contains(?, name)) "
+                "FROM read_parquet(?, file_row_number = true, hive_partitioning = false) "
+                "WHERE file_row_number >= ? AND file_row_number < ?",
+                [names, path, begin, begin + rows],
+            )
+            begin += rows
+            yield
