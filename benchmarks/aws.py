@@ -1,7 +1,7 @@
 """Peak memory, CPU and time of the Luigi process over the whole graph on AWS's engines: `python -m benchmarks.aws`.
 
-Reddit's sandbox, S3, Glue's Spark and Redshift's PostgreSQL are stand-ins in processes of their own, as the real ones
-are elsewhere; what is measured is what the container would hold. Needs what the tests need. Prints a Markdown table.
+Reddit's sandbox, S3, Glue and Redshift are stand-ins in other processes, as the real ones are elsewhere; what is
+measured is what the container would hold. Needs what the tests need. Prints a Markdown table.
 """
 
 import argparse
@@ -14,14 +14,13 @@ from pathlib import Path
 import boto3
 
 from benchmarks.memory import HOURS, LISTING, Usage, expect, heading, measure, row, sandbox, subreddits
-from tests.standins.glue import glue
+from tests.standins.glue import by_duckdb, glue
 from tests.standins.postgres import postgres
 from tests.standins.redshift import ROLE, redshift
-from tests.standins.s3 import ENVIRONMENT, moto_server
+from tests.standins.s3 import ENVIRONMENT, KEYS, moto_server
 from tests.standins.spark import JOB
 
 LUIGI_PROCESS = 120.0  # MB that the process stays under.
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 LOGIN = {
     "REDDIT_CLIENT_ID": "benchmark",
     "REDDIT_CLIENT_SECRET": "benchmark",
@@ -35,7 +34,7 @@ def whole_graph(posts: int, hours: Sequence[str] = HOURS) -> list[Usage]:
     with (
         sandbox() as reddit,
         moto_server() as s3,
-        glue(s3=s3, moto=s3) as jobs,
+        glue(work=by_duckdb, s3=s3, moto=s3) as jobs,
         postgres() as socket,
         redshift(socket, s3_url=s3) as warehouse,
         tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
