@@ -2,16 +2,13 @@
 
 import difflib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests import PROJECT
+from tests import PROJECT, commands
 
 POSTS = Path("reddit_etl/entities/posts.py")
 BEFORE = '        Column("is_self", BOOLEAN, "is_self"'
@@ -34,7 +31,7 @@ folder, name = Path(sys.argv[1]), sys.argv[2]
 observation = {"observed_at": f"2026-11-23T{name}:00:00.000000Z", "source": "sandbox", "listing": "a-new-1", "place": 1}
 lake = open_lake(str(folder / "lake"))
 with JsonLines(lake, f"raw/{name}.jsonl.gz") as lines:
-    lines.write(to_record(POSTS, json.loads(sys.stdin.read()), observation).values)
+    lines.write(to_record(POSTS, json.loads(sys.argv[3]), observation).values)
 done = open_transform("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(), prefix=f"curated/{name}/")
 counts = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}").load(
     entity=POSTS, load_id=name, hour=name, lake=lake, objects=done.objects, columns={}
@@ -54,15 +51,7 @@ def copy(tmp_path):
 
 
 def run(library, folder, name, post):
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", PASS, str(folder), name],
-        input=json.dumps({"kind": "t3", "data": post}),
-        env=os.environ | {"PYTHONPATH": str(library)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run("-c", PASS, str(folder), name, json.dumps({"kind": "t3", "data": post}), cwd=library)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
