@@ -28,12 +28,14 @@ RUN mkdir /opt/duckdb && mv /opt/venv/lib/python3.13/site-packages/*duckdb* /opt
 # The embedded defaults: the folder data/ beside them is /data. Under the name luigi.cfg Luigi would read them in the
 # working directory, whatever LUIGI_CONFIG_PATH names.
 COPY luigi.cfg /embedded.cfg
+# The same file without the embedded defaults, for production: the job definition names it in LUIGI_CONFIG_PATH. There
+# lake, transformation and warehouse come from the environment, and one that is missing must be an error, not a folder in
+# a container that is gone a minute later.
+RUN sed '1,/^\[core\]/{/^\[/!d;}' /embedded.cfg > /deployed.cfg
 COPY batch/sitecustomize.py /app/
-# Without the embedded defaults: the job definition names it in LUIGI_CONFIG_PATH.
-COPY batch/luigi.cfg /app/batch/
 COPY jobs /app/jobs
 COPY reddit_etl /app/reddit_etl
-RUN chmod -R a+rX /app /embedded.cfg && python3 -m compileall -q --invalidation-mode unchecked-hash /app
+RUN chmod -R a+rX /app /embedded.cfg /deployed.cfg && python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
 
 FROM base AS batch
@@ -44,7 +46,7 @@ RUN python3 -c 'import ensurepip, pip, shutil; [shutil.rmtree(m.__path__[0]) for
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
-COPY --from=build /embedded.cfg /
+COPY --from=build /embedded.cfg /deployed.cfg /
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \

@@ -10,7 +10,7 @@
 #               reddit-etl, ARGS any other option: `make deploy ARGS=--help` shows them
 # make status   whether it is well there; STACK
 # make destroy  removes it, except the data; STACK, YES, ARGS=--with-data for the data too
-# make docs     the data dictionary and the picture of the architecture, from their sources
+# make docs     the data dictionary, from the columns' definition
 # make lock     the newest versions that setup.cfg and tests/tools.in allow, into the locks
 # make clean    removes the environments
 #
@@ -51,7 +51,6 @@ tools: $(TOOLS)/ready
 
 docs: $(VENV)/run
 	$(BIN)/python -m jobs dictionary > docs/data-dictionary.md
-	$(BIN)/python docs/picture.py > docs/architecture.svg
 
 image:
 	docker build --tag reddit-etl $(if $(TARGET),--target '$(TARGET)') \

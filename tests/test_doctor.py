@@ -18,6 +18,7 @@ from jobs.doctor import CONTENT, DEADLINE, examine
 from jobs.settings import misspelt
 from tests.aws import LOGIN, AwsPipeline
 from tests.conftest import PROJECT, Pipeline, forget_run
+from tests.standins.container import deployed_config
 from tests.standins.reddit import ScriptedReddit, answer
 from tests.standins.redshift import GUEST, Login
 from tests.standins.s3 import answering, refusal
@@ -232,7 +233,7 @@ def test_the_command_ends_with_a_code_and_prints_a_line_a_part(pipeline, engine,
 
 
 def test_reddit_is_tried_though_production_s_file_names_no_subreddit(pipeline, tmp_path):
-    production = str(PROJECT / "batch" / "luigi.cfg")
+    production = str(deployed_config(tmp_path))
     ended, lines = doctor(pipeline, tmp_path, LUIGI_CONFIG_PATH=production, TRANSFORM_ENGINE="duckdb")
     assert (ended, "the sandbox answers for r/announcements" in lines[3]) == (0, True), lines
 

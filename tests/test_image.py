@@ -104,7 +104,7 @@ def test_the_image_runs_luigi_as_a_user_without_rights() -> None:
 
 def test_the_embedded_defaults_mean_the_folder_that_is_mounted_and_are_no_fallback_in_production() -> None:
     [path] = re.findall(r"LUIGI_CONFIG_PATH=(\S+)", " ".join(_all("ENV")))
-    assert {f"luigi.cfg {path}", f"--from=build {path} /"} <= set(_all("COPY"))
+    assert {f"luigi.cfg {path}", f"--from=build {path} /deployed.cfg /"} <= set(_all("COPY"))
     assert Path(path).parent / "data" == Path("/data")
     # Luigi reads a file of this name in the working directory too.
     assert (_all("WORKDIR"), Path(path).name != "luigi.cfg") == (["/"], True)
@@ -193,7 +193,6 @@ def test_the_image_from_inside(batch: Image, local: Image, tmp_path: Path) -> No
     }
     own = {name for name in seen["files"] if not name.startswith("/opt/venv/") and "__pycache__" not in name}
     assert {name for name in own if name.startswith(("/app/", "/opt/", "/data/"))} == code | {
-        "/app/batch/luigi.cfg",
         "/app/sitecustomize.py",
     }
     wasted = re.compile(r"/(tests?|\.cache|\.git|\.aws|pip|setuptools)/|\.(env|pem\.key|whl)$|credentials$")
@@ -317,7 +316,7 @@ def test_the_batch_image_runs_the_graph_on_aws(
         code, out, err = batch.run(*run, environment=pipeline.environment())
         assert (code, ": complete" in out) == (0, True), err
     # As the job definition has it: a setting that is missing is then no embedded default's.
-    deployed = pipeline.environment() | {"LUIGI_CONFIG_PATH": "/app/batch/luigi.cfg"}
+    deployed = pipeline.environment() | {"LUIGI_CONFIG_PATH": "/deployed.cfg"}
     code, out, err = batch.run(*run, environment={name: deployed[name] for name in deployed if name != "LAKE_URL"})
     assert (code, "LAKE_URL is not set" in err) == (MISCONFIGURED, True), err
     code, out, err = batch.run(*run, environment=deployed)

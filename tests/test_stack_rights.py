@@ -17,13 +17,14 @@ from jobs.doctor import examine
 from reddit_etl.transform import glue as transform_glue
 from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
 from tests.aws import AwsPipeline
-from tests.conftest import PROJECT, Pipeline, forget_run
+from tests.conftest import Pipeline, forget_run
 from tests.stack import other
 from tests.standins import glue as glue_module
 from tests.standins import redshift_s3
 from tests.standins.calls import Recorder
 from tests.standins.cloudformation import GIVEN, Deployment
 from tests.standins.cloudformation_types import ACCOUNT, REGION
+from tests.standins.container import deployed_config
 from tests.standins.glue import GlueServer, Refusal, by_duckdb, glue
 from tests.standins.policies import Right, given, refused, unused
 from tests.standins.reddit import Posts, ScriptedReddit, answer
@@ -47,7 +48,7 @@ class Rehearsal:
             job = self.client("glue").get_job(JobName=deployed.outputs["GlueJob"])["Job"]
             transformer.job, transformer.role = job["Name"], job["Role"]
         pipeline.settings = environment | {
-            "LUIGI_CONFIG_PATH": str(PROJECT / "batch" / "luigi.cfg"),
+            "LUIGI_CONFIG_PATH": str(deployed_config(pipeline.folder)),
             "AWS_ENDPOINT_URL_GLUE": transformer.url,
         }
 

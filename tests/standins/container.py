@@ -10,6 +10,7 @@ network.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -21,6 +22,15 @@ from tests.standins.s3 import PROJECT
 # What AWS Batch gives the job; Fargate's least.
 MEMORY = 512
 SAFE = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=host")
+
+
+def deployed_config(folder: Path) -> Path:
+    """The luigi.cfg of the deployed job, made as the image makes it: by the Dockerfile's own command."""
+    [script] = re.findall(r"sed '(.*)' /embedded.cfg > /deployed.cfg", (PROJECT / "Dockerfile").read_text())
+    made = folder / "deployed.cfg"
+    with made.open("w") as file:
+        subprocess.run(["sed", script, PROJECT / "luigi.cfg"], stdout=file, check=True)
+    return made
 
 
 def builder() -> str | None:

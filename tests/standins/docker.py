@@ -1,28 +1,45 @@
 """A `docker` for the PATH that records how it is called, and gives what it pushes to the registry of moto's ECR.
 
-`RECORD` names the file for a line of JSON a call; `REFUSE` says which call fails, like `buildx build`.
+`RECORD` names the file for a line of JSON a call; `REFUSE` says which call fails, like `buildx build`. It imports
+nothing but Python's own small modules: a deployment calls it many times.
 """
 
 import json
 import os
 import stat
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
-
-import boto3
+from urllib.parse import urlsplit
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-PROJECT = Path(__file__).parents[2]
 
 
 def install(folder: Path) -> None:
-    """Put the program into a folder."""
+    """Put this file into a folder, as the program docker."""
     program = folder / "docker"
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(PROJECT)!r})\n" + CALL)
+    program.write_text(f"#!{sys.executable} -IS\n{Path(__file__).read_text()}")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
 
-CALL = "from tests.standins.docker import main\nsys.exit(main(sys.argv[1:]))\n"
+def push(image: str) -> None:
+    """Put the image into moto's ECR, where a client finds it."""
+    registry, _, path = image.partition("/")
+    name, _, tag = path.partition(":")
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"digest": tag}, "layers": []})
+    scope = f"testing/20261123/{registry.split('.')[3]}/ecr/aws4_request"
+    headers = {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none",
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.PutImage",
+    }
+    connection = HTTPConnection(urlsplit(os.environ["AWS_ENDPOINT_URL"]).netloc)
+    connection.request(
+        "POST", "/", json.dumps({"repositoryName": name, "imageTag": tag, "imageManifest": manifest}), headers
+    )
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"ECR refuses the image: {answer.read()!r}")
 
 
 def main(words: list[str]) -> int:
@@ -34,9 +51,9 @@ def main(words: list[str]) -> int:
         sys.stderr.write("no space left on device\n")
         return 17
     if words[0] == "push":
-        registry, _, image = words[1].partition("/")
-        name, _, tag = image.partition(":")
-        manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"digest": tag}, "layers": []})
-        region = registry.split(".")[3]
-        boto3.client("ecr", region_name=region).put_image(repositoryName=name, imageTag=tag, imageManifest=manifest)
+        push(words[1])
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
