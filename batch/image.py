@@ -1,64 +1,72 @@
-"""The container image: built from the project's sources, kept in a repository of ECR."""
+"""The container image: built from the project's sources by docker buildx, stored in a repository of ECR."""
 
 import base64
 import configparser
 import hashlib
 import json
-import re
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from batch.errors import DeployError, asking
-from batch.stack import TAG
+from batch.aws import TAG, DeployError, check_owner, using
 from batch.terminal import say
-from batch.tools import run
-from reddit_etl.aws import client
 from reddit_etl.errors import ConfigurationError
 
 PROJECT = Path(__file__).parents[1]
 # Targets of the Dockerfile: with DuckDB, which the transformation in the container needs, and without.
 LOCAL, BATCH = "local", "batch"
 ARM, X86 = "arm64", "amd64"
-UNKNOWN = "unknown"
-# A tag is never given twice, so what ran last week can run again as it was, and the old images go in the end: so late
-# that the one that runs is not among them, though ECR goes by when it was pushed. They share their layers.
+MAX_ERROR = 300  # Characters.
+# A tag always names the same sources, so an old version can be deployed again. Old images expire, so late that the one
+# in use is not among them, though ECR goes by the time of the push.
 KEPT = 100
-LIFECYCLE = {
-    "rules": [
-        {
-            "rulePriority": 1,
-            "description": "layers that no tag names",
-            "selection": {
-                "tagStatus": "untagged",
-                "countType": "sinceImagePushed",
-                "countUnit": "days",
-                "countNumber": 1,
-            },
-            "action": {"type": "expire"},
-        },
-        {
-            "rulePriority": 2,
-            "description": "older images",
-            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT},
-            "action": {"type": "expire"},
-        },
-    ]
-}
+
+
+def _expire(priority: int, description: str, **selection: str | int) -> dict[str, Any]:
+    rule = {"rulePriority": priority, "description": description, "selection": selection}
+    return rule | {"action": {"type": "expire"}}
+
+
+LIFECYCLE = [
+    _expire(1, "untagged", tagStatus="untagged", countType="sinceImagePushed", countUnit="days", countNumber=1),
+    _expire(2, "old", tagStatus="any", countType="imageCountMoreThan", countNumber=KEPT),
+]
+
+
+def run(*command: str, stdin: str | None = None, show: bool = False) -> str:
+    """A program's standard output. With `show` its output goes to the terminal instead.
+
+    Secrets go in by `stdin`: everybody on the machine can see a command line.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603
+            command,
+            # Without a terminal of its own it asks nothing, and Ctrl-C still reaches it.
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            input=stdin,
+            stdout=None if show else subprocess.PIPE,
+            stderr=None if show else subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if not name.startswith(("REDDIT_", "WAREHOUSE_"))},
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise ConfigurationError(f"{command[0]} cannot be run ({error.strerror}): install it") from error
+    if done.returncode:
+        reason = " ".join((done.stderr or "").split())[-MAX_ERROR:]
+        raise DeployError(f"{' '.join(command[:2])} ended with {done.returncode}{': ' if reason else ''}{reason}")
+    return done.stdout or ""
 
 
 def check_docker() -> None:
-    """Raises ConfigurationError, which says what to install or to start."""
-    for command, fix in (
-        (("docker", "buildx", "version"), "install docker's plugin buildx"),
-        (("docker", "version", "--format", "{{.Server.Version}}"), "start docker, or join the group docker"),
-    ):
-        try:
-            run(*command)
-        except DeployError as error:
-            raise ConfigurationError(f"{error}: {fix}") from error
+    """Raises ConfigurationError without a docker that can build."""
+    try:
+        run("docker", "buildx", "inspect")
+    except DeployError as error:
+        raise ConfigurationError(f"{error}: install docker's plugin buildx, start docker, or join its group") from error
 
 
 def sources(project: Path = PROJECT) -> Iterator[Path]:
@@ -71,7 +79,7 @@ def sources(project: Path = PROJECT) -> Iterator[Path]:
 
 
 def tag(target: str, machine: str, project: Path = PROJECT) -> str:
-    """Version, target, machine and a digest of the sources: the same sources have the same tag, committed or not."""
+    """Version, target, machine and a digest of the sources, committed or not."""
     digest = hashlib.sha256()
     for path in sources(project):
         content = path.read_bytes()
@@ -85,131 +93,95 @@ def version(project: Path = PROJECT) -> str:
     return parser["metadata"]["version"]
 
 
-def _revision() -> str:
-    try:
-        # A folder that git does not know, or a machine without git, has none.
-        return run("git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").strip()
-    except (DeployError, ConfigurationError):
-        return UNKNOWN
-
-
-def source(remote: str) -> str:
-    """Where the sources are, from git's address of them: without anybody's login, and no folder of a machine's."""
-    # git@host:path is git's short form of ssh://git@host/path.
-    short = re.fullmatch(r"(?:[^@/:]+@)?([^/:]+):(?!/)(.+)", remote)
-    address = urlsplit(f"ssh://{short[1]}/{short[2]}" if short else remote)
-    if address.scheme not in ("https", "http", "ssh", "git") or not address.hostname:
-        return UNKNOWN
-    return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
-
-
-def _source() -> str:
-    try:
-        return source(run("git", "-C", str(PROJECT), "remote", "get-url", "origin").strip())
-    except (DeployError, ConfigurationError, ValueError):
-        return UNKNOWN
-
-
-def published(name: str, *, target: str = LOCAL, machine: str = ARM) -> str:
+def publish(repository: str, *, target: str = LOCAL, machine: str = ARM) -> str:
     """The URI of the image of these sources, built and pushed if the repository does not have it."""
-    ecr = client("ecr", place="ECR")
-    with asking("ECR"):
-        uri = _repository(ecr, name)
-        image = f"{uri}:{tag(target, machine)}"
-        if _has(ecr, name, tag(target, machine)):
-            say(f"image       {image} is there")
-            return image
-    say(f"image       {image}: building …")
-    _build(image, target, machine)
-    _log_in(ecr, uri)
-    say("image       pushing …")
+    wanted = tag(target, machine)
+    with using("ecr") as ecr:
+        uri = _create(ecr, repository)
+        if _digest(ecr, repository, wanted):
+            say(f"image       {uri}:{wanted} exists")
+            return f"{uri}:{wanted}"
+        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    registry = uri.partition("/")[0]
+    run("docker", "login", "--username", user, "--password-stdin", registry, stdin=password)
+    say(f"image       {uri}:{wanted}: building and pushing …")
     try:
-        run("docker", "push", image, show=True)
-    except DeployError as error:
-        raise DeployError(f"{error}: what docker says above is the reason; nothing is deployed") from error
+        _build(f"{uri}:{wanted}", target, machine)
     finally:
-        # What counts is the push; a login that is left ends by itself within twelve hours.
+        # A login that stays expires within twelve hours.
         with suppress(DeployError):
-            run("docker", "logout", uri.partition("/")[0])
-    return image
+            run("docker", "logout", registry)
+    return f"{uri}:{wanted}"
 
 
-def pinned(image: str) -> str:
-    """The image by the digest of what the repository holds under its tag."""
-    uri, _, wanted = image.rpartition(":")
-    ecr = client("ecr", place="ECR")
-    with asking("ECR"):
-        found = ecr.describe_images(repositoryName=uri.partition("/")[2], imageIds=[{"imageTag": wanted}])
-    return f"{uri}@{found['imageDetails'][0]['imageDigest']}"
-
-
-def check_own(name: str) -> None:
-    """Raises ConfigurationError for somebody's own repository of that name."""
-    ecr = client("ecr", place="ECR")
-    with asking("ECR"):
-        _own(ecr, name)
-
-
-def _own(ecr: Any, name: str) -> dict[str, Any] | None:
-    """The repository, if there is one; one that is not tagged as this project's keeps its images and its rules."""
+def _build(image: str, target: str, machine: str) -> None:
     try:
-        found: dict[str, Any] = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
-    except ecr.exceptions.RepositoryNotFoundException:
+        # A folder that git does not know, or a machine without git, has no revision.
+        revision = run("git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    except (DeployError, ConfigurationError):
+        revision = "unknown"
+    # Without provenance the tag names the image itself, not an index around it.
+    options = ["--push", "--provenance=false", "--platform", f"linux/{machine}", "--target", target, "--tag", image]
+    options += [f"--build-arg=VERSION={version()}", f"--build-arg=REVISION={revision.strip()}"]
+    try:
+        run("docker", "buildx", "build", *options, str(PROJECT), show=True)
+    except DeployError as error:
+        raise DeployError(
+            f"{error}: see docker's output above; if it has 'exec format error', this machine needs emulation: "
+            f"docker run --privileged --rm tonistiigi/binfmt --install {machine}"
+        ) from error
+
+
+def by_digest(image: str) -> str:
+    """The image, named by its digest in place of its tag."""
+    uri, _, wanted = image.rpartition(":")
+    with using("ecr") as ecr:
+        return f"{uri}@{_digest(ecr, uri.partition('/')[2], wanted)}"
+
+
+def _digest(ecr: Any, repository: str, wanted: str) -> str | None:
+    try:
+        found = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": wanted}])
+    except ecr.exceptions.ImageNotFoundException:
         return None
-    if TAG not in ecr.list_tags_for_resource(resourceArn=found["repositoryArn"])["tags"]:
-        raise ConfigurationError(f"ECR's repository {name} is not one of this project: give another name by --stack")
-    return found
+    return str(found["imageDetails"][0]["imageDigest"])
 
 
-def _repository(ecr: Any, name: str) -> str:
-    found = _own(ecr, name)
-    if not found:
-        found = ecr.create_repository(
-            repositoryName=name,
+def check_repository(repository: str) -> str | None:
+    """Its URI if it exists. Raises ConfigurationError for one that this project did not create."""
+    with using("ecr") as ecr:
+        try:
+            found = ecr.describe_repositories(repositoryNames=[repository])["repositories"][0]
+        except ecr.exceptions.RepositoryNotFoundException:
+            return None
+        check_owner(
+            f"the ECR repository {repository}", ecr.list_tags_for_resource(resourceArn=found["repositoryArn"])["tags"]
+        )
+    return str(found["repositoryUri"])
+
+
+def _create(ecr: Any, repository: str) -> str:
+    uri = check_repository(repository)
+    if not uri:
+        made = ecr.create_repository(
+            repositoryName=repository,
             imageTagMutability="IMMUTABLE",
             imageScanningConfiguration={"scanOnPush": True},
             encryptionConfiguration={"encryptionType": "AES256"},
             tags=[TAG],
-        )["repository"]
-        say(f"repository  {found['repositoryUri']} is made")
-    ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(LIFECYCLE))
-    return str(found["repositoryUri"])
+        )
+        uri = str(made["repository"]["repositoryUri"])
+        say(f"repository  {uri} created")
+    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=json.dumps({"rules": LIFECYCLE}))
+    return uri
 
 
-def _has(ecr: Any, name: str, wanted: str) -> bool:
-    try:
-        return bool(ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": wanted}])["imageDetails"])
-    except ecr.exceptions.ImageNotFoundException:
-        return False
-
-
-def _build(image: str, target: str, machine: str) -> None:
-    # Without a provenance the tag names the image itself, and not an index around it.
-    arguments = ["--platform", f"linux/{machine}", "--target", target, "--provenance=false", "--load", "--tag", image]
-    labels = {"VERSION": version(), "REVISION": _revision(), "SOURCE": _source()}
-    given = [f"--build-arg={name}={value}" for name, value in labels.items()]
-    try:
-        run("docker", "buildx", "build", *arguments, *given, str(PROJECT), show=True)
-    except DeployError as error:
-        raise DeployError(
-            f"{error}: what docker says above is the reason; where that is 'exec format error', this machine needs "
-            f"emulation: docker run --privileged --rm tonistiigi/binfmt --install {machine}"
-        ) from error
-
-
-def _log_in(ecr: Any, uri: str) -> None:
-    with asking("ECR"):
-        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    user, _, password = base64.b64decode(token).decode().partition(":")
-    run("docker", "login", "--username", user, "--password-stdin", uri.partition("/")[0], stdin=password)
-
-
-def removed(name: str) -> bool:
-    """Remove the repository with its images; whether there was one."""
-    ecr = client("ecr", place="ECR")
-    with asking("ECR"):
+def delete(repository: str) -> bool:
+    """Delete the repository with its images; whether it existed."""
+    with using("ecr") as ecr:
         try:
-            ecr.delete_repository(repositoryName=name, force=True)
+            ecr.delete_repository(repositoryName=repository, force=True)
         except ecr.exceptions.RepositoryNotFoundException:
             return False
     return True

@@ -1,93 +1,68 @@
-"""Whether a deployment is well: its last runs, the last one that succeeded, its alarms."""
+"""`python -m batch status`: the schedule, the last runs, the alarms and who gets them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from batch import warehouse
-from batch.errors import DeployError, asking
-from batch.follow import Job
-from batch.stack import Stack
+from batch import run, stack, warehouse
+from batch.aws import DeployError, using
 from batch.terminal import say
-from reddit_etl.aws import client
 
 SHOWN = 5
-# Batch forgets a job after about a week.
-MEMORY = timedelta(days=7)
+# Batch lists a job for about a week.
+LOOK_BACK = timedelta(days=7)
 
 
 def status(name: str, *, now: datetime) -> bool:
-    """Say it, a line each; whether all is well."""
-    stack = Stack(name)
-    found = stack.describe()
-    if not found or not stack.is_there():
+    """Print it; whether the last run succeeded and no alarm is active."""
+    found = stack.look_up(name)
+    if not found.exists:
         raise DeployError(f"there is no stack {name} in this account and region: run `make deploy`")
-    outputs = stack.outputs()
-    state, values = found["StackStatus"], stack.values()
-    say(f"stack       {name}: {state}")
-    paused = values.get("ScheduleState") == "DISABLED"
+    outputs, values = found.outputs, found.parameters
+    say(f"stack       {name}: {found.status}")
     if "JobQueue" not in outputs:
-        # Its first creation is under way, or its removal.
+        # It is being created for the first time, or deleted.
         return False
-    say(f"schedule    {values['Schedule']}{', which is disabled: no run starts' if paused else ''}")
-    runs = _runs(outputs["JobQueue"], now - MEMORY)
-    for run in runs[:SHOWN]:
-        say(f"run         {_told(run)}")
-    ended = [run for run in runs if run["status"] in ("SUCCEEDED", "FAILED")]
-    good = [run for run in ended if run["status"] == "SUCCEEDED"]
-    if good:
-        moment = _moment(good[0]["stoppedAt"])
-        say(f"last good   {moment:%Y-%m-%d %H:%M} UTC, {(now - moment).total_seconds() / 3600:.1f} hours ago")
+    paused = ", disabled: no run starts" if values.get("ScheduleState") == "DISABLED" else ""
+    say(f"schedule    {values['Schedule']}{paused}")
+    jobs = run.recent(outputs["JobQueue"], now - LOOK_BACK)
+    for job in jobs[:SHOWN]:
+        failed = f": {run.outcome(job)}  (job {job['jobId']})" if job["status"] == "FAILED" else ""
+        say(f"run         {_moment(job['createdAt']):%Y-%m-%d %H:%M} UTC  {job['status']:<10}{job['jobName']}{failed}")
+    ended = [job for job in jobs if job["status"] in ("SUCCEEDED", "FAILED")]
+    succeeded = [job for job in ended if job["status"] == "SUCCEEDED"]
+    if succeeded:
+        moment = _moment(succeeded[0]["stoppedAt"])
+        say(f"succeeded   last at {moment:%Y-%m-%d %H:%M} UTC, {(now - moment).total_seconds() / 3600:.1f} hours ago")
     else:
-        say(f"last good   none in the last {MEMORY.days} days")
-    alarms = _alarms(stack.names("AWS::CloudWatch::Alarm"))
-    ringing = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
-    for alarm in ringing:
+        say(f"succeeded   no run in the last {LOOK_BACK.days} days")
+    alarms = _alarms(outputs["Topic"])
+    active = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
+    for alarm in active:
         say(f"ALARM       {alarm['AlarmName']}: {' '.join(alarm.get('StateReason', '').split())}")
-    if not ringing:
-        say(f"alarms      {len(alarms)}, none rings")
-    say(f"told        {_listeners(outputs['Topic'])}")
-    warehouse.tell(outputs)
+    if not active:
+        say(f"alarms      {len(alarms)}, none active")
+    say(f"subscribed  {_subscribers(outputs['Topic'])}")
+    if "Workgroup" in outputs:
+        warehouse.explain_queries(outputs)
     say(f"log         aws logs tail {outputs['LogGroup']} --since 2h --follow")
-    return bool(good) and ended[0]["status"] == "SUCCEEDED" and not ringing and state.endswith("_COMPLETE")
+    return bool(succeeded) and ended[0] is succeeded[0] and not active and found.status.endswith("_COMPLETE")
 
 
-def _runs(queue: str, since: datetime) -> list[dict[str, Any]]:
-    """The newest first."""
-    batch = client("batch", place="Batch")
-    after = str(int(since.timestamp() * 1000))
-    with asking("Batch"):
-        # With this filter a queue lists jobs of every status.
-        pages = batch.get_paginator("list_jobs").paginate(
-            jobQueue=queue, filters=[{"name": "AFTER_CREATED_AT", "values": [after]}]
-        )
-        found = [job for page in pages for job in page["jobSummaryList"]]
-    return sorted(found, key=lambda job: int(job["createdAt"]), reverse=True)
-
-
-def _alarms(names: list[str]) -> list[dict[str, Any]]:
-    if not names:
-        return []
-    cloudwatch = client("cloudwatch", place="CloudWatch")
-    with asking("CloudWatch"):
-        pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNames=names)
+def _alarms(topic: str) -> list[dict[str, Any]]:
+    """Those that notify the topic."""
+    with using("cloudwatch") as cloudwatch:
+        pages = cloudwatch.get_paginator("describe_alarms").paginate(ActionPrefix=topic)
         return [alarm for page in pages for alarm in page["MetricAlarms"]]
 
 
-def _listeners(topic: str) -> str:
-    """Who is told when an alarm rings."""
-    sns = client("sns", place="SNS")
-    with asking("SNS"):
+def _subscribers(topic: str) -> str:
+    with using("sns") as sns:
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         found = [entry for page in pages for entry in page["Subscriptions"]]
     # AWS writes this in place of the ARN.
-    late = " (has not answered the mail of AWS, and is told nothing until then)"
-    names = [entry["Endpoint"] + late * (entry["SubscriptionArn"] == "PendingConfirmation") for entry in found]
-    return ", ".join(names) or "nobody when an alarm rings: `make deploy EMAIL=…`"
-
-
-def _told(run: dict[str, Any]) -> str:
-    text = f"{_moment(run['createdAt']):%Y-%m-%d %H:%M} UTC  {run['status']:<10}{run['jobName']}"
-    return f"{text}: {Job.of(run).end}  (job {run['jobId']})" if run["status"] == "FAILED" else text
+    pending = " (not confirmed yet: it gets no alarms until the link in AWS's e-mail is opened)"
+    names = [entry["Endpoint"] + pending * (entry["SubscriptionArn"] == "PendingConfirmation") for entry in found]
+    return ", ".join(names) or "no alarm subscribers: run `make deploy EMAIL=…`"
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -17,7 +17,7 @@ from jobs import resources
 from jobs.pipeline import RedditPipeline
 from jobs.settings import misspelt
 from reddit_etl.clock import hour_of, utc_now
-from reddit_etl.entities import POSTS
+from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
 from reddit_etl.lake import kind_of_lake
 from reddit_etl.sources.selection import checked_subreddits
@@ -159,12 +159,16 @@ def _catalog() -> str:
     catalog = resources.catalog()
     if not catalog:
         return "none is kept (GLUE_DATABASE is not set)"
-    catalog.prepare(entity=POSTS, lake=resources.lake())
-    return f"{resources.settings().glue_database} has the table and the views"
+    for entity in ENTITIES.values():
+        catalog.prepare(entity=entity, lake=resources.lake())
+    return f"{resources.settings().glue_database} has the tables and the views"
 
 
 def _warehouse() -> str:
-    return resources.warehouse().check(entity=POSTS, lake=resources.lake(), folder=FOLDER)
+    [*_, found] = (
+        resources.warehouse().check(entity=entity, lake=resources.lake(), folder=FOLDER) for entity in ENTITIES.values()
+    )
+    return found
 
 
 CHECKS = (

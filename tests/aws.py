@@ -18,7 +18,7 @@ from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
 from reddit_etl.warehouse.redshift.login import read_login
 from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
 from tests.conftest import Pipeline
-from tests.standins.glue import GlueServer, glue
+from tests.standins.glue import GlueServer, by_duckdb, glue
 from tests.standins.loads import LOADED_AT, Loads
 from tests.standins.postgres import postgres
 from tests.standins.redshift import ROLE, Redshift, redshift
@@ -34,9 +34,9 @@ LOGIN = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever starts Spark is slow, in each of the processes that test."""
+    """Whatever runs the graph on AWS's engines, or starts Spark, is slow."""
     for item in items:
-        if "warm_spark" in getattr(item, "fixturenames", ()):
+        if {"warm_spark", "on_aws"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
@@ -92,14 +92,17 @@ class AwsPipeline(Pipeline):
 
 @pytest.fixture(scope="session")
 def warm_spark() -> Iterator[Spark]:
+    """Starting one takes ten seconds, so all that a process tests go through it."""
+    pytest.importorskip("pyspark")
     with spark() as session:
         yield session
 
 
 @pytest.fixture
-def glue_server(warm_spark: Spark, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[GlueServer]:
+def glue_server(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[GlueServer]:
+    """With runs done by DuckDB, unless a test gives it Spark: that both do the same is for test_two_engines.py."""
     monkeypatch.setattr(transform_glue, "_intervals", lambda: repeat(0.05))
-    with glue(work=warm_spark, s3=s3_url, moto=s3_url) as server:
+    with glue(work=by_duckdb, s3=s3_url, moto=s3_url) as server:
         yield server
 
 

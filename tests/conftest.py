@@ -3,26 +3,35 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import boto3
+import botocore.session
 import duckdb
 import pytest
 from luigi.retcodes import run_with_retcodes
 from luigi.task_register import Register
 
 from jobs import resources
+from reddit_etl.entities import ENTITIES
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
+from tests import commands
+from tests.commands import Command
 
 pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
-PROJECT = Path(__file__).parents[1]
 MINUTE = timedelta(minutes=17)
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'"
+
+# boto3 reads its models of AWS's services again in each session, of which every test has its own.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # The luigi command at a moment of the test's choice.
 LUIGI_AT = """\
@@ -70,7 +79,7 @@ class Pipeline:
         for name, value in self.environment().items():
             self.monkeypatch.setenv(name, value)
         arguments = ["--module", "jobs", "RedditPipeline", "--hour", hour]
-        for name, value in ({"subreddits": ["python"]} | parameters).items():
+        for name, value in ({"subreddits": ["python"], "listings": ["new"]} | parameters).items():
             arguments += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
         forget_run()
         try:
@@ -84,14 +93,24 @@ class Pipeline:
             return connection.sql(sql).fetchall()
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
-        """All that the warehouse says about posts, whatever the attempts were called."""
-        return {
-            "posts": self.rows("SELECT * FROM reddit.posts ORDER BY post_id"),
-            "post_metrics": self.rows("SELECT * FROM reddit.post_metrics ORDER BY post_id, observed_at"),
-            "load_audit": self.rows(
-                "SELECT hour, rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit ORDER BY ALL"
-            ),
-        }
+        """All that the warehouse holds, whatever the attempts were called."""
+        found = {table for (table,) in self.rows(TABLES)}
+        entities = [entity for entity in ENTITIES.values() if entity.name in found]
+        return (
+            {entity.name: self.rows(f"SELECT * FROM reddit.{entity.name} ORDER BY {entity.key}") for entity in entities}
+            | {
+                entity.metrics_table: self.rows(
+                    f"SELECT * FROM reddit.{entity.metrics_table} ORDER BY {entity.key}, observed_at"
+                )
+                for entity in entities
+            }
+            | {
+                "load_audit": self.rows(
+                    "SELECT hour, rows_staged, rows_inserted, rows_updated, rows_stale "
+                    "FROM reddit.load_audit ORDER BY ALL"
+                ),
+            }
+        )
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.lake)): p.read_bytes() for p in sorted(self.lake.rglob("*")) if p.is_file()}
@@ -108,24 +127,37 @@ def forget_run() -> None:
             kept.cache_clear()
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's reaches a test."""
     for name in list(os.environ):
         if name.startswith(
             ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")
         ):
             monkeypatch.delenv(name)
+    # boto3 keeps the session of a process's first client, and with it its credentials.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
-@pytest.fixture
-def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare_environment(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS does not answer is asked again at once."""
+    for module in ("botocore.endpoint", "tenacity.nap"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda _: None))
+
+
+@contextmanager
+def pipelines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
     """A maker of pipelines, each in a folder of its own and with a Reddit of its own."""
     made: list[Pipeline] = []
 
     def make(name: str = "run", content: Content | None = None, kind: type[Pipeline] = Pipeline) -> Pipeline:
-        pipeline = kind(tmp_path / name, monkeypatch)
-        pipeline.folder.mkdir()
+        pipeline = kind(folder / name, monkeypatch)
+        pipeline.folder.mkdir(exist_ok=True)
         pipeline.serve(content)
         made.append(pipeline)
         # Each hour's run sees the same moment, whenever the test runs.
@@ -139,34 +171,35 @@ def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 
 @pytest.fixture
+def make_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pipeline]]:
+    with pipelines(tmp_path, monkeypatch) as make:
+        yield make
+
+
+@pytest.fixture
 def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
     return make_pipeline()
 
 
 @pytest.fixture
-def run_luigi() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def run_luigi() -> Iterator[Callable[..., Command]]:
     """A starter of runs in processes of their own, at the moment that in-process runs see; killed with the test."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Command] = []
 
-    def start(pipeline: Pipeline, hour: str, **parameters: object) -> subprocess.Popen[str]:
+    def start(pipeline: Pipeline, hour: str, **parameters: object) -> Command:
         pipeline.now = datetime.fromisoformat(hour) + MINUTE
-        arguments = [f"--{name}={json.dumps(value)}" for name, value in parameters.items()]
+        given = {"listings": ["new"]} | parameters
+        arguments = [f"--{name}={json.dumps(value)}" for name, value in given.items()]
         script = LUIGI_AT.format(moment=pipeline.now)
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments],
-            env=os.environ | pipeline.environment() | {"PYTHONPATH": str(PROJECT)},
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(process)
-        return process
+        words = ("-c", script, "--module", "jobs", "RedditPipeline", "--hour", hour, *arguments)
+        environment = os.environ | pipeline.environment()
+        started.append(commands.start(*words, env=environment, stderr=subprocess.STDOUT))
+        return started[-1]
 
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.close()
 
 
 @pytest.fixture

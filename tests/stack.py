@@ -1,82 +1,117 @@
-"""A deployed stack, and stand-ins that answer under its names, as fixtures."""
+"""The stack of batch/stack.yaml, resolved, and what a run of its job finds in an account, as fixtures."""
 
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from tests.standins.cloudformation import Deployment, cloudformation
-from tests.standins.postgres import postgres
-from tests.standins.redshift import Redshift, redshift
-from tests.standins.redshift_conversation import DATABASE
+from tests.standins.redshift import DATABASE, Redshift
+from tests.standins.resources import clients, make, unmake
 from tests.standins.s3 import ENVIRONMENT, AnsweringS3, answering
+from tests.standins.template import TEMPLATE, Resolved, refusal
+
+# What the deployment itself passes.
+GIVEN = {
+    "ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/reddit-etl:0.1.0-0123456789ab",
+    "CodeVersion": "0123456789abcdef",
+    "RedditSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:reddit-etl/reddit-AbCdEf",
+    # With one of them twice, as where a region has two that qualify.
+    "Zones": "us-east-1d,us-east-1b,us-east-1b",
+    "FinalSnapshot": "reddit-etl-20261123t040500",
+}
 
 
-class Other(Deployment):
-    """A stack in subnets that are there already."""
+class Stack(Resolved):
+    """With what the tests ask of it."""
 
-    def deploy(self, **parameters: str) -> None:
-        subnets = self.client("ec2").describe_subnets()["Subnets"]
-        vpc = next(subnet["VpcId"] for subnet in subnets if subnet["DefaultForAz"])
-        own = ",".join(subnet["SubnetId"] for subnet in subnets if subnet["VpcId"] == vpc)
-        super().deploy(**{"VpcId": vpc, "SubnetIds": own, "GlueDatabase": self.name.replace("-", "_")} | parameters)
+    @property
+    def container(self) -> dict[str, Any]:
+        """The job definition's."""
+        return dict(self.resources["JobDefinition"]["ContainerProperties"])
+
+    def environment(self) -> dict[str, str]:
+        """Of the job's container."""
+        return {entry["Name"]: entry["Value"] for entry in self.container["Environment"]}
+
+    def secrets(self) -> dict[str, str]:
+        """Of the job's container, by reference."""
+        return {entry["Name"]: entry["ValueFrom"] for entry in self.container["Secrets"]}
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """What a role, by its name or its ARN, may do."""
+        properties = self.of_kind("AWS::IAM::Role")[role.rpartition("/")[2]]
+        assert set(properties) == {"AssumeRolePolicyDocument", "Policies"}
+        return [one for policy in properties["Policies"] for one in policy["PolicyDocument"]["Statement"]]
 
 
-def other(account: str, **parameters: str) -> Other:
-    made = Other(account, f"other-{secrets.token_hex(4)}")
-    made.deploy(**parameters)
-    return made
+def resolved(name: str = "reddit-etl", **parameters: str) -> Stack:
+    """A stack with these parameters, as it would be deployed."""
+    stack = Stack(TEMPLATE.read_text(), name, GIVEN | parameters)
+    assert refusal(stack) is None
+    return stack
 
 
-@pytest.fixture(scope="module")
-def account() -> Iterator[str]:
-    """The URL of an account of AWS, for the tests of one file."""
-    with cloudformation() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def deployed(account: str) -> Deployment:
+@pytest.fixture(scope="session")
+def stack() -> Stack:
     """With all its resources."""
-    made = Deployment(account, "reddit-etl")
-    made.deploy(TransformEngine="glue", AlarmEmail="someone@example.com")
-    return made
+    return resolved(TransformEngine="glue", AlarmEmail="someone@example.com")
 
 
-@pytest.fixture(scope="module")
-def stack_warehouse(account: str) -> Iterator[Redshift]:
-    with postgres() as folder, redshift(folder, s3_url=account) as server:
-        yield server
+@dataclass(frozen=True)
+class Deployment:
+    """A stack in an account."""
+
+    stack: Stack
+    client: Callable[[str], Any]
 
 
 @pytest.fixture
-def logins(stack_warehouse: Redshift) -> Iterator[AnsweringS3]:
+def deploy(s3_url: str) -> Iterator[Callable[..., Deployment]]:
+    """A maker of stacks in an account, each with a name of its own."""
+    client, made = clients(s3_url), []
+
+    def deploy(**parameters: str) -> Deployment:
+        name = f"stack-{secrets.token_hex(4)}"
+        stack = resolved(name, **{"GlueDatabase": name.replace("-", "_")} | parameters)
+        make(stack, client)
+        made.append(stack)
+        return Deployment(stack, client)
+
+    yield deploy
+    for stack in made:
+        unmake(stack, client)
+
+
+@pytest.fixture
+def logins(redshift_server: Redshift) -> Iterator[AnsweringS3]:
     """Gives temporary credentials of the warehouse, by either of Redshift's APIs."""
-    user, password = "loader", stack_warehouse.users["loader"].password
+    user, password = "loader", redshift_server.users["loader"].password
 
     def login(_method: str, _path: str, body: bytes) -> tuple[int, str]:
         if body.startswith(b"{"):
             return 200, json.dumps({"dbUser": user, "dbPassword": password})
-        said = f"<DbUser>{user}</DbUser><DbPassword>{password}</DbPassword>"
-        return 200, f"<R><GetClusterCredentialsWithIAMResult>{said}</GetClusterCredentialsWithIAMResult></R>"
+        answer = f"<DbUser>{user}</DbUser><DbPassword>{password}</DbPassword>"
+        return 200, f"<R><GetClusterCredentialsWithIAMResult>{answer}</GetClusterCredentialsWithIAMResult></R>"
 
     with answering(login, bodies=True) as server:
         yield server
 
 
 @pytest.fixture
-def on_stand_ins(stack_warehouse: Redshift, logins: AnsweringS3) -> Callable[[Deployment], dict[str, str]]:
+def on_stand_ins(
+    redshift_server: Redshift, logins: AnsweringS3, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Stack], dict[str, str]]:
     """Gives the environment of a stack's job, with where AWS and the warehouse, an empty one, are found here."""
 
-    def settle(deployed: Deployment) -> dict[str, str]:
-        environment = deployed.environment()
-        # It refuses whoever speaks to the bucket without TLS, as everybody does here.
-        deployed.client("s3").delete_bucket_policy(Bucket=deployed.outputs["Bucket"])
-        stack_warehouse.reset()
-        stack_warehouse.roles = (environment["REDSHIFT_COPY_ROLE"],)
-        place = f"redshift+psycopg2://127.0.0.1:{stack_warehouse.port}/{DATABASE}?sslmode=disable"
-        endpoints = {"AWS_ENDPOINT_URL": deployed.url, "WAREHOUSE_URL": place}
+    def settle(stack: Stack) -> dict[str, str]:
+        environment = stack.environment()
+        redshift_server.reset()
+        monkeypatch.setattr(redshift_server, "roles", (environment["REDSHIFT_COPY_ROLE"],))
+        warehouse = f"redshift+psycopg2://127.0.0.1:{redshift_server.port}/{DATABASE}?sslmode=disable"
+        endpoints = {"AWS_ENDPOINT_URL": s3_url, "WAREHOUSE_URL": warehouse}
         for service in ("REDSHIFT", "REDSHIFT_SERVERLESS"):
             endpoints[f"AWS_ENDPOINT_URL_{service}"] = logins.url
         return environment | ENVIRONMENT | endpoints

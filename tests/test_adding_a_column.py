@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+from tests import PROJECT
+
 POSTS = Path("reddit_etl/entities/posts.py")
 BEFORE = '        Column("is_self", BOOLEAN, "is_self"'
 LINE = '        Column("num_crossposts", INTEGER, "num_crossposts", "How often it was crossposted.", metric=True),\n'

@@ -3,15 +3,12 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from tests import PROJECT, commands
 
-PROJECT = Path(__file__).parents[1]
 PAGE = (PROJECT / "docs" / "ask-your-data.md").read_text(encoding="utf-8")
 QUESTIONS = {
     section.splitlines()[0]: section.partition("```sql\n")[2].partition("```")[0] for section in PAGE.split("\n## ")[1:]
@@ -30,12 +27,11 @@ def warehouse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("warehouse")
     ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment |= {"PYTHONPATH": str(PROJECT)}
     shutil.copy(PROJECT / "luigi.cfg", folder)
     for hour in ("2026-11-23T04", "2026-11-23T05"):
         chosen = ["--hour", hour, "--subreddits", '["python", "aws"]']
-        command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen]
-        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+        command = ("-m", "luigi", "--module", "jobs", "RedditPipeline", *chosen)
+        assert commands.run(*command, cwd=folder, env=environment).returncode == 0
     return DuckDBWarehouse(folder / "data" / "warehouse.duckdb")
 
 

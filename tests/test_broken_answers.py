@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from email.errors import MessageDefect
 from itertools import repeat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 from xml.etree.ElementTree import ParseError
@@ -26,21 +27,21 @@ from reddit_etl.errors import ConfigurationError, EtlError, LakeError
 from reddit_etl.lake.s3 import S3Lake
 from tests.standins import flaky_s3
 from tests.standins.flaky_s3 import FlakyS3, Instead, flaky
-from tests.standins.s3 import ENVIRONMENT, moto_server
+from tests.standins.s3 import ENVIRONMENT
 
+BUCKET = "broken-answers"
 CONTENT = b'{"some": "receipt"}'
 DATA = bytes(range(256)) * 1000
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FlakyS3]:
-    with moto_server() as target, flaky(target) as server, pytest.MonkeyPatch.context() as patch:
-        # boto3 keeps the session of a process's first client, and with it its credentials.
+def server(s3_url: str) -> Iterator[FlakyS3]:
+    with flaky(s3_url) as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(boto3, "DEFAULT_SESSION", None)
         for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
             patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="lake")
-        lake = S3Lake(bucket="lake", prefix="pre")
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        lake = S3Lake(bucket=BUCKET, prefix="pre")
         lake.create("there/receipt", CONTENT)
         write(lake, "there/data")
         yield server
@@ -50,7 +51,8 @@ def server() -> Iterator[FlakyS3]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were meant to be slept."""
     slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
+    for module in ("botocore.endpoint", "tenacity.nap"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=slept.append))
     return slept
 
 
@@ -60,7 +62,7 @@ def lake(server: FlakyS3, monkeypatch: pytest.MonkeyPatch) -> S3Lake:
     for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
         monkeypatch.setenv(name, value)
     server.scripts = {}
-    return S3Lake(bucket="lake", prefix="pre")
+    return S3Lake(bucket=BUCKET, prefix="pre")
 
 
 def write(lake: S3Lake, key: str) -> bytes | None:

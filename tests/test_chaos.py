@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests import PROJECT
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from reddit_etl.entities import POSTS
 from reddit_etl.warehouse.base import LoadCounts
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from tests.standins.posts import MINUTE, NOON, listed, parquet
+from tests.standins.payloads import MINUTE, NOON, listed, parquet
 
 # What one file of a load holds: some posts, each with a moment at which it was seen.
 Sightings = list[tuple[str, int]]
@@ -130,14 +130,14 @@ def converges(history: History, order: Iterable[tuple[int, int]]) -> None:
         check(warehouse, history)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(runs())
 def test_any_history_loaded_in_any_order_with_repeats_ends_in_the_same_tables(run):
     converges(*run)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(runs())
 def test_many_histories_loaded_in_any_order_with_repeats_end_in_the_same_tables(run):
     converges(*run)
@@ -174,16 +174,9 @@ def converges_side_by_side(pool: ProcessPoolExecutor, history: History, order: I
         check(warehouse, history)
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(run=runs())
 def test_two_processes_at_a_time_end_in_the_same_tables(pool, run):
-    converges_side_by_side(pool, *run)
-
-
-@pytest.mark.slow
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(run=runs())
-def test_two_processes_at_a_time_end_in_the_same_tables_many_times(pool, run):
     converges_side_by_side(pool, *run)
 
 

@@ -1,6 +1,5 @@
 """The pipeline as cron starts it: from another folder, with next to no environment."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,7 +10,8 @@ import pytest
 
 from jobs import resources
 from jobs.settings import Settings
-from tests.conftest import PROJECT, forget_run
+from tests import PROJECT, commands
+from tests.conftest import forget_run
 
 README = (PROJECT / "README.md").read_text()
 PAGE = (PROJECT / "docs" / "operation.md").read_text()
@@ -100,12 +100,5 @@ def test_a_relative_path_of_the_environment_begins_where_the_run_does(
 def test_a_whole_path_stays_as_it_is(stored: str, tmp_path: Path) -> None:
     (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text().replace("data/lake", stored))
     program = "from jobs.config import stored, whole; print(whole('lake_url', stored('lake_url')))"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run("-c", program, cwd=tmp_path)
     assert done.stdout.strip() == stored, done.stderr

@@ -52,9 +52,10 @@ with duck.connect(scratch=Path(sys.argv[1])) as connection:
 
 
 def test_a_signal_during_a_query_is_an_interrupt_and_no_failure_of_the_query(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    # As a file: where there is none, DuckDB takes Python to be interactive and shows its progress after two seconds.
+    program = tmp_path / "interrupted.py"
+    program.write_text(INTERRUPTED)
+    done = subprocess.run([sys.executable, program, tmp_path], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("interrupted\n", 0)
 
 

@@ -16,8 +16,9 @@ import boto3
 import duckdb
 import pytest
 
+from tests import PROJECT
 from tests.aws import LOGIN, AwsPipeline
-from tests.conftest import MINUTE, PROJECT, Pipeline
+from tests.conftest import MINUTE, Pipeline
 from tests.standins.container import Image
 from tests.standins.reddit import Posts, ScriptedHandler, ScriptedReddit, stall
 from tests.standins.s3 import ENVIRONMENT

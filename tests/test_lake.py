@@ -27,8 +27,8 @@ from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.s3 import PART_BYTES, S3Lake
-from tests.conftest import PROJECT
-from tests.standins.s3 import ENVIRONMENT, answering, moto_server, refusal
+from tests import PROJECT
+from tests.standins.s3 import ENVIRONMENT, answering, refusal
 
 KEY = "raw/posts/dt=2026-11-23/hr=04/a1/python-new-1000.jsonl.gz"
 MEGABYTE = bytes(range(256)) * 4096
@@ -40,25 +40,6 @@ class Store:
 
     lake: Lake
     leftovers: Callable[[], list[str]]
-
-
-@pytest.fixture(scope="module")
-def s3_url() -> Iterator[str]:
-    with moto_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _session() -> Iterator[None]:
-    """boto3 keeps the session of a process's first client, and with it its credentials."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
-        yield
-
-
-@pytest.fixture
-def new_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 @pytest.fixture
@@ -348,7 +329,6 @@ def test_a_bucket_that_cannot_be_is_an_error_that_names_the_setting(s3_url, aws)
         assert message.startswith("LAKE_URL: s3://No Bucket!/prefix/")
 
 
-@pytest.mark.usefixtures("new_session")
 def test_what_boto3_says_of_a_request_it_cannot_send_is_not_repeated(s3_url, aws, monkeypatch):
     """It quotes the header that it cannot send."""
     aws(s3_url)
@@ -358,7 +338,6 @@ def test_what_boto3_says_of_a_request_it_cannot_send_is_not_repeated(s3_url, aws
     assert one_line(caught.value).endswith("receipts/a.json: the request could not be sent (ValueError)")
 
 
-@pytest.mark.usefixtures("new_session")
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -383,7 +362,6 @@ def test_a_page_of_html_is_a_failure_like_another(aws):
             client("iam", place="LAKE_URL").get_role(RoleName="any")
 
 
-@pytest.mark.usefixtures("new_session")
 def test_no_credentials_is_an_error_that_says_so(s3_url, aws, monkeypatch):
     aws(s3_url)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -392,7 +370,6 @@ def test_no_credentials_is_an_error_that_says_so(s3_url, aws, monkeypatch):
         S3Lake(bucket="some-bucket", prefix="").read("receipts/a.json")
 
 
-@pytest.mark.usefixtures("new_session")
 def test_half_of_the_credentials_is_an_error_that_says_so(s3_url, aws, monkeypatch):
     aws(s3_url)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -400,7 +377,6 @@ def test_half_of_the_credentials_is_an_error_that_says_so(s3_url, aws, monkeypat
         S3Lake(bucket="some-bucket", prefix="").read("receipts/a.json")
 
 
-@pytest.mark.usefixtures("new_session")
 def test_an_unknown_profile_is_an_error_that_says_so(s3_url, aws, monkeypatch):
     aws(s3_url)
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")

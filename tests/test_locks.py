@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import PROJECT
+from tests import PROJECT
 
 RUN, TEST, SPARK, TOOLS = LOCKS = [
     PROJECT / name

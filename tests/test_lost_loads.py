@@ -2,14 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from tests.conftest import Pipeline
+from tests.conftest import Pipeline, bare_environment, pipelines
 from tests.test_warehouse_duckdb import Holder
 
 HOURS = [f"2026-11-23T{hour:02}" for hour in range(4, 8)]
@@ -18,15 +18,30 @@ TASK_FAILED = 30
 MISCONFIGURED = 78
 
 
+@pytest.fixture(scope="module")
+def four_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in whose folder `kept` is what four hours left, and the warehouse as it was after two of them."""
+    folder = tmp_path_factory.mktemp("four-hours")
+    with pytest.MonkeyPatch.context() as patch:
+        bare_environment(patch)
+        with pipelines(folder, patch) as make:
+            pipeline = make()
+            for hour in HOURS:
+                assert pipeline.run(hour, limit=100) == 0
+                if hour == HOURS[1]:
+                    shutil.copy(pipeline.warehouse, pipeline.folder / "older.duckdb")
+    pipeline.folder.rename(folder / "kept")
+    return folder
+
+
 @pytest.fixture
-def calm(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    """Four hours without a fault, and a copy of the warehouse after the first two."""
-    pipeline = make_pipeline("calm")
-    for hour in HOURS:
-        assert pipeline.run(hour, limit=100) == 0
-        if hour == HOURS[1]:
-            shutil.copy(pipeline.warehouse, pipeline.folder / "older.duckdb")
-    return pipeline
+def calm(four_hours: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """Four hours without a fault: at their old place, for where a warehouse is is part of its receipts' names."""
+    place = four_hours / "run"
+    shutil.copytree(four_hours / "kept", place)
+    with pipelines(four_hours, monkeypatch) as make:
+        yield make()
+    shutil.rmtree(place)
 
 
 def facts(pipeline: Pipeline) -> list[list[tuple[object, ...]]]:
@@ -122,7 +137,7 @@ def test_a_lost_load_whose_transformation_was_removed_is_transformed_again(calm:
 def test_a_complete_hour_with_a_warehouse_that_cannot_be_asked_is_no_success(
     calm: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("reddit_etl.warehouse.duckdb.LOCK_WAIT", 0.0)
+    monkeypatch.setattr("reddit_etl.warehouse.base.duckdb.LOCK_WAIT", 0.0)
     holder = Holder(calm.warehouse)
     assert calm.run(HOURS[-1], limit=100) == TASK_FAILED
     holder.let_go()

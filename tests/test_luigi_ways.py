@@ -1,15 +1,14 @@
 """Luigi's own ways to start work: a range of hours, a central scheduler, a name that is no task's."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from luigi.retcodes import run_with_retcodes
 
 from jobs.settings import Settings
-from tests.conftest import PROJECT, Pipeline, forget_run
+from tests import PROJECT, commands
+from tests.conftest import Pipeline, forget_run
 
 DAY = "2024-11-23"
 NOON = "1732363200"  # Of that day, for Luigi.
@@ -71,14 +70,7 @@ def test_an_hour_of_a_range_that_fails_ends_it_with_its_code(pipeline: Pipeline)
 
 
 def _luigi(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "luigi", "--module", "jobs", *arguments],
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return commands.run("-m", "luigi", "--module", "jobs", *arguments, cwd=folder)
 
 
 @pytest.fixture

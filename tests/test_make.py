@@ -1,51 +1,37 @@
-"""`make deploy`, `make status`, `make destroy` as a person types them: the real stack in an emulated account."""
+"""`make deploy`, `make status`, `make destroy` as a user types them: the real template in an emulated account."""
 
-import json
 import os
 import re
+import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
-from tests.standins import docker
-from tests.standins.batch import Batch
-from tests.standins.cloudformation import KEYS, cloudformation
-from tests.standins.cloudformation_types import REGION
-from tests.standins.s3 import ENVIRONMENT, PROJECT, answering
-
-LOGIN = {
-    "REDDIT_CLIENT_ID": "marked-id",
-    "REDDIT_CLIENT_SECRET": "marked-s3cret",
-    "REDDIT_USER_AGENT": "linux:marked:1.0 (by /u/someone)",
-}
+from tests.standins.account import LOGIN, Emulated, emulated
+from tests.standins.s3 import PROJECT
 
 
 @dataclass
 class Checkout:
     """Somebody at the top of a checkout, logged in to AWS."""
 
-    url: str
+    aws: Emulated
+    stack: str
     environment: dict[str, str]
-    record: Path
-    objects: set[str] = field(default_factory=set)
-
-    def client(self, service: str) -> Any:
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION, **KEYS)
 
     def make(self, *words: str, answer: str = "") -> tuple[int, str]:
-        """The exit code, and what was said. With an answer somebody is at the terminal."""
+        """The exit code, and the output with the stack's name as in the README. With an answer there is a terminal."""
         # What is installed here is installed enough.
         here = ("--old-file", f"{sys.prefix}/run", f"VENV={sys.prefix}")
         keyboard, terminal = os.openpty()
         os.write(keyboard, f"{answer}\n".encode())
         done = subprocess.run(
-            ["make", *here, *words],
+            ["make", *here, *words, f"STACK={self.stack}"],
             cwd=PROJECT,
             env=self.environment,
             stdin=terminal if answer else subprocess.DEVNULL,
@@ -56,46 +42,35 @@ class Checkout:
         )
         os.close(keyboard)
         os.close(terminal)
-        return done.returncode, done.stdout
+        return done.returncode, done.stdout.replace(self.stack, "reddit-etl")
 
-    def s3(self, method: str, path: str) -> tuple[int, str]:
-        """moto refuses what the bucket's policy may refuse, and does not ask whether it does: so it is not asked."""
-        if method == "PUT":
-            self.objects.add(path)
-        return (200 if path in self.objects else 404), ""
-
-
-def redshift(_method: str, _path: str, body: bytes) -> tuple[int, str]:
-    """moto knows no Redshift Serverless."""
-    asked = json.loads(body)
-    if "namespaceName" in asked:
-        return 200, json.dumps({"namespace": {"adminPasswordSecretArn": "arn:secret"}})
-    if "usageType" in asked and "amount" not in asked:
-        return 200, json.dumps({"usageLimits": []})
-    return 200, json.dumps({"Id": "1", "Status": "FINISHED"})
+    def parameters(self) -> dict[str, str]:
+        return dict(self.aws.stacks.find(self.stack).resolved.values)
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    docker.install(tmp_path)
-    record = tmp_path / "record"
-    with cloudformation() as url:
-        # What a make tells the makes below it is not for this one.
-        here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-        given = ENVIRONMENT | LOGIN | {"AWS_ENDPOINT_URL": url, "RECORD": str(record)}
-        environment = here | given | {"PATH": f"{tmp_path}:{here['PATH']}", "EMAIL": "git@example.com"}
-        found = Checkout(url, environment, record)
-        jobs = Batch(definitions=found.client("batch"), logs=found.client("logs"), folder=tmp_path)
-        with (
-            answering(found.s3) as s3,
-            answering(jobs.answer, bodies=True) as batch,
-            answering(redshift, bodies=True) as warehouse,
-        ):
-            environment["AWS_ENDPOINT_URL_S3"] = s3.url
-            environment["AWS_ENDPOINT_URL_BATCH"] = batch.url
-            environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"] = warehouse.url
-            environment["AWS_ENDPOINT_URL_REDSHIFT_DATA"] = warehouse.url
-            yield found
+def checkout(s3_url: str, tmp_path: Path) -> Iterator[Checkout]:
+    # What a make tells the makes below it is not for this one.
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    bare = {name: value for name, value in here.items() if not name.startswith(("AWS_", "REDDIT_"))}
+    shutil.copy(PROJECT / "luigi.cfg", tmp_path)
+
+    def run(words: list[str]) -> tuple[int, list[str]]:
+        """A job's command, as a process on the embedded engines."""
+        done = subprocess.run(
+            [sys.executable, "-m", "luigi", "--module", "jobs", *words],
+            cwd=tmp_path,
+            env=bare | {"PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout.splitlines()
+
+    with emulated(s3_url, tmp_path, run) as aws:
+        path = {"PATH": f"{tmp_path}:{here['PATH']}", "EMAIL": "git@example.com"}
+        yield Checkout(aws, f"stack-{secrets.token_hex(4)}", here | aws.environment | path)
 
 
 def shown() -> list[str]:
@@ -108,70 +83,45 @@ def shown() -> list[str]:
 
 
 @pytest.mark.slow
-def test_made_updated_and_removed(checkout: Checkout) -> None:
-    # moto cannot remove a network, so the account has one.
-    subnets = checkout.client("ec2").describe_subnets()["Subnets"]
-    names = ",".join(subnet["SubnetId"] for subnet in subnets[:3])
-    network = f"ARGS=--set VpcId={subnets[0]['VpcId']} --set SubnetIds={names}"
-
-    code, said = checkout.make("deploy", network)
+def test_created_updated_and_deleted(checkout: Checkout) -> None:
+    code, output = checkout.make("deploy", answer="n")
     assert code == 2, "make's own"
-    assert said.index("of which a run") < said.index("nobody is there to answer: give --yes")
+    assert output.index("per run") < output.index("Deploy? [y/N]") < output.index("cancelled: nothing is deployed")
+    assert "CreateStack" not in checkout.aws.stacks.asked
 
-    code, said = checkout.make("deploy", network, answer="n")
-    assert code == 2
-    assert "Deploy? [y/N]" in said
-    assert "nothing is deployed" in said
-    assert not checkout.record.exists() or "push" not in checkout.record.read_text()
-
-    asked = ("deploy", network, 'SUBREDDITS=["python", "rust"]', "EMAIL=me@example.com")
-    code, said = checkout.make(*asked, answer="y")
-    assert code == 0, said
-    assert said.splitlines()[-1].startswith("run         SUCCEEDED; the data is in s3://reddit-etl-bucket-")
-    for step in ("22.00", "building", "pushing", "CREATE_COMPLETE", "lets the job in", "to me@example.com"):
-        assert step in said, step
-    assert sorted(re.findall(r"^  \| \S+ extracted .*of=sandbox\.(\w+)-", said, re.MULTILINE)) == ["python", "rust"]
-    # The README's answer is on the terminal, and no part of what is said.
-    rest = iter(said.replace("Deploy? [y/N] ", "Deploy? [y/N] y\n").splitlines())
+    code, output = checkout.make("deploy", 'SUBREDDITS=["python", "rust"]', "EMAIL=me@example.com", answer="y")
+    assert code == 0, output
+    assert output.splitlines()[-1].startswith("run         SUCCEEDED; the data is in s3://reddit-etl-bucket-")
+    assert sorted(re.findall(r"^  \| \S+ extracted .*of=sandbox\.(\w+)-", output, re.MULTILINE)) == ["python", "rust"]
+    # The README's answer is on the terminal, and no part of the output.
+    rest = iter(output.replace("Deploy? [y/N] ", "Deploy? [y/N] y\n").splitlines())
     for pattern in shown():
         assert any(re.fullmatch(pattern, line) for line in rest), pattern
-    assert said.index("is submitted") < said.index("  | ") < said.index("run complete") < said.rindex("SUCCEEDED")
-    [stack] = checkout.client("cloudformation").describe_stacks(StackName="reddit-etl")["Stacks"]
-    bucket = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}["Bucket"]
-    assert {path.rpartition("/")[2] for path in checkout.objects} == {"glue_transform.py", "library.zip"}
-    assert all(path.startswith(f"/{bucket}/code/") for path in checkout.objects)
+    bucket = checkout.aws.stacks.find(checkout.stack).resolved.outputs["Bucket"]
+    keys = [entry["Key"] for entry in checkout.aws.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
+    assert {key.rpartition("/")[2] for key in keys} == {"glue_transform.py", "library.zip"}
 
-    code, said = checkout.make("deploy", "YES=1", "SCHEDULE=rate(2 hours)", "LIMIT=500")
-    assert code == 0, said
-    assert "UPDATE_COMPLETE" in said
-    assert "building" not in said
-    [stack] = checkout.client("cloudformation").describe_stacks(StackName="reddit-etl")["Stacks"]
-    values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}
-    wanted = {
-        "Subreddits": '["python", "rust"]',
-        "Schedule": "rate(2 hours)",
-        "HoursWithoutSuccess": "4",
-        "Limit": "500",
-    }
-    assert wanted.items() <= values.items()
-    assert values["AlarmEmail"] == "me@example.com", "and not the EMAIL of somebody's environment"
+    code, output = checkout.make("deploy", "YES=1", "SCHEDULE=rate(2 hours)", "LIMIT=500", "ARGS=--no-run")
+    assert code == 0, output
+    assert "UPDATE_COMPLETE" in output
+    assert "building" not in output
+    wanted = {"Subreddits": '["python", "rust"]', "Schedule": "rate(2 hours)", "HoursWithoutSuccess": "4"}
+    wanted |= {"Limit": "500", "AlarmEmail": "me@example.com"}  # And not the EMAIL of the environment.
+    assert wanted.items() <= checkout.parameters().items()
 
-    code, said = checkout.make("status")
-    assert code == 0, said
-    assert len(re.findall(r"^run .* SUCCEEDED", said, re.MULTILINE)) == 2
-    assert "alarms      4, none rings" in said
-    assert "told        me@example.com" in said
-    assert "ask it      Query Editor v2: workgroup reddit-etl, database reddit" in said
+    code, output = checkout.make("status")
+    assert code == 0, output
+    assert len(re.findall(r"^run .* SUCCEEDED", output, re.MULTILINE)) == 1
+    assert "alarms      4, none active" in output
+    assert "subscribed  me@example.com" in output
+    assert "query       Query Editor v2: workgroup reddit-etl, database reddit" in output
 
-    code, said = checkout.make("destroy", "YES=1")
-    assert code == 0, said
-    assert said.splitlines()[-1].startswith(f"data        s3://{bucket} is kept")
-    assert bucket in {entry["Name"] for entry in checkout.client("s3").list_buckets()["Buckets"]}
-    code, said = checkout.make("status")
+    code, output = checkout.make("destroy", "YES=1")
+    assert code == 0, output
+    assert "data        s3://reddit-etl-bucket-" in output.splitlines()[-1]
+    assert checkout.aws.client("s3").head_bucket(Bucket=bucket)
+    code, output = checkout.make("status")
     assert code == 2
-    assert "there is no stack reddit-etl" in said
-
-    words = [json.loads(line)["words"][0] for line in checkout.record.read_text().splitlines()]
-    assert words.count("push") == 1
+    assert "there is no stack reddit-etl" in output
     for hidden in LOGIN.values():
-        assert hidden not in checkout.record.read_text()
+        assert hidden not in checkout.aws.record.read_text()

@@ -24,14 +24,16 @@ from jobs.process import LineFormatter
 from reddit_etl.sandbox import server
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Listing, Refusal
-from tests.conftest import PROJECT, Pipeline
+from tests import PROJECT
+from tests.commands import Command
+from tests.conftest import Pipeline
 
 HOUR = "2026-11-23T04"
 SELECTION: dict[str, Any] = {"subreddits": ["python", "aws", "golang"], "limit": 300}
 TERMINATED = 143
 INTERRUPTED = 130
 
-Start = Callable[..., "Popen[str]"]
+Start = Callable[..., Command]
 
 
 class Signposted:
@@ -85,7 +87,6 @@ def test_a_stop_in_mid_extraction_leaves_nothing_half_done(
     process.send_signal(sent)
     assert process.wait(timeout=10) == code
     content.release.set()
-    assert process.stdout is not None
     assert "Traceback" not in process.stdout.read()
     assert not stopped.lake.exists() or not any(path.is_file() for path in stopped.lake.rglob("*"))
     stopped.server.content = InventedReddit(lambda: stopped.now)
@@ -106,7 +107,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_in_the_same_tables(
     assert process.wait(timeout=60) == 0
     working = time.monotonic() - begun
     states = set()
-    for number in range(25):
+    for number in range(12):
         killed = make_pipeline(f"killed-{number}")
         content = Signposted(killed)
         killed.server.content = content

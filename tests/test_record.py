@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.record import UNSTORABLE, Record, Reject, to_record
 from reddit_etl.entities.values import INT32, INT64
-from tests.standins.odd import any_json, odd_payload
-from tests.standins.posts import child, payload
+from tests.standins.payloads import any_json, child, odd_payload, payload
 
 OBSERVATION = {"observed_at": "2026-11-23T12:00:00.000000Z", "source": "sandbox", "listing": "python-new-100"}
 

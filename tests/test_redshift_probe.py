@@ -16,7 +16,7 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.transform.duckdb import to_parquet
 from reddit_etl.warehouse.redshift import probe as redshift_probe
 from reddit_etl.warehouse.redshift.probe import COLUMNS, REPEATED, ROWS, SAMPLES
-from tests.standins.posts import json_lines
+from tests.standins.payloads import json_lines
 
 PROBE = "doctor/probe.json"
 WHOLE = """\

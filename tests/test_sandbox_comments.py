@@ -252,6 +252,15 @@ def test_comments_hold_text_of_every_sort_within_reddits_limit() -> None:
     assert 200 < len(bodies) / long < 800
 
 
+def test_comments_are_counted_as_they_arrive() -> None:
+    for subreddit, number in (largest("aws"), (named("aws"), largest("aws")[1] + 1)):
+        arrivals = subreddit.arrivals(number)
+        moments = [arrivals.created(comment) for comment in range(arrivals.total)]
+        assert moments == sorted(moments)
+        for moment in range(arrivals.begin - 7200, arrivals.end + 7200, 7200):
+            assert arrivals.count(moment) == sum(created < moment for created in moments)
+
+
 def test_from_hour_to_hour_comments_arrive_and_scores_move() -> None:
     before, after = ({c["id"]: c for c in listed("python", hour=HOUR + timedelta(hours=n))} for n in (0, 1))
     arrived = [comment for comment_id, comment in after.items() if comment_id not in before]
@@ -290,12 +299,13 @@ def test_ids_fit_reddits_form_and_belong_to_one_comment() -> None:
 def test_pages_of_comments_follow_each_other_to_the_cap(api: Api, server: RedditServer) -> None:
     found: list[str] = []
     after: str | None = ""
-    while after is not None:
+    for _ in range(10):
         data = api.get("/r/python/comments", limit=100, after=after)["data"]
         assert {child["kind"] for child in data["children"]} == {"t1"}
         found += [child["data"]["id"] for child in data["children"]]
         after = data["after"]
         assert after in (None, f"t1_{found[-1]}")
+    assert after is None
     assert found == [comment["id"] for comment in listed("python")]
     assert server.requests == {"/r/python/comments": 10}
 
@@ -340,6 +350,10 @@ def test_a_tree_has_many_addresses_and_a_comment_is_the_root_of_its_own(api: Api
     assert api.get(f"/comments/{post_id}", comment=root["id"], context=0) == below
     [top] = below[1]["data"]["children"]
     assert top["data"] | {"replies": None} == root | {"depth": 0, "replies": None}
+    # Asked for together, a comment and its reply are each given once.
+    pair = [root["id"], root["replies"]["data"]["children"][0]["data"]["id"]]
+    given = Counter(comment["id"] for comment in payloads(api.more(f"t3_{post_id}", pair)))
+    assert (given.keys() >= set(pair), max(given.values())) == (True, 1)
     shown = payloads(list(flat([top])))
     assert {comment["parent_id"].removeprefix("t1_") for comment in shown[1:]} <= {comment["id"] for comment in shown}
 

@@ -64,7 +64,7 @@ def test_a_schedule_is_counted(text, runs, gap):
     ],
 )
 def test_another_schedule_is_an_error_that_shows_how(text):
-    with pytest.raises(ConfigurationError, match=r"give it like rate\(1 hour\)"):
+    with pytest.raises(ConfigurationError, match=r"write it like rate\(1 hour\)"):
         schedule.parse(text)
 
 
@@ -72,9 +72,9 @@ def test_another_schedule_is_an_error_that_shows_how(text):
     ("text", "hours"), [("cron(5 * * * ? *)", 3), ("rate(30 minutes)", 3), ("rate(1 day)", 26), ("rate(6 days)", 146)]
 )
 def test_the_alarm_rings_when_a_run_is_late(text, hours):
-    assert schedule.parse(text).watch() == hours
+    assert schedule.parse(text).alarm_hours() == hours
 
 
 def test_no_alarm_looks_back_further_than_a_week():
     with pytest.raises(ConfigurationError, match=r"leaves 168 hours between two runs"):
-        schedule.parse("rate(7 days)").watch()
+        schedule.parse("rate(7 days)").alarm_hours()

@@ -2,7 +2,7 @@ import pytest
 
 from reddit_etl.entities import ENTITIES, POSTS, values
 from reddit_etl.entities.schema import INTEGER, Column, Origin, varchar
-from tests.standins.things import THINGS
+from tests.standins.payloads import THINGS
 
 
 def names(columns):

@@ -3,7 +3,6 @@
 import logging
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 from jobs.settings import CREDENTIALS, Settings
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.sandbox import server
-from tests.conftest import PROJECT, Pipeline
+from tests import PROJECT, commands
+from tests.conftest import Pipeline
 
 LOGIN = {
     "REDDIT_CLIENT_ID": "an-id-4711",
@@ -292,14 +292,8 @@ def test_an_unknown_task_or_parameter_is_not_a_success(tmp_path: Path) -> None:
 
 def _luigi(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     hour = ["--hour", environment["HOUR"]] if "HOUR" in environment else []
-    return subprocess.run(
-        [sys.executable, "-m", "luigi", "--module", "jobs", *(arguments or ("RedditPipeline", *hour))],
-        env=os.environ | {"PYTHONPATH": str(PROJECT)} | environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("-m", "luigi", "--module", "jobs", *(arguments or ("RedditPipeline", *hour)))
+    return commands.run(*words, cwd=folder, env=os.environ | environment)
 
 
 @pytest.mark.parametrize("name", ["LAKE_URL", "WAREHOUSE_URL", "REDDIT_URL", "AWS_ENDPOINT_URL"])

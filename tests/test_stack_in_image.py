@@ -4,15 +4,16 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
+from typing import Any
 
 import pytest
 
 from tests.aws import LOGIN
 from tests.conftest import Pipeline
-from tests.stack import other
-from tests.standins.cloudformation import Deployment
+from tests.stack import Deployment, Stack
 from tests.standins.container import MEMORY, Image
 from tests.standins.reddit import Posts, ScriptedReddit, answer
+from tests.standins.resources import clients
 from tests.test_stack import is_tried_again
 
 pytestmark = pytest.mark.slow
@@ -34,29 +35,30 @@ except SystemExit as end:
 class Scheduled:
     """A deployed stack, and what Batch makes of its schedule's request."""
 
-    deployed: Deployment
+    stack: Stack
+    client: Callable[[str], Any]
     image: Image
     stand_ins: dict[str, str]
     reddit_url: str
 
     def command(self, moment: str) -> list[str]:
         """As Batch does it: the request's parameters come before the definition's."""
-        schedule = self.deployed.client("scheduler").get_schedule(Name=self.deployed.name)
-        asked = json.loads(schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", moment))
-        assert asked["JobDefinition"] == self.deployed.outputs["JobDefinition"]
-        definition = self.deployed.definition()
-        parameters = definition["parameters"] | asked["Parameters"]
-        words = definition["containerProperties"]["command"]
+        target = self.stack.resources["HourlyRun"]["Target"]
+        asked = json.loads(target["Input"].replace("<aws.scheduler.scheduled-time>", moment))
+        definition = self.stack.resources["JobDefinition"]
+        assert asked["JobDefinition"] == definition["JobDefinitionName"]
+        parameters = definition["Parameters"] | asked["Parameters"]
+        words = definition["ContainerProperties"]["Command"]
         return [parameters[word.removeprefix("Ref::")] if word.startswith("Ref::") else word for word in words]
 
     def secrets(self) -> dict[str, str]:
         """As ECS does it: seven parts are the secret's ARN, the eighth is a key of the JSON in it."""
-        manager, found = self.deployed.client("secretsmanager"), {}
-        for secret in self.deployed.definition()["containerProperties"]["secrets"]:
-            *arn, key, stage, version = secret["valueFrom"].split(":")
+        manager, found = self.client("secretsmanager"), {}
+        for name, reference in self.stack.secrets().items():
+            *arn, key, stage, version = reference.split(":")
             assert (stage, version) == ("", "")
             content = manager.get_secret_value(SecretId=":".join(arn))["SecretString"]
-            found[secret["name"]] = json.loads(content)[key]
+            found[name] = json.loads(content)[key]
         return found
 
     def environment(self) -> dict[str, str]:
@@ -66,13 +68,13 @@ class Scheduled:
         return self.image.run(*self.command(moment), environment=self.environment())
 
     def is_tried_again(self, code: int) -> bool:
-        return is_tried_again(self.deployed, exitCode=str(code), statusReason="Essential container in task exited")
+        return is_tried_again(self.stack, exitCode=str(code), statusReason="Essential container in task exited")
 
 
 @pytest.fixture
-def login(account: str) -> Iterator[str]:
+def login(s3_url: str) -> Iterator[str]:
     """The ARN of the secret with Reddit's credentials."""
-    manager = Deployment(account, "").client("secretsmanager")
+    manager = clients(s3_url)("secretsmanager")
     made = manager.create_secret(Name="reddit-etl/reddit", SecretString=json.dumps(LOGIN))
     yield made["ARN"]
     manager.delete_secret(SecretId=made["ARN"], ForceDeleteWithoutRecovery=True)
@@ -80,33 +82,36 @@ def login(account: str) -> Iterator[str]:
 
 @pytest.fixture
 def scheduled(
-    account: str, login: str, local: Image, on_stand_ins: Callable[[Deployment], dict[str, str]], pipeline: Pipeline
+    deploy: Callable[..., Deployment],
+    login: str,
+    local: Image,
+    on_stand_ins: Callable[[Stack], dict[str, str]],
+    pipeline: Pipeline,
 ) -> Scheduled:
     """With all that a deployment has if nothing is chosen: DuckDB in the container, a warehouse of its own."""
-    made = other(account, RedditSecretArn=login)
-    return Scheduled(made, local, on_stand_ins(made), pipeline.server.url)
+    made = deploy(RedditSecretArn=login)
+    return Scheduled(made.stack, made.client, local, on_stand_ins(made.stack), pipeline.server.url)
 
 
-def test_what_the_schedule_submits_ends_in_the_warehouse(scheduled, stack_warehouse):
-    container = scheduled.deployed.definition()["containerProperties"]
-    assert {"type": "MEMORY", "value": str(MEMORY)} in container["resourceRequirements"]
+def test_what_the_schedule_submits_ends_in_the_warehouse(scheduled, redshift_server):
+    assert {"Type": "MEMORY", "Value": str(MEMORY)} in scheduled.stack.container["ResourceRequirements"]
     code, out, err = scheduled.run()
     assert (code, f"Hour {HOUR} UTC" in out) == (0, True), err
     loaded = "SELECT hour, rows_inserted FROM reddit.load_audit"
-    assert stack_warehouse.rows(loaded) == [(HOUR, 3000)]
-    assert stack_warehouse.rows("SELECT count(DISTINCT post_id), count(*) FROM reddit.posts") == [(3000, 3000)]
-    subreddits = json.loads(scheduled.deployed.definition()["parameters"]["subreddits"])
-    asked = stack_warehouse.rows("SELECT DISTINCT subreddit FROM reddit.posts")
+    assert redshift_server.rows(loaded) == [(HOUR, 3000)]
+    assert redshift_server.rows("SELECT count(DISTINCT post_id), count(*) FROM reddit.posts") == [(3000, 3000)]
+    subreddits = json.loads(scheduled.stack.resources["JobDefinition"]["Parameters"]["subreddits"])
+    asked = redshift_server.rows("SELECT DISTINCT subreddit FROM reddit.posts")
     assert sorted(name for (name,) in asked) == sorted(subreddits)
-    database = scheduled.deployed.outputs["GlueDatabase"]
-    glue = scheduled.deployed.client("glue")
+    database = scheduled.stack.outputs["GlueDatabase"]
+    glue = scheduled.client("glue")
     [partition] = glue.get_partitions(DatabaseName=database, TableName="posts")["Partitions"]
     assert partition["Values"][:2] == HOUR.split("T")
-    assert partition["StorageDescriptor"]["Location"].startswith(scheduled.deployed.outputs["LakeUrl"])
+    assert partition["StorageDescriptor"]["Location"].startswith(scheduled.stack.outputs["LakeUrl"])
     # A schedule may fire twice.
     code, out, err = scheduled.run()
     assert (code, "was complete before" in out) == (0, True), err
-    assert stack_warehouse.rows(loaded) == [(HOUR, 3000)]
+    assert redshift_server.rows(loaded) == [(HOUR, 3000)]
     # What the metric filters count.
     events = [json.loads(line)["event"] for line in err.splitlines() if line.startswith("{")]
     assert events == ["run complete"]
@@ -121,7 +126,7 @@ def test_a_broken_secret_ends_the_job_and_a_fault_of_reddit_s_has_it_tried_again
     code, _, err = scheduled.run(moment="<aws.scheduler.scheduled-time>")
     assert (code, scheduled.is_tried_again(code)) == (78, False), err
     assert "--hour: '<aws.scheduler.scheduled-time>' cannot be read" in err
-    manager = scheduled.deployed.client("secretsmanager")
+    manager = scheduled.client("secretsmanager")
     manager.put_secret_value(SecretId=login, SecretString=json.dumps(LOGIN | {"REDDIT_CLIENT_SECRET": "s3cret-0815\n"}))
     code, _, err = scheduled.run()
     assert (code, scheduled.is_tried_again(code)) == (78, False), err

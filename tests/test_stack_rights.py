@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -18,17 +17,16 @@ from reddit_etl.transform import glue as transform_glue
 from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
 from tests.aws import AwsPipeline
 from tests.conftest import Pipeline, forget_run
-from tests.stack import other
+from tests.stack import GIVEN, Deployment, Stack, resolved
 from tests.standins import glue as glue_module
-from tests.standins import redshift_s3
+from tests.standins import redshift_copy
 from tests.standins.calls import Recorder
-from tests.standins.cloudformation import GIVEN, Deployment
-from tests.standins.cloudformation_types import ACCOUNT, REGION
 from tests.standins.container import deployed_config
 from tests.standins.glue import GlueServer, Refusal, by_duckdb, glue
 from tests.standins.policies import Right, given, refused, unused
 from tests.standins.reddit import Posts, ScriptedReddit, answer
-from tests.standins.redshift_conversation import DATABASE
+from tests.standins.redshift import DATABASE
+from tests.standins.template import ACCOUNT, REGION
 
 HOURS = ("2026-11-23T04", "2026-11-23T05")
 PLACE = f"redshift+psycopg2://theirs.example.com:5439/{DATABASE}"
@@ -42,18 +40,16 @@ class Rehearsal:
     def __init__(
         self, deployed: Deployment, pipeline: AwsPipeline, transformer: GlueServer, environment: dict[str, str]
     ) -> None:
-        self.deployed, self.pipeline, self.transformer = deployed, pipeline, transformer
+        self.stack, self.client = deployed.stack, deployed.client
+        self.pipeline, self.transformer = pipeline, transformer
         self.job, self.copy, self.script = Recorder(), Recorder(), Recorder()
-        if "GlueJob" in deployed.outputs:
-            job = self.client("glue").get_job(JobName=deployed.outputs["GlueJob"])["Job"]
+        if "GlueJob" in self.stack.outputs:
+            job = self.stack.resources["GlueJob"]
             transformer.job, transformer.role = job["Name"], job["Role"]
         pipeline.settings = environment | {
             "LUIGI_CONFIG_PATH": str(deployed_config(pipeline.folder)),
             "AWS_ENDPOINT_URL_GLUE": transformer.url,
         }
-
-    def client(self, service: str) -> Any:
-        return self.deployed.client(service)
 
     def examine(self) -> None:
         for name, value in self.pipeline.environment().items():
@@ -90,7 +86,7 @@ class Rehearsal:
 
     def forget(self, hour: str, *steps: str) -> None:
         """Let these steps of the hour be done once more."""
-        bucket, prefix = self.deployed.outputs["Bucket"], f"lake/receipts/dt={hour[:10]}/hr={hour[11:]}/"
+        bucket, prefix = self.stack.outputs["Bucket"], f"lake/receipts/dt={hour[:10]}/hr={hour[11:]}/"
         found = self.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
         names = [entry["Key"] for entry in found if entry["Key"].removeprefix(prefix).startswith(steps)]
         assert len(names) == len(steps)
@@ -99,7 +95,7 @@ class Rehearsal:
 
     def age_catalog(self) -> None:
         """As if another version had written the table and the views."""
-        place = {"DatabaseName": self.deployed.outputs["GlueDatabase"]}
+        place = {"DatabaseName": self.stack.outputs["GlueDatabase"]}
         kept = ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")
         for stored in self.client("glue").get_tables(**place)["TableList"]:
             aged = {key: stored[key] for key in kept} | {"Description": "As it was."}
@@ -110,8 +106,8 @@ class Rehearsal:
 def rehearse(
     make_pipeline: Callable[..., Pipeline],
     monkeypatch: pytest.MonkeyPatch,
-    account: str,
-    on_stand_ins: Callable[[Deployment], dict[str, str]],
+    s3_url: str,
+    on_stand_ins: Callable[[Stack], dict[str, str]],
 ) -> Iterator[Callable[..., Rehearsal]]:
     """A maker of rehearsals; Glue's runs are DuckDB's work, if no other is given."""
     monkeypatch.setattr(warehouse_redshift, "LONGEST_WAIT", 0.05)
@@ -119,20 +115,20 @@ def rehearse(
     with ExitStack() as servers:
 
         def make(deployed: Deployment, work: Work = by_duckdb) -> Rehearsal:
-            transformer = servers.enter_context(glue(work=work, s3=account, moto=account))
-            pipeline = make_pipeline(deployed.name, None, AwsPipeline)
-            made = Rehearsal(deployed, pipeline, transformer, on_stand_ins(deployed))
+            transformer = servers.enter_context(glue(work=work, s3=s3_url, moto=s3_url))
+            pipeline = make_pipeline(deployed.stack.stack, None, AwsPipeline)
+            made = Rehearsal(deployed, pipeline, transformer, on_stand_ins(deployed.stack))
             made.job.watch_all(monkeypatch)
-            for module, recorder in ((redshift_s3, made.copy), (glue_module, made.script)):
+            for module, recorder in ((redshift_copy, made.copy), (glue_module, made.script)):
                 monkeypatch.setattr(module, "boto3", SimpleNamespace(client=recorder.client))
             return made
 
         yield make
 
 
-def agree(deployed: Deployment, role: str, rights: set[Right]) -> None:
+def agree(stack: Stack, role: str, rights: set[Right]) -> None:
     """The role's rights and those that are needed are the same."""
-    statements = deployed.statements(role)
+    statements = stack.statements(role)
     assert refused(statements, rights) == []
     assert unused(statements, rights) == []
 
@@ -140,7 +136,8 @@ def agree(deployed: Deployment, role: str, rights: set[Right]) -> None:
 # ---- The job
 
 
-def test_the_job_may_do_what_it_does_with_glue_and_a_warehouse_of_the_stack_s(deployed, rehearse):
+def test_the_job_may_do_what_it_does_with_glue_and_a_warehouse_of_the_stack_s(deploy, rehearse):
+    deployed = deploy(TransformEngine="glue")
     rehearsal = rehearse(deployed)
     rehearsal.examine()
     rehearsal.lose_reddit(HOURS[0])
@@ -152,8 +149,8 @@ def test_the_job_may_do_what_it_does_with_glue_and_a_warehouse_of_the_stack_s(de
     rehearsal.forget(HOURS[1], "transform", "publish", "load")
     rehearsal.age_catalog()
     rehearsal.run(HOURS[1])
-    agree(deployed, deployed.outputs["JobRole"], rehearsal.job.rights())
-    agree(deployed, deployed.outputs["CopyRole"], rehearsal.copy.rights())
+    agree(deployed.stack, deployed.stack.outputs["JobRole"], rehearsal.job.rights())
+    agree(deployed.stack, deployed.stack.outputs["CopyRole"], rehearsal.copy.rights())
 
 
 @pytest.mark.parametrize(
@@ -167,23 +164,23 @@ def test_the_job_may_do_what_it_does_with_glue_and_a_warehouse_of_the_stack_s(de
     ],
     ids=lambda theirs: next(iter(theirs)),
 )
-def test_the_job_may_do_what_it_does_with_duckdb_and_a_warehouse_of_theirs(account, rehearse, theirs):
-    made = other(account, Warehouse="url", WarehouseUrl=PLACE, **theirs)
-    rehearsal = rehearse(made)
+def test_the_job_may_do_what_it_does_with_duckdb_and_a_warehouse_of_theirs(deploy, rehearse, theirs):
+    deployed = deploy(Warehouse="url", WarehouseUrl=PLACE, **theirs)
+    rehearsal = rehearse(deployed)
     rehearsal.examine()
     rehearsal.run(HOURS[0])
     rehearsal.forget(HOURS[0], "transform", "publish", "load")
     rehearsal.age_catalog()
     rehearsal.run(HOURS[0])
-    agree(made, made.outputs["JobRole"], rehearsal.job.rights())
-    agree(made, made.outputs["CopyRole"], rehearsal.copy.rights())
+    agree(deployed.stack, deployed.stack.outputs["JobRole"], rehearsal.job.rights())
+    agree(deployed.stack, deployed.stack.outputs["CopyRole"], rehearsal.copy.rights())
 
 
 # ---- Glue
 
 
 @pytest.mark.slow
-def test_glue_may_do_what_its_script_does(deployed, rehearse, warm_spark):
+def test_glue_may_do_what_its_script_does(deploy, rehearse, warm_spark):
     """The script's own reads and writes; what Glue itself does for a job of these arguments is by its documentation."""
     passing: set[str] = set()
 
@@ -192,30 +189,30 @@ def test_glue_may_do_what_its_script_does(deployed, rehearse, warm_spark):
         passing.update(path.relative_to(folder).as_posix() for path in folder.rglob("_temporary"))
         return error
 
-    rehearsal = rehearse(deployed, work)
+    deployed = deploy(TransformEngine="glue")
+    stack, rehearsal = deployed.stack, rehearse(deployed, work)
     rehearsal.run("2026-11-24T10")
     rights = rehearsal.script.rights()
     # Through these folders Spark's files pass: written, copied to their place, and removed, or given up.
     assert passing
-    lake = f"arn:aws:s3:::{deployed.outputs['Bucket']}/lake"
+    lake = f"arn:aws:s3:::{stack.outputs['Bucket']}/lake"
     verbs = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts")
     rights |= {(f"s3:{verb}", f"{lake}/{name}/part") for name in passing for verb in verbs}
     # S3A, by which Glue 5.1 reaches S3, looks for uploads that a failed task left open.
     rights.add(("s3:ListBucketMultipartUploads", lake.removesuffix("/lake")))
-    job = deployed.client("glue").get_job(JobName=deployed.outputs["GlueJob"])["Job"]
+    job = stack.resources["GlueJob"]
     for code in (job["Command"]["ScriptLocation"], job["DefaultArguments"]["--extra-py-files"]):
         rights.add(("s3:GetObject", code.replace("s3://", "arn:aws:s3:::")))
     for name in ("error", "output"):
-        stream = log_stream(deployed, f"{job['DefaultArguments']['--custom-logGroup-prefix']}/{name}")
+        stream = log_stream(stack, f"{job['DefaultArguments']['--custom-logGroup-prefix']}/{name}")
         rights |= {(f"logs:{verb}", stream) for verb in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")}
-    agree(deployed, job["Role"], rights)
+    agree(stack, job["Role"], rights)
 
 
-def log_stream(deployed: Deployment, group: str) -> str:
-    """One that somebody might write to, in a group that the stack made."""
-    [found] = deployed.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    assert found["logGroupName"] == group
-    return f"{found['arn'].removesuffix(':*')}:log-stream:one"
+def log_stream(stack: Stack, group: str) -> str:
+    """One that somebody might write to, in a group of the stack."""
+    assert group in stack.of_kind("AWS::Logs::LogGroup")
+    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:log-stream:one"
 
 
 # ---- Who starts the container, and who submits it
@@ -229,53 +226,45 @@ SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:theirs-AbCdEf"
     [GIVEN["ImageUri"], "123456789012.dkr.ecr.us-east-1.amazonaws.com/reddit-etl@sha256:" + "0" * 64],
     ids=["tag", "digest"],
 )
-def test_the_container_is_started_with_what_the_definition_names(account, image):
-    made = other(account, Warehouse="url", WarehouseSecretArn=SECRET, ImageUri=image)
-    container = made.definition()["containerProperties"]
+def test_the_container_is_started_with_what_the_definition_names(image):
+    stack = resolved(Warehouse="url", WarehouseSecretArn=SECRET, ImageUri=image)
     repository = "arn:aws:ecr:us-east-1:123456789012:repository/reddit-etl"
     pulled = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
     rights = {("ecr:GetAuthorizationToken", "*")} | {(action, repository) for action in pulled}
     # A secret's ARN has seven parts; the key in it, and two that are empty, come after.
-    secrets = {":".join(secret["valueFrom"].split(":")[:7]) for secret in container["secrets"]}
+    secrets = {":".join(reference.split(":")[:7]) for reference in stack.secrets().values()}
     assert secrets == {GIVEN["RedditSecretArn"], SECRET}
     rights |= {("secretsmanager:GetSecretValue", secret) for secret in secrets}
-    options = container["logConfiguration"]["options"]
-    stream = log_stream(made, options["awslogs-group"])
+    options = stack.container["LogConfiguration"]["Options"]
+    stream = log_stream(stack, options["awslogs-group"])
     assert "awslogs-create-group" not in options
     rights |= {("logs:CreateLogStream", stream), ("logs:PutLogEvents", stream)}
-    agree(made, container["executionRoleArn"], rights)
+    agree(stack, stack.container["ExecutionRoleArn"], rights)
 
 
-def test_the_schedule_may_submit_this_job_to_this_queue_and_keep_what_it_could_not(deployed):
-    target = deployed.client("scheduler").get_schedule(Name=deployed.name)["Target"]
+def test_the_schedule_may_submit_this_job_to_this_queue_and_keep_what_it_could_not(stack):
+    target = stack.resources["HourlyRun"]["Target"]
     asked = json.loads(target["Input"])
     service, action = target["Arn"].split(":")[-2:]
     verb = f"{service}:{action[0].upper()}{action[1:]}"
     # By the definition's name; Batch may ask for the right on the revision that it finds, or on the name itself.
     named = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-definition/{asked['JobDefinition']}"
     rights = {(verb, asked["JobQueue"]), (verb, named), (verb, f"{named}:17")}
-    agree(deployed, target["RoleArn"], rights | {("sqs:SendMessage", target["DeadLetterConfig"]["Arn"])})
+    agree(stack, target["RoleArn"], rights | {("sqs:SendMessage", target["DeadLetterConfig"]["Arn"])})
 
 
 # ---- All of them
 
 
-def roles(deployed: Deployment) -> dict[str, str]:
-    """What the template calls them, and what they are called."""
-    resources = deployed.client("cloudformation").describe_stack_resources(StackName=deployed.name)["StackResources"]
-    of_iam = [resource for resource in resources if resource["ResourceType"] == "AWS::IAM::Role"]
-    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in of_iam}
-
-
-def test_each_role_is_of_one_service(deployed):
-    iam = deployed.client("iam")
+def test_each_role_is_of_one_service(stack):
     trusted = {}
-    for role, name in roles(deployed).items():
-        [statement] = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
-        assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
-        # Each of these services says for whose resource it takes the role: those of this account alone.
-        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-        trusted[role] = statement["Principal"]
+    for role, kind in stack.kinds.items():
+        if kind == "AWS::IAM::Role":
+            [statement] = stack.resources[role]["AssumeRolePolicyDocument"]["Statement"]
+            assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
+            # Each of these services says for whose resource it takes the role: those of this account alone.
+            assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+            trusted[role] = statement["Principal"]
     assert trusted == {
         "GlueRole": {"Service": "glue.amazonaws.com"},
         "CopyRole": {"Service": ["redshift.amazonaws.com", "redshift-serverless.amazonaws.com"]},
@@ -285,11 +274,11 @@ def test_each_role_is_of_one_service(deployed):
     }
 
 
-def test_no_role_may_more_than_it_has_a_name_for(deployed):
+def test_no_role_may_more_than_it_has_a_name_for(stack):
     """Objects of a folder have no names yet, nor do the streams of a log; all else does."""
-    bucket = f"arn:aws:s3:::{deployed.outputs['Bucket']}/"
-    for name in roles(deployed).values():
-        for action, resource in given(deployed.statements(name)):
+    bucket = f"arn:aws:s3:::{stack.outputs['Bucket']}/"
+    for name in stack.of_kind("AWS::IAM::Role"):
+        for action, resource in given(stack.statements(name)):
             assert "*" not in action
             assert action != "iam:PassRole"
             named = resource.removesuffix("/*") if resource.startswith(bucket) else resource

@@ -17,9 +17,7 @@ from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.transform import open_transform
 from reddit_etl.transform.duckdb import to_parquet
 from reddit_etl.transform.sql import transform_sql
-from tests.standins.odd import odd_payload
-from tests.standins.posts import NOON, TIME_TYPE, json_lines, record, time_types
-from tests.standins.things import THINGS
+from tests.standins.payloads import NOON, THINGS, TIME_TYPE, json_lines, odd_payload, record, time_types
 
 transform = open_transform("duckdb")
 

@@ -3,7 +3,7 @@
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import INTEGER, Column
 from reddit_etl.warehouse import tables, upsert
-from tests.standins.things import THINGS
+from tests.standins.payloads import THINGS
 
 WHOLE = """\
 CREATE TABLE reddit.things (

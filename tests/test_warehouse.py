@@ -11,7 +11,7 @@ from reddit_etl.entities.schema import Origin
 from reddit_etl.errors import WarehouseError
 from reddit_etl.warehouse.base import LoadCounts
 from tests.standins.loads import LOADED_AT, NEWER, OLDER, DuckDBLoads
-from tests.standins.posts import MINUTE, NOON, post
+from tests.standins.payloads import MINUTE, NOON, post
 
 
 @pytest.fixture(params=["duckdb", "redshift"])

@@ -18,9 +18,9 @@ from reddit_etl.warehouse import open_warehouse
 from reddit_etl.warehouse.base import LoadCounts
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from reddit_etl.warehouse.tables import tables
-from tests.conftest import PROJECT
+from tests import PROJECT
 from tests.standins.loads import HOUR, DuckDBLoads
-from tests.standins.posts import listed, parquet, post
+from tests.standins.payloads import listed, parquet, post
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ from pathlib import Path
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import WarehouseError
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from tests.standins.posts import listed
+from tests.standins.payloads import listed
 
 path, file, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 limit = path.stat().st_size + 65536

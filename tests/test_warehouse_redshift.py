@@ -20,9 +20,8 @@ from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
 from reddit_etl.warehouse.redshift.login import read_login
 from reddit_etl.warehouse.redshift.warehouse import TRIES, RedshiftWarehouse
 from tests.standins.loads import HOUR, LOADED_AT, NEWER, OLDER, Loads
-from tests.standins.posts import MINUTE, NOON, parquet, post
+from tests.standins.payloads import MINUTE, NOON, THINGS, parquet, post
 from tests.standins.redshift import CONFLICT, GUEST, OWNER, ROLE, TIMEOUT, Drop, Login
-from tests.standins.things import THINGS
 from tests.test_convergence import COLUMNS, expected, runs, state
 
 ONE = LoadCounts(staged=1, inserted=1, updated=0, stale=0)

@@ -54,6 +54,7 @@ class Content(Protocol):
 
 
 def thing(kind: str, payload: dict[str, Any]) -> Thing:
+    """A payload in the envelope that names its kind."""
     return {"kind": kind, "data": payload}
 
 

@@ -45,6 +45,7 @@ class Arrivals:
         return self.begin + DELAY + self.duration
 
     def created(self, number: int) -> int:
+        """When the comment is created, in seconds since 1970; never before an earlier number."""
         share = (number + (self.dice(number) & 0xFFFF) / 65536) / self.total
         return self.begin + DELAY + int(self.duration * share * share)
 
@@ -74,4 +75,5 @@ class Arrivals:
         return self.dice(number) >> 48 < VANISHING
 
     def gone(self, number: int, moment: int) -> bool:
+        """Whether it has vanished by that moment, which it does three hours after its creation."""
         return self.vanishes(number) and moment - self.created(number) >= VANISHED_AFTER

@@ -30,6 +30,7 @@ class Thread:
     """The comments of one post in one hour, by their numbers from 0 to `count - 1`."""
 
     def __init__(self, subreddit: Subreddit, number: int, hour: int) -> None:
+        """`number` is the post's, `hour` is in seconds since 1970."""
         self.subreddit, self.number, self.hour = subreddit, number, hour
         self.post = subreddit.post(number, hour)
         self.arrivals = subreddit.arrivals(number)
@@ -38,6 +39,7 @@ class Thread:
         self.asker = subreddit.draft(number).author
 
     def comment_id(self, comment: int) -> str:
+        """Its id, without `t1_`."""
         return self.subreddit.comment_id(self.number, comment)
 
     def parent_name(self, comment: int) -> str:
@@ -163,4 +165,5 @@ def _fate(payload: dict[str, Any], dice: int, age: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def thread(subreddit: Subreddit, number: int, hour: int) -> Thread:
+    """The thread, kept for a while: one answer asks for many comments of few posts."""
     return Thread(subreddit, number, hour)

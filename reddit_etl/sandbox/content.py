@@ -43,6 +43,7 @@ class InventedReddit:
     """
 
     def __init__(self, clock: Clock, *, subreddits: Iterable[str] = ()) -> None:
+        """Posts and comments of `subreddits` can be asked for by their ids at once."""
         self._clock = clock
         for name in subreddits:
             _known(name)
@@ -51,12 +52,14 @@ class InventedReddit:
         return int(hour_of(self._clock()).replace(tzinfo=UTC).timestamp())
 
     def listing(self, subreddit: str, listing: str) -> Listing | Refusal:
+        """At most 1,000 posts or, for `comments`, comments."""
         if refusal := REFUSED.get(subreddit.lower()):
             return refusal
         found, hour = _known(subreddit), self._hour()
         return _newest_comments(found, hour) if listing == "comments" else _ordered(found, listing, hour)
 
     def info(self, fullnames: list[str]) -> Iterator[dict[str, Any]]:
+        """What there is by this hour; other kinds, later things and vanished comments are left out."""
         hour = self._hour()
         for match in filter(None, map(FULLNAME.fullmatch, fullnames)):
             if match[1] == "t3" and (post := _post(match[2], hour)):
@@ -67,6 +70,7 @@ class InventedReddit:
                     yield found.payload(comment.number)
 
     def tree(self, post_id: str, *, limit: int, subreddit: str | None, comment: str | None) -> Tree | Refusal:
+        """At most `limit` comments, and never more than 500; none if the post has no such comment."""
         if subreddit and (refusal := REFUSED.get(subreddit.lower())):
             return refusal
         if subreddit:
@@ -82,6 +86,7 @@ class InventedReddit:
         return Tree(found.post, trees.tree(found, numbers[0], limit) if numbers else [])
 
     def more(self, link: str, children: list[str], *, only_these: bool) -> list[Thing] | Refusal:
+        """At most 100 comments; ids beyond come back in stubs, ids of other posts are ignored."""
         hour = self._hour()
         match = FULLNAME.fullmatch(link)
         post = _post(match[2], hour) if match and match[1] == "t3" else None

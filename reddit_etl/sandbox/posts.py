@@ -43,13 +43,16 @@ class Subreddit:
 
     @property
     def seed(self) -> int:
+        """32 bits, a checksum of the name; part of every id."""
         return crc32(self.name.encode())
 
     @property
     def interval(self) -> int:
+        """Seconds from post to post, on average: 240 to 1,199."""
         return 240 + self.seed % 960
 
     def created(self, number: int) -> int:
+        """When the post is created, in seconds since 1970."""
         return EPOCH + number * self.interval + random.Random(self.seed + number).randrange(self.interval)  # noqa: S311
 
     def newest(self, hour: int) -> int:
@@ -60,6 +63,7 @@ class Subreddit:
         return number
 
     def post_id(self, number: int) -> str:
+        """Its id, without `t3_`."""
         return base36(((number + 1) << SEED_BITS) | self.seed)
 
     def comment_id(self, number: int, comment: int) -> str:
@@ -67,6 +71,7 @@ class Subreddit:
         return base36(((number + 1) * self.most_comments + comment) << SEED_BITS | self.seed)
 
     def draft(self, number: int) -> Draft:
+        """What of the post is the same in every hour."""
         dice = random.Random(self.seed * 31 + number)  # noqa: S311
         kind = "self" if number % LONG_EVERY == 0 else dice.choice(KINDS)
         author = f"user_{dice.randrange(5000)}"
@@ -78,6 +83,7 @@ class Subreddit:
         return min(self.most_comments, int(luck**-1.05)) - 1
 
     def arrivals(self, number: int) -> Arrivals:
+        """When its comments arrive."""
         return _arrivals(self, number)
 
     def post(self, number: int, hour: int) -> dict[str, Any]:
@@ -156,12 +162,15 @@ class HugeSubreddit(Subreddit):
 
     @property
     def interval(self) -> int:
+        """A day, in seconds."""
         return DAY
 
     def created(self, number: int) -> int:
+        """Midnight, in seconds since 1970."""
         return EPOCH + number * DAY
 
     def comment_total(self, luck: float) -> int:  # noqa: ARG002
+        """50,000, for every post."""
         return self.most_comments
 
 
@@ -192,6 +201,7 @@ def _fate(payload: dict[str, Any], fate: float, age: int) -> dict[str, Any]:
 
 
 def base36(number: int) -> str:
+    """The number in Reddit's digits, 0-9 and a-z."""
     digits = ""
     while number:
         number, digit = divmod(number, 36)

@@ -40,6 +40,7 @@ class RedditServer(ThreadingHTTPServer):
     poll = 0.05  # Seconds between looks whether to shut down.
 
     def __init__(self, content: Content, *, port: int = 0) -> None:
+        """Listen at once; requests are answered from `start` on. Port 0 is any free one."""
         super().__init__(("127.0.0.1", port), _Handler)
         self.content = content
         self.tokens: set[str] = set()
@@ -52,6 +53,7 @@ class RedditServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """`http://127.0.0.1:PORT`."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def count(self) -> float:
@@ -62,7 +64,8 @@ class RedditServer(ThreadingHTTPServer):
         self.used += 1
         return elapsed
 
-    def asked(self, path: str, *, refused: bool = False) -> None:
+    def received(self, path: str, *, refused: bool = False) -> None:
+        """Count an authorized request."""
         with self._counting:
             self.requests[path] += 1
             self.refused += refused
@@ -73,6 +76,7 @@ class RedditServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def start(self) -> str:
+        """Serve in a thread that ends with the process; give the URL."""
         Thread(target=self.serve_forever, args=(self.poll,), name="reddit-sandbox", daemon=True).start()
         return self.url
 
@@ -117,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif MORE.fullmatch(path):
             self._more(query)
         elif match := LISTING.fullmatch(path):
-            self.server.asked(f"/r/{match[1]}/{match[2]}")
+            self.server.received(f"/r/{match[1]}/{match[2]}")
             self._listing(self.server.content.listing(match[1], match[2]), query)
         elif match := TREES.fullmatch(path):
             self._tree(match, query)
@@ -125,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(Refusal(404))
 
     def _info(self, query: dict[str, str]) -> None:
-        self.server.asked("/api/info")
+        self.server.received("/api/info")
         payloads = self.server.content.info(query.get("id", "").split(",")[:PAGE])
         self._answer(200, page([thing(payload["name"][:2], payload) for payload in payloads]))
 
@@ -142,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, page(things, f"{listing.kind}_{listing.ids[end - 1]}" if more else None))
 
     def _tree(self, match: re.Match[str], query: dict[str, str]) -> None:
-        self.server.asked("/comments")
+        self.server.received("/comments")
         comment, limit = match[3] or query.get("comment"), int(query.get("limit", TREE))
         found = self.server.content.tree(match[2], limit=limit, subreddit=match[1], comment=comment)
         if isinstance(found, Refusal):
@@ -153,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _more(self, query: dict[str, str]) -> None:
         """One request at a time, as at Reddit: the lock is held until the answer is made, not until it is sent."""
         alone = self.server.expanding.acquire(blocking=False)
-        self.server.asked("/api/morechildren", refused=not alone)
+        self.server.received("/api/morechildren", refused=not alone)
         if not alone:
             self._refuse(Refusal(429))
             return

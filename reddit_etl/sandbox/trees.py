@@ -42,6 +42,7 @@ class Shape:
             self._ends[parent] += self._ends[parent - 1]
 
     def parent(self, comment: int) -> int:
+        """The number of the comment that it replies to, or ROOT."""
         return self._parents[comment]
 
     def replies(self, parent: int) -> Sequence[int]:
@@ -66,6 +67,7 @@ class Shape:
 
 @lru_cache(maxsize=8)
 def shape(subreddit: Subreddit, number: int, hour: int) -> Shape:
+    """The shape of a thread, kept for the requests that follow."""
     return Shape(thread(subreddit, number, hour))
 
 
@@ -96,6 +98,7 @@ class Cut:
                     heappush(waiting, (rank + self._shape.drop(comment), next(order), replies, 0, depth + 1))
 
     def has(self, comment: int) -> bool:
+        """Whether the comment is one of those chosen."""
         return comment in self._chosen
 
     def nested(self, comments: Iterable[int], parent: int, depth: int) -> list[Thing]:

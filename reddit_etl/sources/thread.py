@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from reddit_etl.sources.client import NotUnderstoodError, Observation, RedditClient
@@ -38,6 +39,8 @@ class Thread:
         self.stubs = deque(stubs)
         self.threads = deque(threads)
         self._known = {*stubs}
+        """All ids of stubs."""
+        self._asked: set[str] = set()
         self._seen: set[str] = set()
         self._is_begun = bool(stubs or threads)
         self._asked_below = {*threads}
@@ -89,40 +92,45 @@ class Thread:
         except BaseException:
             self.stubs.extendleft(reversed(ids))
             raise
+        self._asked.update(ids)
         yield from self._read(things, observed_at)
 
     def _next_stubs(self) -> list[str]:
         """As many as one request takes, without those that other answers brought."""
-        ids: list[str] = []
+        ids: dict[str, None] = {}
         while self.stubs and len(ids) < IDS:
             one = self.stubs.popleft()
             if one not in self._seen:
-                ids.append(one)
-        return ids
+                ids[one] = None
+        return list(ids)
 
-    def _read(self, children: list[Any], observed_at: Any) -> Iterator[Observation]:
+    def _read(self, children: list[Any], observed_at: datetime) -> Iterator[Observation]:
         """The comments among the children and below them, in Reddit's order; what else is there is kept for later."""
+        fetched, ids = self.fetched, list[str]()
         waiting = [iter(children)]
         while waiting:
-            child = next(waiting[-1], waiting)
-            if child is waiting:
+            try:
+                child = next(waiting[-1])
+            except StopIteration:
                 waiting.pop()
                 continue
-            kind = child.get("kind") if isinstance(child, dict) else None
             data = child.get("data") if isinstance(child, dict) else None
-            if kind == "more" and isinstance(data, dict):
-                self._note(data)
-                continue
-            if kind != "t1" or not isinstance(data, dict):
+            if isinstance(data, dict) and child.get("kind") == "more":
+                ids += self._noted(data)
+            elif isinstance(data, dict) and child.get("kind") == "t1":
+                # Replies are observed on their own.
+                replies = data.pop("replies", None)
+                if self._is_new(data):
+                    yield Observation(child, observed_at)
+                waiting.append(iter(_children_of(replies)))
+            else:
                 yield Observation(child, observed_at)
-                continue
-            # They are observed on their own.
-            replies = data.pop("replies", None)
-            if self._is_new(data):
-                yield Observation(child, observed_at)
-            below = replies.get("data") if isinstance(replies, dict) else None
-            if isinstance(below, dict) and isinstance(below.get("children"), list):
-                waiting.append(iter(below["children"]))
+        # An answer is full when it has so many comments; what it had no room for it names once more. One that brings
+        # nothing new names no id to ask for again, else that would never end.
+        again = self.fetched > fetched
+        self.stubs.extend(
+            one for one in dict.fromkeys(ids) if one not in self._seen and (again or one not in self._asked)
+        )
 
     def _is_new(self, data: dict[str, Any]) -> bool:
         """False for a comment that was read before; what has no id is read to be refused."""
@@ -133,21 +141,25 @@ class Thread:
         self._seen.add(comment_id)
         return is_new
 
-    def _note(self, stub: dict[str, Any]) -> None:
-        """Keep what a `more` stands for, unless it is known already."""
+    def _noted(self, stub: dict[str, Any]) -> list[str]:
+        """The ids that a `more` stands for; without any, it stands for what is below a comment of great depth."""
         children, parent = stub.get("children"), str(stub.get("parent_id"))
         ids = [one for one in children if is_id(one)] if isinstance(children, list) else []
-        new = [one for one in ids if one not in self._known and one not in self._seen]
-        self._known.update(new)
-        self.stubs.extend(new)
+        self._known.update(ids)
         below = parent.removeprefix("t1_")
-        if ids or below in self._asked_below:
-            return
-        if parent.startswith("t1_") and is_id(below):
-            self._asked_below.add(below)
-            self.threads.append(below)
-        else:
+        if not ids and parent.startswith("t1_") and is_id(below):
+            if below not in self._asked_below:
+                self._asked_below.add(below)
+                self.threads.append(below)
+        elif not ids:
             self._nameless += 1
+        return ids
+
+
+def _children_of(listing: object) -> list[Any]:
+    data = listing.get("data") if isinstance(listing, dict) else None
+    children = data.get("children") if isinstance(data, dict) else None
+    return children if isinstance(children, list) else []
 
 
 def is_id(value: object) -> bool:

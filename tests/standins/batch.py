@@ -1,72 +1,62 @@
-"""AWS Batch on loopback that runs its jobs: each as a process, on the embedded engines, with its log in CloudWatch's.
-
-A job's command is that of the definition, which moto keeps; its environment is a matter of the image's tests.
-"""
+"""AWS Batch on loopback: it runs the command of a stack's job definition, by a function, and keeps its log."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from tests.standins.s3 import PROJECT
+from tests.standins.cloudformation import CloudFormation
+from tests.standins.resources import Client
+
+Job = dict[str, Any]
 
 
 class Batch:
-    def __init__(self, *, definitions: Any, logs: Any, folder: Path) -> None:
-        self.definitions, self.logs, self.folder = definitions, logs, folder
-        self.jobs: dict[str, list[dict[str, Any]]] = {}
-        """What is still to be said of each; the last stays."""
+    def __init__(
+        self, stacks: CloudFormation, client: Client, run: Callable[[list[str]], tuple[int, list[str]]]
+    ) -> None:
+        self.stacks, self.client, self.run = stacks, client, run
+        self.jobs: list[list[Job]] = []
+        """What is still to be answered about each; the last stays."""
+        self.states: list[Job] | None = None
+        """What a test has the jobs to come go through, without a run."""
 
     def answer(self, _method: str, path: str, body: bytes) -> tuple[int, str]:
         asked = json.loads(body)
         if path.endswith("submitjob"):
             return 200, json.dumps(self._submitted(asked))
         if path.endswith("describejobs"):
-            return 200, json.dumps({"jobs": [self._now(job_id) for job_id in asked["jobs"]]})
-        return 200, json.dumps({"jobSummaryList": [states[-1] for states in self.jobs.values()]})
+            [job_id] = asked["jobs"]
+            [states] = [states for states in self.jobs if states[-1]["jobId"] == job_id]
+            return 200, json.dumps({"jobs": [states.pop(0) if len(states) > 1 else states[0]]})
+        return 200, json.dumps({"jobSummaryList": [states[-1] for states in self.jobs]})
 
-    def _now(self, job_id: str) -> dict[str, Any]:
-        states = self.jobs[job_id]
-        return states.pop(0) if len(states) > 1 else states[0]
-
-    def _submitted(self, asked: dict[str, Any]) -> dict[str, str]:
-        # By name, of which CloudFormation leaves one revision.
-        [definition] = self.definitions.describe_job_definitions(
-            jobDefinitionName=asked["jobDefinition"], status="ACTIVE"
-        )["jobDefinitions"]
-        container = definition["containerProperties"]
-        known = definition["parameters"] | asked["parameters"]
-        command = [known[word[5:]] if word.startswith("Ref::") else word for word in container["command"]]
+    def _submitted(self, asked: Job) -> Job:
+        resources = self.stacks.find(asked["jobDefinition"]).resolved.resources
+        definition, queue = resources["JobDefinition"], resources["JobQueue"]
+        assert asked["jobQueue"].endswith(f"/{queue['JobQueueName']}")
         job = {"jobId": f"{len(self.jobs) + 1:08d}-1d9a-4b43-a4f6-3c1d0a3b2f55", "jobName": asked["jobName"]}
-        begun = int(time.time() * 1000)
-        code, lines = self._run(command)
-        stream = f"run/default/{job['jobId']}"
-        group = container["logConfiguration"]["options"]["awslogs-group"]
-        self.logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        self.logs.put_log_events(
-            logGroupName=group,
-            logStreamName=stream,
-            logEvents=[{"timestamp": begun, "message": line} for line in lines if line],
-        )
-        end = {"createdAt": begun, "stoppedAt": int(time.time() * 1000)}
-        done = {"status": "FAILED" if code else "SUCCEEDED", "container": {"exitCode": code, "logStreamName": stream}}
-        self.jobs[job["jobId"]] = [job | {"status": "RUNNABLE"}, job | {"status": "STARTING"}, job | end | done]
+        known = definition["Parameters"] | asked["parameters"]
+        words = [
+            known[word[5:]] if word.startswith("Ref::") else word
+            for word in definition["ContainerProperties"]["Command"]
+        ]
+        states = self.states or self._ran(words, stream=f"run/default/{job['jobId']}", name=asked["jobDefinition"])
+        self.jobs.append([job | state for state in states])
         return job | {"jobArn": "arn:job"}
 
-    def _run(self, command: list[str]) -> tuple[int, list[str]]:
-        bare = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "REDDIT_"))}
-        shutil.copy(PROJECT / "luigi.cfg", self.folder)
-        done = subprocess.run(
-            [sys.executable, "-m", "luigi", "--module", "jobs", *command],
-            cwd=self.folder,
-            env=bare | {"PYTHONPATH": str(PROJECT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout.splitlines()
+    def _ran(self, words: list[str], *, stream: str, name: str) -> list[Job]:
+        begun = int(time.time() * 1000)
+        code, lines = self.run(words)
+        self.write(f"/batch/{name}", stream, *lines)
+        end = {"createdAt": begun, "stoppedAt": int(time.time() * 1000)}
+        done = {"status": "FAILED" if code else "SUCCEEDED", "container": {"exitCode": code, "logStreamName": stream}}
+        return [{"status": "RUNNABLE"}, {"status": "STARTING"}, end | done]
+
+    def write(self, group: str, stream: str, *lines: str) -> None:
+        """Lines of a job's log."""
+        logs, now = self.client("logs"), int(time.time() * 1000)
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        events = [{"timestamp": now, "message": line} for line in lines if line]
+        if events:
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)

@@ -7,8 +7,8 @@ import boto3
 import pytest
 
 from reddit_etl import aws
-from tests.standins.cloudformation_types import ACCOUNT, REGION
 from tests.standins.policies import Right
+from tests.standins.template import ACCOUNT, REGION
 
 Call = tuple[str, str, dict[str, Any]]
 S3 = {

@@ -50,8 +50,8 @@ def main(words: list[str]) -> int:
     if refused and words[: len(refused)] == refused:
         sys.stderr.write("no space left on device\n")
         return 17
-    if words[0] == "push":
-        push(words[1])
+    if "--push" in words:
+        push(words[words.index("--tag") + 1])
     return 0
 
 

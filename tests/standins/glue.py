@@ -1,7 +1,7 @@
-"""AWS Glue on loopback: its job API over HTTP, with runs that really run the job's script on local Spark.
+"""AWS Glue on loopback: its job API over HTTP, with runs that really run the job's script on local Spark, or DuckDB.
 
-A test may give each run its states or its work
-instead, and have requests refused or their answers lost. What is not about job runs goes to moto, if it is given.
+A test may give each run its states instead of work, and have requests refused or their answers lost. What is not about
+job runs goes to moto, if it is given.
 """
 
 import json
@@ -23,8 +23,8 @@ import boto3
 
 from reddit_etl.entities import ENTITIES
 from reddit_etl.transform.duckdb import to_parquet
-from tests.standins.s3 import ENVIRONMENT
-from tests.standins.spark import JOB, spark
+from tests.standins.s3 import KEYS
+from tests.standins.spark import JOB
 
 # Its last part is the name of a role, which moto knows if a test made it.
 ROLE = "arn:aws:iam::123456789012:role/transform"
@@ -178,13 +178,7 @@ class GlueServer(ThreadingHTTPServer):
             return
         bucket, _, prefix = lake.removeprefix("s3://").partition("/")
         prefix = f"{prefix}/" if prefix else ""
-        client: Any = boto3.client(
-            "s3",
-            endpoint_url=self.s3,
-            region_name=ENVIRONMENT["AWS_DEFAULT_REGION"],
-            aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-        )
+        client: Any = boto3.client("s3", endpoint_url=self.s3, **KEYS)
         with TemporaryDirectory(prefix="glue-") as name:
             folder = Path(name)
 
@@ -252,13 +246,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def glue(
-    *, work: Callable[[Path, str], str | None] | None = None, s3: str | None = None, moto: str | None = None
+    *, work: Callable[[Path, str], str | None], s3: str | None = None, moto: str | None = None
 ) -> Iterator[GlueServer]:
-    """A Glue that knows one job, `transform` if it is not told another.
-
-    `s3` and `moto` are URLs; `work` replaces a Spark of its own.
-    """
-    with spark() as own, GlueServer(work or own, s3, moto) as server:
+    """A Glue that knows one job, `transform` unless it is given another; `work` does its runs. The others are URLs."""
+    with GlueServer(work, s3, moto) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
         server.shutdown()

@@ -12,7 +12,7 @@ from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse.base import LoadCounts, Warehouse
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from tests.standins.posts import parquet
+from tests.standins.payloads import parquet
 
 LOADED_AT = datetime(2026, 11, 23, 13)  # noqa: DTZ001
 HOUR = "2026-11-23T12"

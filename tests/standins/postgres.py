@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from tests import PROJECT
 
 # What is lost in a crash is a test's.
 SETTINGS = {
@@ -71,7 +71,7 @@ def _started(folder: Path) -> Iterator[None]:
         command = [programs / program, "-D", folder / "data", *arguments]
         subprocess.run(command, check=True, user=user, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+    run("initdb", "--username=postgres", "--auth=trust", "--encoding=SQL_ASCII", "--locale=C", "--no-sync")
     with (folder / "data" / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
         file.write(f"unix_socket_directories = '{folder}'\n")

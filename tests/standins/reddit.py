@@ -15,6 +15,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from reddit_etl.sandbox.server import Content, Listing, RedditServer, _Handler
+from tests.standins.payloads import payload
 
 CAP = 1000
 # 2026-11-23T04:00:00Z, the first minute of the posts here.
@@ -24,17 +25,9 @@ Act = Callable[["ScriptedHandler"], None]
 
 
 def post(number: int, **changes: object) -> dict[str, Any]:
-    """A post as small as Reddit's could be; one is made every minute."""
-    return {
-        "id": f"p{number}",
-        "name": f"t3_p{number}",
-        "subreddit": "python",
-        "author": "somebody",
-        "title": f"Post {number}",
-        "selftext": "",
-        "created_utc": float(BEGIN + 60 * number),
-        "score": number,
-    } | changes
+    """One is made every minute."""
+    made = {"title": f"Post {number}", "created_utc": float(BEGIN + 60 * number), "score": number}
+    return payload(f"p{number}", **made | changes)
 
 
 def child(number: int, **changes: object) -> dict[str, Any]:

@@ -3,68 +3,82 @@
     with postgres() as folder, redshift(folder, s3_url=…) as warehouse:
         create_engine(warehouse.url)
 
-Takes users by their passwords, COPY from S3 with the roles it is told, and fails on demand.
+Takes users by their passwords, COPY from S3 with the roles that it is given, and fails on demand. PostgreSQL's encoding
+is SQL_ASCII, so that the length of a VARCHAR counts bytes as it does in Redshift; LENGTH() does so too, unlike there.
 """
 
 import re
-import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Lock, Thread
 from typing import Any
 from urllib.parse import quote
 
 import psycopg2
+from pglast import ast
 
-from tests.standins.redshift_conversation import (
-    CONFLICT,
-    DATABASE,
-    DEFINITION_CONFLICT,
-    GUEST,
-    OWNER,
-    TIMEOUT,
-    Conversation,
-    Drop,
-    Fault,
-    Login,
+from tests.standins import redshift_copy
+from tests.standins.redshift_sql import understood
+from tests.standins.redshift_wire import (
+    CANCEL,
+    NEGOTIATIONS,
+    Forward,
+    Lost,
+    Peer,
+    Refusal,
+    Session,
+    packed,
+    pairs,
+    postgres_socket,
+    unpacked,
 )
-from tests.standins.redshift_statements import VERSION
-from tests.standins.redshift_wire import Lost, Peer, Refusal
 
-__all__ = [
-    "CONFLICT",
-    "DEFINITION_CONFLICT",
-    "GUEST",
-    "OWNER",
-    "ROLE",
-    "TIMEOUT",
-    "Drop",
-    "Login",
-    "Refusal",
-    "redshift",
-]
-
+DATABASE = "dev"
 ROLE = "arn:aws:iam::123456789012:role/copy"
+# The roles in PostgreSQL that a user can have.
+OWNER, GUEST = "warehouse_owner", "warehouse_guest"
 
-_BANNER = (
-    f"PostgreSQL {VERSION} on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), "
-    "Redshift 1.0.117891"
+CONFLICT = Refusal(
+    "1023",
+    state="XX000",
+    detail="Serializable isolation violation on table - 108263, transactions forming the cycle are: 647046, 647047",
 )
+TIMEOUT = Refusal("Query (1234) cancelled on user's request", state="57014")
+# PostgreSQL's own codes that Redshift has other words for.
+_OTHER_WORDS = {"40001": CONFLICT, "40P01": CONFLICT, "57014": TIMEOUT}
 
-# PostgreSQL finds its own version() by number, so it has to give up its name.
-_SETUP = f"""
-SET allow_system_table_mods = on;
-UPDATE pg_proc SET proname = 'postgresql_version'
-WHERE proname = 'version' AND pronamespace = 'pg_catalog'::regnamespace;
-CREATE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '{_BANNER}'::text $$;
-CREATE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql STABLE AS
-$$ SELECT date_trunc('second', now() AT TIME ZONE 'UTC') $$;
-CREATE ROLE {OWNER} LOGIN;
-CREATE ROLE {GUEST} LOGIN;
-GRANT CREATE ON DATABASE {DATABASE} TO {OWNER};
-"""
+_VERSION = "8.0.2"
+_BANNER = f"PostgreSQL {_VERSION} on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.117891"
+# What a server of that version tells at login.
+_PARAMETERS = ("client_encoding", "DateStyle", "integer_datetimes", "session_authorization", "TimeZone")
+_SETUP = "".join(
+    f"CREATE ROLE {role} LOGIN IN ROLE pg_read_server_files; "
+    f"ALTER ROLE {role} SET default_transaction_isolation TO serializable; "
+    f"ALTER ROLE {role} SET client_encoding TO 'UTF8'; "
+    for role in (OWNER, GUEST)
+)
+_SETUP += f"GRANT CREATE ON DATABASE {DATABASE} TO {OWNER}"
+
+
+class Drop(Enum):
+    """The connection breaks at a statement."""
+
+    BEFORE = "before it is run"
+    AFTER = "after it is run, before it is answered"
+
+
+Fault = Refusal | Drop | Callable[[], object]
+"""A function is called before the statement is run, by the thread that serves the connection."""
+
+
+@dataclass(frozen=True)
+class Login:
+    password: str
+    role: str = OWNER
 
 
 @dataclass
@@ -77,11 +91,9 @@ class _Planned:
 @dataclass
 class Redshift:
     folder: Path
-    s3_url: str | None
-    roles: tuple[str, ...]
+    s3_url: str
+    roles: tuple[str, ...] = (ROLE,)
     users: dict[str, Login] = field(default_factory=lambda: {"loader": Login("s3cret")})
-    forbidden: set[str] = field(default_factory=set)
-    """Buckets that the roles may not read."""
     statements: list[str] = field(default_factory=list)
     """What clients sent, the driver's BEGIN and COMMIT among it."""
 
@@ -89,9 +101,8 @@ class Redshift:
         self._planned: list[_Planned] = []
         self._lock = Lock()
         self._clients: list[Peer] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._serve()
+        self.port = 0
+        self._listen()
 
     @property
     def url(self) -> str:
@@ -123,9 +134,8 @@ class Redshift:
             self._planned.clear()
         self.statements.clear()
         schemas = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
-        for (schema,) in self.rows(schemas):
-            self.rows(f'DROP SCHEMA "{schema}" CASCADE')
-        self.rows("CREATE SCHEMA public")
+        drops = [f'DROP SCHEMA "{schema}" CASCADE' for (schema,) in self.rows(schemas)]
+        self.rows("; ".join([*drops, "CREATE SCHEMA public"]))
 
     def disconnect(self) -> None:
         """Break every connection, and wait for PostgreSQL to have rolled back."""
@@ -138,40 +148,39 @@ class Redshift:
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Nobody listens."""
+        """It refuses connections, and those that there are break."""
         self._stop()
         self.disconnect()
         try:
             yield
         finally:
-            self._listener = socket.create_server(("127.0.0.1", self.port))
-            self._serve()
+            self._listen()
 
     def close(self) -> None:
         self._stop()
         for client in list(self._clients):
             client.close()
 
+    def _listen(self) -> None:
+        class Handler(BaseRequestHandler):
+            def handle(handler) -> None:
+                self._talk(Peer(handler.request))
+
+        class Server(ThreadingTCPServer):
+            allow_reuse_address = daemon_threads = True
+
+        self._server = Server(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_address[1]
+        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
     def _stop(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self) -> None:
-        Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            Thread(target=self._talk, args=(Peer(connection),), daemon=True).start()
+        self._server.shutdown()
+        self._server.server_close()
 
     def _talk(self, client: Peer) -> None:
         self._clients.append(client)
         try:
-            Conversation(self, client).run()
+            _Conversation(self, client).run()
         except Lost:
             return
         finally:
@@ -189,21 +198,147 @@ class Redshift:
         return None
 
 
+class _Conversation:
+    """One client's connection: login, statements, COPY, and what goes wrong on demand."""
+
+    def __init__(self, warehouse: Redshift, client: Peer) -> None:
+        self._warehouse, self._client = warehouse, client
+
+    def run(self) -> None:
+        try:
+            self._log_in()
+        except Refusal as refusal:
+            self._client.send(b"E", packed(refusal.fields))
+            return
+        try:
+            self._serve()
+        finally:
+            self._session.close()
+
+    def _log_in(self) -> None:
+        code, body = self._client.receive_startup()
+        while code in NEGOTIATIONS:
+            self._client.send_raw(b"N")
+            code, body = self._client.receive_startup()
+        if code == CANCEL:
+            with postgres_socket(self._warehouse.folder) as connection:
+                connection.sendall((len(body) + 8).to_bytes(4, "big") + CANCEL.to_bytes(4, "big") + body)
+                # It closes when it has done it.
+                connection.recv(1)
+            raise Lost
+        said = pairs(body)
+        user = said.get("user", "")
+        self._client.send(b"R", (3).to_bytes(4, "big"))
+        _, password = self._client.receive()
+        _strike(self._warehouse.fault_of(f"LOGIN {user}"))
+        login = self._warehouse.users.get(user)
+        if login is None or password[:-1].decode() != login.password:
+            # 28P01 is of a later PostgreSQL.
+            raise _fatal("28000", f'password authentication failed for user "{user}"')
+        if said.get("database") != DATABASE:
+            raise _fatal("3D000", f'database "{said.get("database")}" does not exist')
+        if "options" in said:
+            raise _fatal("42704", f'unrecognized configuration parameter "{said["options"]}"')
+        self._client.send(b"R", bytes(4))
+        self._session = Session(self._warehouse.folder, login.role, DATABASE, self._greet)
+        self._client.send(b"Z", self._session.status)
+
+    def _greet(self, kind: bytes, body: bytes) -> None:
+        name = body.split(b"\0")[0].decode(errors="replace")
+        if kind == b"S" and name == "server_version":
+            body = f"{name}\0{_VERSION}\0".encode()
+        elif kind != b"K" and not (kind == b"S" and name in _PARAMETERS):
+            return
+        self._client.send(kind, body)
+
+    def _serve(self) -> None:
+        while True:
+            kind, body = self._client.receive()
+            if kind == b"X":
+                return
+            assert kind == b"Q", "the stand-in speaks the simple query protocol only"
+            self._query(body[:-1].decode())
+
+    def _query(self, sql: str) -> None:
+        self._warehouse.statements.append(sql)
+        fault = self._warehouse.fault_of(sql)
+        forward: Forward = (lambda *_: None) if fault is Drop.AFTER else self._forward
+        try:
+            _strike(fault)
+            self._run(sql, forward)
+        except Refusal as refusal:
+            # Either ends the transaction as an error of PostgreSQL's own does.
+            self._session.execute("ROLLBACK" if sql.lstrip()[:6].upper() == "COMMIT" else "SELECT 1/0")
+            forward(b"E", packed(refusal.fields))
+        if fault is Drop.AFTER:
+            raise Lost
+        self._client.send(b"Z", self._session.status)
+
+    def _run(self, sql: str, forward: Forward) -> None:
+        if redshift_copy.is_copy(sql):
+            self._copy(redshift_copy.parsed(sql), forward)
+            return
+        text, tree = understood(sql)
+        if isinstance(tree, ast.MergeStmt):
+            source = ".".join(filter(None, (tree.sourceRelation.schemaname, tree.sourceRelation.relname)))
+            if self._session.rows(f"SELECT 1 FROM pg_class WHERE oid = to_regclass('{source}') AND relkind = 'v'"):
+                raise Refusal("MERGE: the source cannot be a view")
+        if "version()" in text:
+            text = f"SELECT '{_BANNER}' AS version"
+        self._session.execute(text, forward)
+
+    def _copy(self, copy: redshift_copy.Copy, forward: Forward) -> None:
+        if copy.role not in self._warehouse.roles:
+            user = "arn:aws:redshift:us-east-1:123456789012:dbuser:warehouse/loader"
+            raise Refusal(f"User {user} is not authorized to assume IAM Role {copy.role}", state="XX000")
+        found = self._session.rows(
+            "SELECT attname, format_type(atttypid, NULL), GREATEST(atttypmod - 4, 0) FROM pg_attribute "
+            f"WHERE attrelid = to_regclass('{copy.table}') AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+        columns = [redshift_copy.Column(str(name), str(kind), int(length or 0)) for name, kind, length in found]
+        file = redshift_copy.to_csv(copy, columns, self._warehouse.folder, self._warehouse.s3_url) if columns else None
+        # Of a table that there is not, PostgreSQL says so.
+        self._session.execute(f"COPY {copy.table} FROM '{file}' (FORMAT csv)", forward)
+        if file:
+            file.unlink()
+
+    def _forward(self, kind: bytes, body: bytes) -> None:
+        """An answer of PostgreSQL's in Redshift's words."""
+        if kind == b"E":
+            fields = unpacked(body)
+            other = _OTHER_WORDS.get(fields["C"])
+            body = packed(other.fields if other else {key: value for key, value in fields.items() if key in "SCMDH"})
+        self._client.send(kind, body)
+
+
+def _strike(fault: Fault | None) -> None:
+    """What goes wrong before a statement."""
+    if isinstance(fault, Refusal):
+        raise fault
+    if fault is Drop.BEFORE:
+        raise Lost
+    if fault and not isinstance(fault, Drop):
+        fault()
+
+
+def _fatal(state: str, message: str) -> Refusal:
+    return Refusal(message, state=state, severity="FATAL")
+
+
 def _ask(folder: Path, database: str, sql: str) -> list[tuple[Any, ...]]:
-    with closing(psycopg2.connect(host=str(folder), user="postgres", dbname=database)) as connection:
+    connection = psycopg2.connect(host=str(folder), user="postgres", dbname=database, client_encoding="UTF8")
+    with closing(connection), connection.cursor() as cursor:
         connection.autocommit = True
-        cursor = connection.cursor()
         cursor.execute(sql)
         return cursor.fetchall() if cursor.description else []
 
 
 @contextmanager
-def redshift(folder: Path, s3_url: str | None = None, roles: tuple[str, ...] = (ROLE,)) -> Iterator[Redshift]:
-    """A Redshift before the PostgreSQL whose socket is in the folder; what is in it already is kept."""
-    if not _ask(folder, "postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
-        _ask(folder, "postgres", f"CREATE DATABASE {DATABASE}")
-        _ask(folder, DATABASE, _SETUP)
-    warehouse = Redshift(folder, s3_url, roles)
+def redshift(folder: Path, s3_url: str) -> Iterator[Redshift]:
+    """A Redshift before the new PostgreSQL whose socket is in the folder."""
+    _ask(folder, "postgres", f"CREATE DATABASE {DATABASE}")
+    _ask(folder, DATABASE, _SETUP)
+    warehouse = Redshift(folder, s3_url)
     try:
         yield warehouse
     finally:

@@ -1,130 +1,161 @@
-"""What a COPY says: the grammar of it."""
+"""COPY from S3 as Redshift reads it: Parquet by a manifest, by position, and strictly by type."""
 
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
-from tests.standins.redshift_text import Lexeme, joined, lexemes, syntax_error, words_of
+import boto3
+import duckdb
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.standins.redshift_sql import syntax_error
 from tests.standins.redshift_wire import Refusal
+from tests.standins.s3 import KEYS
 
-# Options, of which Parquet goes with STATUPDATE only.
-_OPTIONS = words_of("""
-    blanksasnull compupdate dateformat emptyasnull gzip maxerror noload region statupdate timeformat truncatecolumns
-""")
+# As sqlalchemy-redshift writes it. Redshift takes more formats, and takes no other options with Parquet.
+_GRAMMAR = re.compile(
+    r"\s*COPY\s+(?P<table>\w+)\s+FROM\s+'s3://(?P<bucket>[^/']+)/(?P<key>[^']+)'\s+WITH\s+CREDENTIALS\s+AS\s+"
+    r"'aws_iam_role=(?P<role>[^']+)'\s+FORMAT\s+AS\s+PARQUET\s+MANIFEST\s*",
+    re.IGNORECASE,
+)
+_TIME = "timestamp without time zone"
+# What stands in a Parquet file's schema for each type of a column.
+_PARQUET = {
+    "integer": ("INT32", None),
+    "bigint": ("INT64", None),
+    "double precision": ("DOUBLE", None),
+    "boolean": ("BOOLEAN", None),
+    "character varying": ("BYTE_ARRAY", "UTF8"),
+    _TIME: ("INT64", "TIMESTAMP_MICROS"),
+}
+_SIGNED = {"INT_32": None, "INT_64": None}
 
 
-@dataclass
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    length: int
+
+
+@dataclass(frozen=True)
 class Copy:
-    """What a COPY says."""
-
     table: str
-    columns: list[str] = field(default_factory=list)
-    source: str = ""
-    role: str = ""
-    format: str = ""
-    manifest: bool = False
-    options: set[str] = field(default_factory=set)
+    bucket: str
+    key: str
+    role: str
 
 
 def is_copy(sql: str) -> bool:
-    return next((piece.low for piece in lexemes(sql) if piece.kind != "space"), "") == "copy"
+    return sql.lstrip()[:5].upper() == "COPY "
 
 
 def parsed(sql: str) -> Copy:
-    """COPY table [(columns)] FROM 's3://…' authorization [format] [options], in any order after the source."""
-    words = [piece for piece in lexemes(sql) if piece.kind != "space"][::-1]
-    words.pop()
-    copy = Copy(table=_table(words))
-    if words and words[-1].text == "(":
-        copy.columns = _names(words)
-    _take(words, "from")
-    copy.source = _string(words)
-    if not copy.source.startswith("s3://"):
-        raise Refusal("COPY reads from S3 only", state="42601")
-    while words:
-        _option(copy, words)
-    if not copy.role:
-        raise Refusal("COPY needs credentials", state="42601")
-    if copy.format == "parquet" and copy.options:
-        raise Refusal(f"{min(copy.options).upper()} argument is not supported for PARQUET based COPY")
-    if copy.format not in ("parquet", "json"):
-        raise Refusal("only PARQUET and JSON are known to the stand-in")
-    return copy
+    found = _GRAMMAR.fullmatch(sql)
+    if not found:
+        raise syntax_error(sql)
+    return Copy(**found.groupdict())
 
 
-def _option(copy: Copy, words: list[Lexeme]) -> None:
-    match (word := words.pop()).low:
-        case "with":
-            pass
-        case "iam_role":
-            copy.role = _string(words)
-        case "credentials":
-            copy.role = _role(words)
-        case "format":
-            _skip(words, "as")
-        case "parquet":
-            copy.format = "parquet"
-        case "json":
-            copy.format = "json"
-            _skip(words, "as")
-            if _string(words) != "auto":
-                raise Refusal("the stand-in knows JSON 'auto' only")
-        case "manifest":
-            copy.manifest = True
-        case option if option in _OPTIONS:
-            _skip(words, "as")
-            _skip_value(words)
-            copy.options |= {option} - {"statupdate"}
-        case _:
-            raise syntax_error(word.text)
+def to_csv(copy: Copy, columns: list[Column], folder: Path, s3_url: str) -> Path:
+    """The rows as a file that PostgreSQL's COPY reads, in the folder; to be removed by the caller."""
+    s3 = boto3.client("s3", endpoint_url=s3_url, **KEYS)
+    scratch = folder / f"copy-{uuid4().hex}"
+    scratch.mkdir()
+    target = folder / f"{scratch.name}.csv"
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            selects = [_select(connection, path, url, columns) for path, url in _files(s3, copy, scratch)]
+            if selects:
+                values = " UNION ALL ".join(selects)
+                connection.execute(f"COPY ({values}) TO '{target}' (FORMAT csv, HEADER false, FORCE_QUOTE *)")
+            else:
+                target.write_text("")
+    except (ClientError, BotoCoreError) as error:
+        raise s3_error(str(error), 500, type(error).__name__, f"s3://{copy.bucket}/{copy.key}") from error
+    finally:
+        for path in scratch.iterdir():
+            path.unlink()
+        scratch.rmdir()
+    return target
 
 
-def _role(words: list[Lexeme]) -> str:
-    _skip(words, "as")
-    name, _, role = _string(words).partition("=")
-    if name != "aws_iam_role":
-        raise Refusal("the stand-in knows roles only")
-    return role
+def _files(s3: Any, copy: Copy, scratch: Path) -> Iterator[tuple[Path, str]]:
+    """The objects that the manifest lists, each as a file, with its URL."""
+    try:
+        manifest = json.loads(_content(s3, copy.bucket, copy.key))
+        entries = [(entry["url"], entry.get("mandatory"), entry.get("meta", {})) for entry in manifest["entries"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal("Manifest file is not in correct json format", state="XX000", detail=repr(error)) from error
+    for number, (url, mandatory, meta) in enumerate(entries):
+        try:
+            content = _content(s3, *url.removeprefix("s3://").split("/", 1))
+        except Refusal:
+            if mandatory:
+                raise
+            continue
+        if "content_length" not in meta:
+            raise Refusal("File entry does not have 'meta' key.", state="XX000", detail="code: 15003")
+        if meta["content_length"] != len(content):
+            said = f"content_length says {meta['content_length']}, the object has {len(content)} bytes"
+            raise _spectrum(said, url, 15001)
+        path = scratch / str(number)
+        path.write_bytes(content)
+        yield path, url
 
 
-def _table(words: list[Lexeme]) -> str:
-    name = [_pop(words)]
-    while words and words[-1].text == ".":
-        name += [words.pop(), _pop(words)]
-    return joined(name)
+def _content(s3: Any, bucket: str, key: str) -> bytes:
+    try:
+        content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey as error:
+        raise s3_error("The specified key does not exist.", 404, "NoSuchKey", f"s3://{bucket}/{key}") from error
+    return content
 
 
-def _names(words: list[Lexeme]) -> list[str]:
-    words.pop()
-    found = []
-    while True:
-        found.append(_pop(words).text.strip('"').lower())
-        if (mark := _pop(words).text) == ")":
-            return found
-        if mark != ",":
-            raise syntax_error(mark)
+def _select(connection: duckdb.DuckDBPyConnection, path: Path, url: str, columns: list[Column]) -> str:
+    """A query for the rows of a file, which is refused where it does not fit the columns."""
+    try:
+        _, *found = connection.execute(
+            "SELECT name, type, converted_type, num_children, logical_type FROM parquet_schema(?)", [str(path)]
+        ).fetchall()
+    except duckdb.Error as error:
+        raise _spectrum("File is not a Parquet file", url) from error
+    if any(children for *_, children, _ in found):
+        raise _spectrum("nested columns need SUPER", url)
+    if len(found) != len(columns):
+        counts = f"Table columns: {len(columns)}, Data columns: {len(found)}"
+        raise _spectrum(f"Unmatched number of columns between table and file. {counts}", url)
+    values = []
+    for column, (written, physical, converted, _, logical) in zip(columns, found, strict=True):
+        name = f'"{written}"'
+        if (physical, converted, column.type) == ("INT64", None, _TIME) and str(logical).startswith("Timestamp"):
+            # Whoever writes a time with a logical type only, in nanoseconds, finds it tens of thousands of years later,
+            # and no error: https://github.com/apache/arrow/issues/38000.
+            name = f"make_timestamp(epoch_ns({name}))"
+        elif (physical, _SIGNED.get(converted, converted)) != _PARQUET.get(column.type):
+            what = f"Column type: {column.type}, Parquet schema: {physical} {converted or ''}"
+            raise _spectrum(f"incompatible Parquet schema for column '{column.name}'. {what}", url)
+        values.append(name)
+    rows = f"read_parquet('{path}')"
+    texts = [(column, value) for column, value in zip(columns, values, strict=True) if column.length]
+    lengths = connection.execute(f"SELECT {', '.join(f'max(strlen({value}))' for _, value in texts) or 1} FROM {rows}")
+    for (column, _), longest in zip(texts, lengths.fetchall()[0], strict=False):
+        if (longest or 0) > column.length:
+            what = f"data column {column.name} is longer than the length defined in the table"
+            raise _spectrum(f"The length of the {what}. Table: {column.length}, Data: {longest}", url, 15001)
+    return f"SELECT {', '.join(f'{value} AS c{number}' for number, value in enumerate(values))} FROM {rows}"
 
 
-def _pop(words: list[Lexeme]) -> Lexeme:
-    if not words:
-        raise Refusal("syntax error at end of input", state="42601")
-    return words.pop()
+def _spectrum(what: str, url: str, code: int = 15007) -> Refusal:
+    line = "-" * 47
+    context = f"  code:      {code}\n  context:   {what}, File name: {url}\n{line}"
+    return Refusal("Spectrum Scan Error", state="XX000", detail=f"{line}\n  error:  Spectrum Scan Error\n{context}")
 
 
-def _take(words: list[Lexeme], word: str) -> None:
-    if (piece := _pop(words)).low != word:
-        raise syntax_error(piece.text)
-
-
-def _skip(words: list[Lexeme], word: str) -> None:
-    if words and words[-1].low == word:
-        words.pop()
-
-
-def _skip_value(words: list[Lexeme]) -> None:
-    if words and (words[-1].kind in ("string", "number") or words[-1].low in ("on", "off", "true", "false")):
-        words.pop()
-
-
-def _string(words: list[Lexeme]) -> str:
-    if (piece := _pop(words)).kind != "string" or "\\" in piece.text:
-        raise syntax_error(piece.text)
-    return piece.text[1:-1].replace("''", "'")
+def s3_error(what: str, status: int, code: str, url: str) -> Refusal:
+    text = f"S3ServiceException:{what},Status {status},Error {code},Rid 0,ExtRid 0,CanRetry 1"
+    return Refusal(text, state="XX000", detail=f"context: Failed to open S3 object {url}")

@@ -2,12 +2,13 @@
 
 import socket
 import struct
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
-SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST, VERSION_3 = 80877103, 80877104, 80877102, 196608
+Forward = Callable[[bytes, bytes], None]
+
+NEGOTIATIONS = (80877103, 80877104)  # For TLS and for GSS, which both are declined.
+CANCEL, VERSION_3 = 80877102, 196608
 
 
 class Lost(Exception):
@@ -19,12 +20,7 @@ class Refusal(Exception):
 
     def __init__(self, message: str, *, state: str = "0A000", detail: str = "", severity: str = "ERROR") -> None:
         super().__init__(message)
-        self.message, self.state, self.detail, self.severity = message, state, detail, severity
-
-    @property
-    def fields(self) -> dict[str, str]:
-        fields = {"S": self.severity, "C": self.state, "M": self.message}
-        return fields | {"D": self.detail} if self.detail else fields
+        self.fields = {"S": severity, "C": state, "M": message} | ({"D": detail} if detail else {})
 
 
 class Peer:
@@ -33,10 +29,10 @@ class Peer:
     def __init__(self, connection: socket.socket) -> None:
         if connection.family == socket.AF_INET:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = connection
-        self._input: BinaryIO = connection.makefile("rb")
+        self.connection = connection
+        self._input = connection.makefile("rb")
 
-    def read(self, size: int) -> bytes:
+    def _read(self, size: int) -> bytes:
         try:
             data = self._input.read(size)
         except (OSError, ValueError) as error:
@@ -45,28 +41,26 @@ class Peer:
             raise Lost
         return data
 
+    def receive(self) -> tuple[bytes, bytes]:
+        kind, size = struct.unpack("!ci", self._read(5))
+        return kind, self._read(size - 4)
+
+    def receive_startup(self) -> tuple[int, bytes]:
+        size, code = struct.unpack("!ii", self._read(8))
+        return code, self._read(size - 8)
+
     def send(self, kind: bytes, body: bytes = b"") -> None:
+        """A message, of which those of the startup have no kind."""
         self.send_raw(kind + struct.pack("!i", len(body) + 4) + body)
 
     def send_raw(self, data: bytes) -> None:
         try:
-            self._socket.sendall(data)
+            self.connection.sendall(data)
         except OSError as error:
             raise Lost from error
 
-    def receive(self) -> tuple[bytes, bytes]:
-        kind, size = struct.unpack("!ci", self.read(5))
-        return kind, self.read(size - 4)
-
-    def receive_startup(self) -> tuple[int, bytes]:
-        size, code = struct.unpack("!ii", self.read(8))
-        return code, self.read(size - 8)
-
-    def refuse(self, refusal: Refusal) -> None:
-        self.send(b"E", packed(refusal.fields))
-
     def close(self) -> None:
-        for end in (lambda: self._socket.shutdown(socket.SHUT_RDWR), self._input.close, self._socket.close):
+        for end in (lambda: self.connection.shutdown(socket.SHUT_RDWR), self._input.close, self.connection.close):
             try:
                 end()
             except OSError:
@@ -87,98 +81,43 @@ def pairs(body: bytes) -> dict[str, str]:
     return {name: value for name, value in zip(words[::2], words[1::2], strict=False) if name}
 
 
-Forward = Callable[[bytes, bytes], None]
-
-
-@dataclass
-class Session:
+class Session(Peer):
     """A session with PostgreSQL. What it answers goes to `forward`, but for ReadyForQuery: `status` keeps it."""
 
-    folder: Path
-    user: str
-    database: str
-    options: dict[str, str] = field(default_factory=dict)
-    greeting: list[tuple[bytes, bytes]] = field(default_factory=list, init=False)
-    """What it said of itself at login: parameters, and the key to cancel with."""
-    status: bytes = field(default=b"I", init=False)
+    def __init__(self, folder: Path, user: str, database: str, forward: Forward) -> None:
+        super().__init__(postgres_socket(folder))
+        self.status = b"I"
+        names = {"user": user, "database": database}
+        body = b"".join(f"{name}\0{value}\0".encode() for name, value in names.items())
+        self.send(b"", struct.pack("!i", VERSION_3) + body + b"\0")
+        self._answers(forward)
 
-    def __post_init__(self) -> None:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self.folder / ".s.PGSQL.5432"))
-        self.peer = Peer(connection)
-        settings = {"user": self.user, "database": self.database} | self.options
-        body = b"".join(name.encode() + b"\0" + value.encode() + b"\0" for name, value in settings.items()) + b"\0"
-        self.peer.send_raw(struct.pack("!ii", len(body) + 8, VERSION_3) + body)
-        self._answers(lambda kind, body: self.greeting.append((kind, body)) if kind in b"SK" else None)
-
-    def execute(self, sql: str, forward: Forward) -> bool:
-        """Run a statement; says whether it went well."""
-        self.peer.send(b"Q", sql.encode() + b"\0")
+    def execute(self, sql: str, forward: Forward = lambda *_: None) -> bool:
+        """Run a statement; whether it succeeded."""
+        self.send(b"Q", sql.encode() + b"\0")
         return self._answers(forward)
-
-    def fail(self, refusal: Refusal, forward: Forward) -> None:
-        """Let PostgreSQL itself raise the error, which aborts the transaction where there is one."""
-        values = {"ERRCODE": refusal.state, "MESSAGE": refusal.message, "DETAIL": refusal.detail}
-        texts = ", ".join(f"{name} = {_dollars(value)}" for name, value in values.items() if value)
-        block = f"BEGIN RAISE EXCEPTION USING {texts}; END"
-        self.execute(f"DO $standin${block}$standin$", forward)
 
     def rows(self, sql: str) -> list[tuple[str | None, ...]]:
-        """What a query of the stand-in's own gives, all as text; its error is raised."""
+        """What a query of the stand-in's own gives, all as text."""
         rows: list[tuple[str | None, ...]] = []
-        errors: list[bytes] = []
-
-        def keep(kind: bytes, body: bytes) -> None:
-            if kind == b"D":
-                rows.append(_row(body))
-            elif kind == b"E":
-                errors.append(body)
-
-        self.execute(sql, keep)
-        if errors:
-            raise BackendError(errors[0])
+        self.execute(sql, lambda kind, body: rows.append(_row(body)) if kind == b"D" else None)
         return rows
 
-    def copy_in(self, sql: str, data: Iterable[bytes], forward: Forward) -> bool:
-        """COPY … FROM STDIN."""
-        self.peer.send(b"Q", sql.encode() + b"\0")
-        kind, body = self.peer.receive()
-        while kind not in b"GE":
-            kind, body = self.peer.receive()
-        if kind == b"E":
-            forward(kind, body)
-            return self._answers(forward, well=False)
-        try:
-            for part in data:
-                self.peer.send(b"d", part)
-        except Refusal as refusal:
-            self.peer.send(b"f", b"\0")
-            self._answers(lambda *_: None)
-            raise BackendError(packed(refusal.fields)) from refusal
-        self.peer.send(b"c")
-        return self._answers(forward)
-
-    def _answers(self, forward: Forward, *, well: bool = True) -> bool:
+    def _answers(self, forward: Forward) -> bool:
+        succeeded = True
         while True:
-            kind, body = self.peer.receive()
+            kind, body = self.receive()
             if kind == b"Z":
                 self.status = body
-                return well
-            well = well and kind != b"E"
+                return succeeded
+            succeeded = succeeded and kind != b"E"
             forward(kind, body)
 
 
-class BackendError(Exception):
-    """PostgreSQL's own error, whole; the transaction is already aborted."""
-
-    @property
-    def body(self) -> bytes:
-        return self.args[0]
-
-
-def _dollars(text: str) -> str:
-    assert "$text$" not in text
-    return f"$text${text}$text$"
+def postgres_socket(folder: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(folder / ".s.PGSQL.5432"))
+    return connection
 
 
 def _row(body: bytes) -> tuple[str | None, ...]:

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-PROJECT = Path(__file__).parents[2]
+from tests import PROJECT
 
 # What boto3 is told, so that it finds nothing of the machine's own.
 ENVIRONMENT = {
@@ -23,6 +22,8 @@ ENVIRONMENT = {
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+# The same for a client of a stand-in's own, which goes by no variable.
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 
 
 @contextmanager

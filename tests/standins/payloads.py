@@ -1,17 +1,19 @@
-"""Posts on their way: as Reddit's payload, as a record, as a line in the lake, as a row of Parquet."""
+"""What Reddit sends, and what becomes of it: a payload, a record, a line in the lake, a row of Parquet."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from hypothesis import strategies as st
 
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.record import Record, to_record
-from reddit_etl.entities.schema import TIMESTAMP, Entity
+from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Origin, Sql, varchar
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
@@ -24,6 +26,26 @@ TIME_TYPE = (
     "INT64",
     "TIMESTAMP_MICROS",
     "TimestampType(isAdjustedToUTC=0, unit=TimeUnit(MILLIS=<null>, MICROS=MicroSeconds(), NANOS=<null>))",
+)
+
+# A small entity, whose SQL fits on a screen.
+THINGS = Entity(
+    name="things",
+    kind="t9",
+    key="thing_id",
+    sort="observed_at",
+    columns=(
+        Column("thing_id", varchar(8), "id", "Its id.", required=True),
+        Column("colour", varchar(6), "color", "Its colour; NULL if it hasn't any."),
+        Column("is_warm", BOOLEAN, Sql("tint = 'red'"), "Whether it is warm."),
+        Column("score", INTEGER, "score", "Its score.", metric=True),
+        Column("tint", varchar(8), "tint", "What it looks like.", curated=False),
+        Column("text_truncated", BOOLEAN, Origin.OBSERVATION, "Whether a text was cut."),
+        Column("first_observed_at", TIMESTAMP, Origin.WAREHOUSE, "When it was first seen."),
+        Column("observed_at", TIMESTAMP, Origin.OBSERVATION, "When it was like this.", required=True),
+        Column("listing", varchar(64), Origin.OBSERVATION, "Where it was read.", curated=False),
+        Column("place", INTEGER, Origin.OBSERVATION, "Its place there.", curated=False),
+    ),
 )
 
 
@@ -79,11 +101,16 @@ def json_lines(path: Path, records: Iterable[dict[str, object]]) -> Path:
     return path
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
 def parquet(path: Path, rows: Iterable[dict[str, object]], entity: Entity = POSTS) -> Path:
     """A file of curated rows, as the transformation gives it; a column that a row does not name is NULL in it."""
     columns = entity.curated
-    with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE t ({', '.join(f'{c.name} {c.type.sql}' for c in columns)})")
+    with _database().cursor() as connection:
+        connection.execute(f"CREATE TEMP TABLE t ({', '.join(f'{c.name} {c.type.sql}' for c in columns)})")
         values = [[row.get(column.name) for column in columns] for row in rows]
         if values:
             connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", values)
@@ -127,3 +154,20 @@ def post(post_id: str | None = "abc", *, seen: datetime | None = NOON, **fields:
         "observed_at": seen,
         "source": "sandbox",
     } | fields
+
+
+# What nobody has seen Reddit send, as strategies for hypothesis.
+any_text = st.text(st.characters(exclude_categories=()))
+any_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | any_text
+    | st.sampled_from(["[deleted]", "False", "t3_abc", "1580515200", "nan", "1e999", "9" * 5000, 10**400, 2**63])
+    | st.sampled_from(["😀" * 20000, "\ud800" * 30000, "\0" * 70000, "a" + "é" * 40000]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=5,
+)
+_fields = st.sampled_from([str(column.origin) for column in POSTS.payload])
+odd_payload = st.dictionaries(_fields, any_json).map(lambda fields: payload(**fields))

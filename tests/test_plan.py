@@ -1,0 +1,140 @@
+"""Which trees are due, asked of each warehouse."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reddit_etl.clock import iso
+from reddit_etl.entities import COMMENTS
+from reddit_etl.lake.index import Receipts
+from reddit_etl.lake.layout import receipt_key
+from reddit_etl.lake.receipts import Extracted, Planned
+from reddit_etl.sources.tree import Due, Trees
+from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.plan import plan
+from tests.standins.loads import DuckDBLoads, Loads
+from tests.standins.payloads import post as curated
+
+HOUR = datetime.fromisoformat("2026-11-23T04:00")
+DAY = timedelta(hours=24)
+TREES = Trees((24,))
+NAME = "tree-024h"
+
+
+@pytest.fixture(params=["duckdb", "redshift"])
+def loads(request: pytest.FixtureRequest, tmp_path: Path) -> Loads:
+    if request.param == "duckdb":
+        return DuckDBLoads(tmp_path)
+    found: Loads = request.getfixturevalue("redshift_loads")
+    return found
+
+
+def post(name: str, created: datetime, *, seen: datetime | None = None, **fields: object) -> dict[str, object]:
+    return curated(name, seen=seen or created + timedelta(minutes=30), created_at=created, **fields)
+
+
+def load(loads: Loads, hour: datetime, *posts: dict[str, object]) -> None:
+    loads.load(*posts, load_id=f"posts/{hour:%Y-%m-%dT%H}/a/b", hour=f"{hour:%Y-%m-%dT%H}")
+
+
+def planned(loads: Loads, hour: datetime, trees: Trees = TREES) -> Planned:
+    """The plan of an hour, made at half past, and put into the lake."""
+    made = plan(
+        Attempt(loads.lake, COMMENTS, hour, "an-attempt", lambda: hour + timedelta(minutes=30)),
+        trees,
+        source="sandbox",
+        warehouse=loads.warehouse,
+        past=Receipts(loads.lake, hour - 2 * DAY, hour - timedelta(hours=1)),
+    )
+    assert loads.lake.create(receipt_key("plan", "comments", hour, f"sandbox.{trees.name}"), made.to_json())
+    return made
+
+
+def extracted(loads: Loads, hour: datetime, left: Sequence[Due] = ()) -> None:
+    """The receipt of an extract that left these."""
+    header = Attempt(loads.lake, COMMENTS, hour, "an-attempt", lambda: hour).header()
+    receipt = Extracted(
+        **header,
+        source="sandbox",
+        verdict="ok",
+        requests=1,
+        records=0,
+        rejects=0,
+        objects=(),
+        rejected=(),
+        left=[asdict(due) for due in left],
+    )
+    assert loads.lake.create(receipt_key("extract", "comments", hour, f"sandbox.{NAME}"), receipt.to_json())
+
+
+def due(made: Planned) -> list[str]:
+    return [one["post_id"] for one in made.due]
+
+
+def test_an_empty_warehouse_has_nothing_due(loads: Loads) -> None:
+    assert due(planned(loads, HOUR)) == []
+
+
+def test_at_first_all_that_is_old_enough_and_not_too_old_is_due(loads: Loads) -> None:
+    moment = HOUR + timedelta(minutes=30)
+    begin = moment - 1.5 * DAY
+    load(
+        loads,
+        HOUR - DAY,
+        post("toolate", begin),
+        post("late", begin + timedelta(seconds=1)),
+        post("intime", moment - DAY),
+        post("young", moment - DAY + timedelta(seconds=1)),
+        post("silent", moment - DAY, num_comments=0),
+    )
+    assert due(planned(loads, HOUR)) == ["late", "intime"]
+
+
+def test_an_hour_later_only_what_has_come_of_age_since_is_due(loads: Loads) -> None:
+    begin = HOUR - DAY
+    posts = [post(f"p{minutes}", begin + timedelta(minutes=minutes)) for minutes in (0, 30, 31, 90, 91)]
+    load(loads, HOUR - DAY, *posts)
+    assert due(planned(loads, HOUR)) == ["p0", "p30"]
+    extracted(loads, HOUR)
+    assert due(planned(loads, HOUR + timedelta(hours=1))) == ["p31", "p90"]
+
+
+def test_what_was_loaded_late_is_due_though_it_came_of_age_before(loads: Loads) -> None:
+    planned(loads, HOUR)
+    extracted(loads, HOUR)
+    # The warehouse was unavailable for the hour in which the post was seen.
+    seen = HOUR - 0.5 * DAY
+    load(loads, seen, post("late", HOUR - 1.2 * DAY, seen=seen), post("older", HOUR - 1.6 * DAY, seen=seen))
+    assert due(planned(loads, HOUR + timedelta(hours=1))) == ["late"]
+    extracted(loads, HOUR + timedelta(hours=1))
+    assert due(planned(loads, HOUR + timedelta(hours=2))) == []
+
+
+def test_what_an_hour_left_is_due_again_until_it_is_missed(loads: Loads) -> None:
+    planned(loads, HOUR)
+    stubs = Due("begun", 24, iso(HOUR - DAY), stubs=("c1", "c2"), threads=("c3",))
+    extracted(loads, HOUR, [stubs, Due("old", 24, iso(HOUR - 1.5 * DAY))])
+    made = planned(loads, HOUR + timedelta(hours=1))
+    assert [Due.read(one) for one in made.due] == [stubs]
+    assert made.missed == 1
+
+
+def test_the_plan_of_an_hour_that_was_not_read_is_taken_over(loads: Loads) -> None:
+    load(loads, HOUR - DAY, post("a", HOUR - DAY))
+    assert due(planned(loads, HOUR)) == ["a"]
+    # Killed before the receipt of its extract.
+    assert due(planned(loads, HOUR + timedelta(hours=1))) == ["a"]
+
+
+def test_each_age_has_its_turn(loads: Loads) -> None:
+    trees = Trees((24, 168))
+    load(loads, HOUR - 7 * DAY, post("week", HOUR - 7 * DAY), post("day", HOUR - DAY))
+    assert [(one["post_id"], one["age"]) for one in planned(loads, HOUR, trees).due] == [("week", 168), ("day", 24)]
+
+
+def test_reddit_s_posts_are_no_business_of_the_sandbox(loads: Loads) -> None:
+    load(loads, HOUR - DAY, post("a", HOUR - DAY, source="reddit"))
+    assert due(planned(loads, HOUR)) == []
