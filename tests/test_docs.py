@@ -2,8 +2,6 @@
 
 import configparser
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +15,7 @@ from reddit_etl.lake.receipts import Extracted, Loaded
 from reddit_etl.report import text
 from reddit_etl.report.facts import EntityFacts, Facts
 from reddit_etl.sources.selection import LISTINGS
-from tests.conftest import PROJECT
+from tests import PROJECT, commands
 
 PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("benchmarks/*.md")]
 HOUR = datetime.fromisoformat("2026-11-23T04:00")
@@ -49,9 +47,7 @@ def test_a_link_leads_somewhere(path: Path, target: str) -> None:
 
 
 def test_the_table_of_settings_is_what_the_command_prints() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs", "settings"], cwd=PROJECT, capture_output=True, text=True, check=True
-    )
+    done = commands.run("-m", "jobs", "settings")
     assert f"\n\n{done.stdout}\n" in page("settings.md")
 
 
