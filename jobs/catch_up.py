@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from jobs import resources
 from jobs.task import ReceiptTarget
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError
-from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import hour_text, load_prefix, receipt_key, selection_of
 from reddit_etl.lake.receipts import Transformed
 from reddit_etl.sources import named
-
-REACH = timedelta(hours=48)
 
 Work = tuple[datetime, tuple[str, ...]]
 """An hour, and extracts of one entity in it to transform and load."""
@@ -73,7 +70,7 @@ class Past:
         work: list[Work] = []
         called_loaded = sorted((*key, name) for key, steps in self._steps.items() for name in steps.loaded)
         try:
-            known = known_loads(self._hour - REACH, self._hour) if called_loaded else set()
+            known = known_loads(self._hour - resources.REACH, self._hour) if called_loaded else set()
         except EtlError as error:
             self.errors.append(error)
             return []
@@ -93,7 +90,7 @@ class Past:
     def _steps(self) -> dict[tuple[datetime, str], Steps]:
         warehouse, catalog = resources.warehouse_name(), resources.catalog_name()
         found: dict[tuple[datetime, str], Steps] = {}
-        for one in Receipts(resources.lake(), self._hour - REACH, self._hour).all:
+        for one in resources.receipts(self._hour).all:
             if one.entity not in ENTITIES:
                 continue
             steps = found.setdefault((one.hour, one.entity), Steps())
@@ -113,7 +110,7 @@ class Past:
         if selection not in steps.transformed and selection == selection_of(steps.extracted):
             # Its transformation's receipt was removed, to have it done again.
             return tuple(sorted(steps.extracted))
-        target = ReceiptTarget(receipt_key("transform", entity, hour, selection), Transformed)
+        target = ReceiptTarget(hour, receipt_key("transform", entity, hour, selection), Transformed)
         return tuple(target.read().extracts)
 
 

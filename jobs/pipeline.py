@@ -18,10 +18,12 @@ from jobs.extract import Extract
 from jobs.load import Load, Reload
 from jobs.process import held, misconfigured
 from jobs.publish import Publish
+from jobs.transform import Transform
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.lake.layout import hour_text, spans_text
+from reddit_etl.lake.receipts import Summary
 from reddit_etl.report import text
 from reddit_etl.report.facts import EntityFacts, Facts
 from reddit_etl.sources import full_name
@@ -89,6 +91,8 @@ class RedditPipeline(luigi.Task):
 
     @cached_property
     def _was_complete(self) -> bool:
+        # Before this run did anything, and with one listing of the lake for all its tasks.
+        resources.receipts(self.hour)
         return all(task.complete() for task in _ends(self._loads))
 
     def requires(self) -> list[Load | Publish]:
@@ -153,7 +157,7 @@ class RedditPipeline(luigi.Task):
             entities=[
                 EntityFacts(
                     name=load.entity.name,
-                    extracts={task.what.title: task.receipt.read() for task in load.requires().requires()},
+                    extracts=_summaries(load.requires()),
                     load=load.receipt.read(),
                 )
                 for load in self._loads
@@ -171,6 +175,13 @@ def _ends(loads: list[Load]) -> list[Load | Publish]:
     """The loads, and the catalog's entries of the same rows where a catalog is kept."""
     publishes = [Publish(hour=load.hour, extracts=load.extracts) for load in loads]
     return [*loads, *(publishes if resources.catalog() else ())]
+
+
+def _summaries(transform: Transform) -> dict[str, Summary]:
+    """What the report says of each extract, by its title; the transformation's receipt has it in one object."""
+    found = transform.receipt.read().summaries
+    extracts = transform.requires()
+    return {task.what.title: found.get(task.name) or task.receipt.read().summary for task in extracts}
 
 
 def _python() -> Path:

@@ -24,7 +24,7 @@ def successor(task: Transform, lost: Transformed, attempt: Attempt, reason: str)
     Raises what the transformation raises, for one if the raw objects are gone too.
     """
     name = f"{task.receipt_name}-{lost.attempt}"
-    target = ReceiptTarget(receipt_key("successor", task.entity.name, task.hour, name), Successor)
+    target = ReceiptTarget(task.hour, receipt_key("successor", task.entity.name, task.hour, name), Successor)
     if not target.exists():
         log.warning("curated objects are made again from raw", extra=task.log_fields() | {"reason": reason})
         made = task.work(attempt)

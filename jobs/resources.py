@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WATERMARK_REACH = timedelta(hours=48)
-"""How far back it is looked for what a listing was last seen to hold."""
+REACH = timedelta(hours=48)
+"""How far back a run looks: for what other runs left undone, and for what a listing held when it was last read."""
 
 # The sandbox asks for a login like Reddit, and takes any.
 VISITOR = ("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
@@ -74,9 +74,33 @@ def warehouse() -> Warehouse:
 
 
 @cache
+def receipts(hour: datetime) -> Receipts:
+    """Those of an hour and of the 48 before it, as they stood when the run began."""
+    return _listed(hour - REACH, hour)
+
+
+@cache
 def past_receipts(hour: datetime) -> Receipts:
-    """Those of the 48 hours before an hour, listed when they are first needed."""
-    return Receipts(lake(), hour - WATERMARK_REACH, hour - timedelta(hours=1))
+    """Those of the 48 hours before an hour, listed when they are first needed: the run may have done such hours too."""
+    return Receipts(lake(), hour - REACH, hour - timedelta(hours=1))
+
+
+def had_receipt(hour: datetime, key: str) -> bool:
+    """Whether the receipt stood when the lake was last listed, so that not each is asked for by itself."""
+    listed = next((index for index in _listings() if index.covers(hour)), None) or _listed(hour, hour)
+    return listed.has(key)
+
+
+def _listed(first: datetime, last: datetime) -> Receipts:
+    found = Receipts(lake(), first, last)
+    _listings().append(found)
+    return found
+
+
+@cache
+def _listings() -> list[Receipts]:
+    """What this process has listed."""
+    return []
 
 
 def warehouse_name() -> str:

@@ -26,13 +26,17 @@ Kind = TypeVar("Kind", bound=Receipt)
 class ReceiptTarget(luigi.Target, Generic[Kind]):
     """A receipt, which is there for good once it is there."""
 
-    def __init__(self, key: str, kind: type[Kind]) -> None:
+    def __init__(self, hour: datetime, key: str, kind: type[Kind]) -> None:
         self.key = key
+        self._hour = hour
         self._kind = kind
         self._content: bytes | None = None
+        self._is_taken = False
 
     def exists(self) -> bool:
-        self._content = self._content or resources.lake().read(self.key)
+        """As of when the lake was listed. A receipt that came since is found by whoever commits the same."""
+        if self._content is None and (self._is_taken or resources.had_receipt(self._hour, self.key)):
+            self._content = resources.lake().read(self.key)
         return self._content is not None
 
     def read(self) -> Kind:
@@ -47,6 +51,7 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
         """False: another run of the same task was first, and its receipt counts."""
         content = receipt.to_json()
         if not resources.lake().create(self.key, content):
+            self._is_taken = True
             return False
         self._content = content
         return True
@@ -84,7 +89,9 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
 
     @cached_property
     def receipt(self) -> ReceiptTarget[Kind]:
-        return ReceiptTarget(receipt_key(self.step, self.entity.name, self.hour, self.receipt_name), self.kind)
+        return ReceiptTarget(
+            self.hour, receipt_key(self.step, self.entity.name, self.hour, self.receipt_name), self.kind
+        )
 
     def output(self) -> ReceiptTarget[Kind]:
         return self.receipt

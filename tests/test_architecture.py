@@ -78,8 +78,14 @@ def test_the_glue_job_and_entities_need_nothing_but_python():
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_module_says_what_it_is(module):
-    assert ast.get_docstring(ast.parse((PROJECT / module).read_text()))
+def test_a_module_says_what_it_is_and_its_functions_are_short(module):
+    tree = ast.parse((PROJECT / module).read_text())
+    assert ast.get_docstring(tree)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert [one.name for one in functions if (one.end_lineno or 0) - one.lineno >= 60] == []
+    parameters = {one.name: [*one.args.posonlyargs, *one.args.args, *one.args.kwonlyargs] for one in functions}
+    counts = {name: sum(one.arg not in ("self", "cls") for one in given) for name, given in parameters.items()}
+    assert [name for name, count in counts.items() if count > 8] == []
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_everything_in_the_lake_has_one_name_made_from_the_task_s_parameters():
     name = "python-new-1000"
     assert name == "python-new-1000"
     assert layout.hour_text(HOUR) == "2026-11-23T04"
-    assert layout.receipts_of(HOUR) == "receipts/dt=2026-11-23/"
+    assert layout.receipts_of(HOUR) == "receipts/dt=2026-11-23/hr=04/"
     assert layout.receipt_key("extract", "posts", HOUR, name) == (
         "receipts/dt=2026-11-23/hr=04/extract-posts-python-new-1000.json"
     )

@@ -65,6 +65,10 @@ class Lake(ABC):
             yield key
 
     @abstractmethod
+    def keys_between(self, first: str, last: str) -> Iterator[str]:
+        """The keys from `first` up to `last`, which is not among them; both begin with the same folder."""
+
+    @abstractmethod
     def local_file(self, key: str, scratch: Path) -> Path:
         """A file with the object's content: the object itself where it is a file, else a copy in `scratch`."""
 

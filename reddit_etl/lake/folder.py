@@ -77,6 +77,13 @@ class FolderLake(Lake):
             for path in _files(self.folder / prefix):
                 yield path.relative_to(self.folder).as_posix(), path.stat().st_size
 
+    def keys_between(self, first: str, last: str) -> Iterator[str]:
+        with self._failures(first):
+            for path in _files(self.folder / first.partition("/")[0], self.folder / first, self.folder / last):
+                key = path.relative_to(self.folder).as_posix()
+                if first <= key < last:
+                    yield key
+
     def local_file(self, key: str, scratch: Path) -> Path:  # noqa: ARG002
         path = self._path(key)
         with self._failures(key):
@@ -94,15 +101,21 @@ class FolderLake(Lake):
             raise LakeError(message) from error
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Unlike `rglob`, this says so if it may not look into a folder."""
+def _files(folder: Path, first: Path | None = None, last: Path | None = None) -> Iterator[Path]:
+    """In order; folders that lie outside of the bounds as a whole are not looked into.
+
+    Unlike `rglob`, this says so if it may not look into a folder.
+    """
     try:
         paths = sorted(folder.iterdir())
     except FileNotFoundError:
         return
     for path in paths:
+        depth = len(path.parts)
+        if (first and path.parts < first.parts[:depth]) or (last and path.parts > last.parts[:depth]):
+            continue
         if path.is_dir():
-            yield from _files(path)
+            yield from _files(path, first, last)
         elif not path.name.startswith("."):
             yield path
 

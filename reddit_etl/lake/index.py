@@ -1,8 +1,8 @@
-"""The receipts of a range of hours, by their keys alone: one listing of the lake a day, instead of a read a receipt."""
+"""The receipts of a range of hours, by their keys alone: one listing of the lake, instead of a read a receipt."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from reddit_etl.lake.base import Lake
@@ -45,10 +45,20 @@ class Receipts:
         """The keys of one task's receipts, in the order of the hours. Raises LakeError."""
         return [one.key for one in self.all if (one.step, one.entity, one.name) == (step, entity, name)]
 
+    def covers(self, hour: datetime) -> bool:
+        return self._first <= hour <= self._last
+
+    def has(self, key: str) -> bool:
+        """Whether that receipt stood. Raises LakeError."""
+        return key in self._keys
+
+    @cached_property
+    def _keys(self) -> set[str]:
+        return {one.key for one in self.all}
+
     def _listed(self) -> Iterator[ReceiptKey]:
-        for days in range((self._last.date() - self._first.date()).days + 1):
-            day = datetime.combine(self._first.date() + timedelta(days=days), time.min)
-            for key in self._lake.keys(receipts_of(day)):
-                found = ReceiptKey.parse(key)
-                if found and self._first <= found.hour <= self._last:
-                    yield found
+        end = self._last + timedelta(hours=1)
+        for key in self._lake.keys_between(receipts_of(self._first), receipts_of(end)):
+            found = ReceiptKey.parse(key)
+            if found:
+                yield found

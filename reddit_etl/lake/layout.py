@@ -35,14 +35,14 @@ def _partition(hour: datetime) -> str:
     return hour.strftime("dt=%Y-%m-%d/hr=%H")
 
 
-def receipts_of(day: datetime) -> str:
-    """The prefix of all receipts of a day."""
-    return f"receipts/dt={day:%Y-%m-%d}/"
+def receipts_of(hour: datetime) -> str:
+    """The prefix of all receipts of an hour."""
+    return f"receipts/{_partition(hour)}/"
 
 
 def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
     """Where the receipt of a task is. `name` is an extract's name, or a selection."""
-    return f"receipts/{_partition(hour)}/{task}-{entity}-{name}.json"
+    return f"{receipts_of(hour)}{task}-{entity}-{name}.json"
 
 
 def load_prefix(entity: str, hour: datetime, selection: str) -> str:

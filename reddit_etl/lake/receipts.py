@@ -23,6 +23,22 @@ class DataObject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the report says of one extract."""
+
+    records: int
+    rejects: int
+    verdict: str
+    is_listing: bool
+    reasons: dict[str, int] = field(default_factory=dict)
+    cleaned: dict[str, int] = field(default_factory=dict)
+    truncated: int = 0
+    gap: tuple[str, str] | None = None
+    coverage: dict[str, int] = field(default_factory=dict)
+    left: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Receipt:
     """What every receipt says. `hour` is written like `2026-11-23T04`, every other time in full."""
 
@@ -43,6 +59,8 @@ class Receipt:
                 values[name] = tuple(DataObject(**_known(DataObject, entry)) for entry in values[name])
             if values.get("gap"):
                 values["gap"] = tuple(values["gap"])
+            if "summaries" in values:
+                values["summaries"] = {name: _summary(entry) for name, entry in values["summaries"].items()}
             if "columns" in values:
                 values["columns"] = dict(values["columns"])
             receipt = cls(**values)
@@ -54,7 +72,12 @@ class Receipt:
         return receipt
 
 
-def _known(kind: type[Receipt | DataObject], content: dict[str, Any]) -> dict[str, Any]:
+def _summary(content: dict[str, Any]) -> Summary:
+    values = _known(Summary, content)
+    return Summary(**values | {"gap": tuple(values["gap"]) if values.get("gap") else None})
+
+
+def _known(kind: type[Receipt | DataObject | Summary], content: dict[str, Any]) -> dict[str, Any]:
     """A later version may say more; what it says as we know it is enough."""
     return {field.name: content[field.name] for field in fields(kind) if field.name in content}
 
@@ -103,6 +126,12 @@ class Extracted(Receipt):
     left: list[dict[str, Any]] = field(default_factory=list)
     """Of trees: the posts that are left for a later hour."""
 
+    @property
+    def summary(self) -> Summary:
+        values = {name: getattr(self, name) for name in ("records", "rejects", "verdict", "reasons", "cleaned")}
+        values |= {name: getattr(self, name) for name in ("truncated", "gap", "coverage")}
+        return Summary(**values, is_listing=self.listing is not None, left=len(self.left))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transformed(Receipt):
@@ -114,6 +143,8 @@ class Transformed(Receipt):
     objects: tuple[DataObject, ...]
     columns: dict[str, str] = field(default_factory=dict)
     """The objects' own columns, in their order, each with its SQL type; not said by the oldest receipts."""
+    summaries: dict[str, Summary] = field(default_factory=dict)
+    """Of the extracts, by their names; older receipts have none."""
 
     @property
     def rows(self) -> int:

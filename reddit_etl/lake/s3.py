@@ -1,10 +1,10 @@
 """A lake in an S3 bucket."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import smart_open
 import smart_open.s3
@@ -43,6 +43,29 @@ smart_open.s3.RETRY.exceptions = []
 smart_open.s3.RETRY.client_error_codes = []
 
 
+class _Beginning(io.BytesIO):
+    """What is written, until it fills a part; from then on it goes to the upload that `begin` opens."""
+
+    def __init__(self, begin: Callable[[], IO[bytes]]) -> None:
+        super().__init__()
+        self._begin = begin
+        self._upload: IO[bytes] | None = None
+
+    @property
+    def is_handed_on(self) -> bool:
+        return self._upload is not None
+
+    def write(self, chunk: Any) -> int:
+        if self._upload:
+            return self._upload.write(chunk)
+        written = super().write(chunk)
+        if self.tell() >= PART_BYTES:
+            self._upload = self._begin()
+            self._upload.write(self.getvalue())
+            self.truncate(0)
+        return written
+
+
 class S3Lake(Lake):
     def __init__(self, *, bucket: str, prefix: str) -> None:
         self.bucket = bucket
@@ -52,11 +75,21 @@ class S3Lake(Lake):
 
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
-        # smart_open aborts the upload when an exception leaves its block.
+        with self._failures(key), ExitStack() as stack:
+            content = _Beginning(lambda: stack.enter_context(self._upload(key)))
+            yield content
+            if not content.is_handed_on:
+                # One request instead of the three of an upload in parts.
+                self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content.getvalue())
+
+    def _upload(self, key: str) -> AbstractContextManager[IO[bytes]]:
+        """In parts. smart_open aborts the upload when an exception leaves its block."""
         url = f"s3://{self.bucket}/{self.prefix}{key}"
         options = {"client": self._client, "min_part_size": PART_BYTES}
-        with self._failures(key), smart_open.open(url, "wb", compression="disable", transport_params=options) as stream:
-            yield stream
+        stream: AbstractContextManager[IO[bytes]] = smart_open.open(
+            url, "wb", compression="disable", transport_params=options
+        )
+        return stream
 
     def create(self, key: str, content: bytes) -> bool:
         with self._failures(key):
@@ -105,6 +138,17 @@ class S3Lake(Lake):
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield entry["Key"].removeprefix(self.prefix), entry["Size"]
+
+    def keys_between(self, first: str, last: str) -> Iterator[str]:
+        folder = first.partition("/")[0]
+        with self._failures(first):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=f"{self.prefix}{folder}/", StartAfter=self.prefix + first
+            )
+            for key in (entry["Key"].removeprefix(self.prefix) for page in pages for entry in page.get("Contents", ())):
+                if key >= last:
+                    return
+                yield key
 
     def local_file(self, key: str, scratch: Path) -> Path:
         path = scratch / key.replace("/", "_")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reddit_etl.lake.receipts import Extracted, Loaded
+from reddit_etl.lake.receipts import Loaded, Summary
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class EntityFacts:
     """One entity's part of an hour."""
 
     name: str
-    extracts: Mapping[str, Extracted]
+    extracts: Mapping[str, Summary]
     """By title, such as `r/python new`."""
     load: Loaded
 

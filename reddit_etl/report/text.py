@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from reddit_etl.lake.layout import hour_text
-from reddit_etl.lake.receipts import Extracted
+from reddit_etl.lake.receipts import Summary
 from reddit_etl.report.facts import EntityFacts, Facts
 
 SANDBOX = "sandbox Reddit (invented data)"
@@ -35,7 +35,7 @@ def lines(facts: Facts) -> Iterator[str]:
 
 
 def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
-    listings = sum(extracted.listing is not None for extracted in entity.extracts.values())
+    listings = sum(extracted.is_listing for extracted in entity.extracts.values())
     read = [f"{listings} listing{'s' if listings > 1 else ''}"] if listings else []
     read += ["trees"] if len(entity.extracts) > listings else []
     yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
@@ -65,8 +65,8 @@ def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
         yield _line("", ", ".join(told))
 
 
-def _troubles(listing: str, entity: str, extracted: Extracted) -> Iterator[str]:
-    yield from _coverage(extracted.coverage, len(extracted.left))
+def _troubles(listing: str, entity: str, extracted: Summary) -> Iterator[str]:
+    yield from _coverage(extracted.coverage, extracted.left)
     if extracted.verdict != "ok":
         yield _line("skipped", f"{listing}: {extracted.verdict}")
     for reason, count in extracted.reasons.items():

@@ -33,6 +33,7 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
         extracts=sorted(extracts),
         records=records,
         objects=done.objects,
+        summaries={name: extracted.summary for name, extracted in sorted(extracts.items())},
         columns={column.name: column.type.sql for column in attempt.entity.curated},
     )
 
