@@ -48,6 +48,9 @@ class MemoryLake(Lake):
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         yield from ((key, len(content)) for key, content in self._objects.items() if key.startswith(prefix))
 
+    def keys_between(self, first: str, last: str) -> Iterator[str]:
+        yield from sorted(key for key in self._objects if first <= key < last)
+
     def local_file(self, key: str, scratch: Path) -> Path:
         if key not in self._objects:
             raise LakeError(f"LAKE_URL: {key} is missing")

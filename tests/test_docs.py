@@ -11,7 +11,7 @@ import pytest
 from jobs import process
 from jobs.pipeline import RedditPipeline
 from reddit_etl.lake import layout
-from reddit_etl.lake.receipts import Extracted, Loaded
+from reddit_etl.lake.receipts import Loaded, Summary
 from reddit_etl.report import text
 from reddit_etl.report.facts import EntityFacts, Facts
 from reddit_etl.sources.selection import LISTINGS
@@ -97,9 +97,10 @@ def test_the_line_of_coverage_is_the_report_s() -> None:
     [line] = re.findall(r"^  trees .+$", page("comments.md"), re.MULTILINE)
     done, due, fetched, number = map(int, re.findall(r"\d+(?= )", line))
     coverage = {"due": due, "done": done, "unavailable": 0, "missed": 0, "fetched": fetched, "stubs_left": 0}
+    trees = Summary(
+        records=fetched, rejects=0, verdict="ok", is_listing=False, coverage=coverage | {"num_comments": number}
+    )
     header = {"entity": "comments", "hour": "2026-11-23T04", "attempt": "a", "committed_at": "then"}
-    counts = {"requests": 0, "records": fetched, "rejects": 0, "objects": (), "rejected": ()}
-    trees = Extracted(**header, **counts, source="sandbox", verdict="ok", coverage=coverage | {"num_comments": number})
     load = Loaded(**header, rows=fetched, inserted=fetched, updated=0, stale=0)
     comments = EntityFacts(name="comments", extracts={"comment trees": trees}, load=load)
     facts = Facts(hour=HOUR, source="sandbox", was_complete=False, entities=[comments], requests=0, seconds=0.0)
