@@ -212,7 +212,7 @@ def test_the_embedded_run_ends_in_the_mounted_folder_and_is_not_repeated(local: 
     sandbox = {"folders": {data: "/data"}}
     code, out, err = local.run("RedditPipeline", "--hour", HOUR, **sandbox)
     assert code == 0, err
-    assert "sandbox Reddit (invented posts): complete" in out
+    assert "sandbox Reddit (invented data): complete" in out
     assert {json.loads(line)["level"] for line in err.splitlines() if line.startswith("{")} == {"info"}
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
         counted = connection.sql("SELECT count(*), count(DISTINCT post_id) FROM reddit.posts").fetchall()

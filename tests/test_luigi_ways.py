@@ -14,7 +14,7 @@ DAY = "2024-11-23"
 NOON = "1732363200"  # Of that day, for Luigi.
 MISCONFIGURED = 78
 RANGE = ("RangeHourly", "--of", "RedditPipeline", "--now", NOON)
-SELECTION = ("--of-params", '{"subreddits": ["python"], "limit": 100}')
+SELECTION = ("--of-params", '{"subreddits": ["python"], "listings": ["new"], "limit": 100}')
 
 
 def run_range(pipeline: Pipeline, first: str, last: str) -> int:

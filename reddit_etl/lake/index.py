@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from reddit_etl.lake.base import Lake
@@ -57,8 +57,9 @@ class Receipts:
         return {one.key for one in self.all}
 
     def _listed(self) -> Iterator[ReceiptKey]:
-        end = self._last + timedelta(hours=1)
-        for key in self._lake.keys_between(receipts_of(self._first), receipts_of(end)):
+        # In the place of the slash: what is beyond all keys of the last hour, which may be the last there is.
+        end = receipts_of(self._last).rstrip("/") + "0"
+        for key in self._lake.keys_between(receipts_of(self._first), end):
             found = ReceiptKey.parse(key)
             if found:
                 yield found
