@@ -72,7 +72,7 @@ class S3Lake(Lake):
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        self._client = aws.client("s3", place=f"LAKE_URL: {self.url}", repeatable=REPEATABLE)
+        self._client = aws.client("s3", setting=f"LAKE_URL: {self.url}", repeatable=REPEATABLE)
 
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
@@ -129,7 +129,7 @@ class S3Lake(Lake):
             for chunk in aws.chunks(answer["Body"], CHUNK):
                 target.write(chunk)
 
-        aws.again(aws.BrokenAnswer)(once)
+        aws.retrying(aws.BrokenAnswer)(once)
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         with self._failures(prefix):
