@@ -108,4 +108,6 @@ def test_no_forbidden_import_escapes(module, source):
 
 
 def test_the_modules_are_found():
-    assert {Path("reddit_etl/entities/posts.py"), Path("jobs/__init__.py"), Path("batch/glue/transform.py")} <= {*MODULES}
+    assert {Path("reddit_etl/entities/posts.py"), Path("jobs/__init__.py"), Path("batch/glue/transform.py")} <= {
+        *MODULES
+    }
