@@ -26,6 +26,7 @@ from reddit_etl.warehouse import DUCKDB, kind_of_warehouse
 FOLDER = "doctor"
 PROBE = f"{FOLDER}/probe.json"
 CONTENT = b'{"probe": "ok"}\n'
+LARGE = 6_000_000  # Bytes.
 DEADLINE = 10.0  # Seconds, of each check.
 LEAST_FREE = 500_000_000
 """Bytes. A run of 100,000 posts writes less, but a disk with no more is nearly full."""
@@ -144,7 +145,8 @@ def _lake() -> str:
     if lake.create(PROBE, b"another"):
         raise LakeError(f"LAKE_URL: {lake.url} lets an object be replaced: receipts need a store with If-None-Match")
     with suppress(_Enough), lake.open_new(f"{FOLDER}/given-up") as stream:
-        stream.write(CONTENT)
+        # What is smaller goes in one request, and nothing is begun that could be given up.
+        stream.write(bytes(LARGE))
         raise _Enough
     if PROBE not in lake.keys(f"{FOLDER}/"):
         raise LakeError(f"LAKE_URL: {lake.url} does not list what is in it")
