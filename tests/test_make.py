@@ -69,6 +69,8 @@ def checkout(s3_url: str, tmp_path: Path) -> Iterator[Checkout]:
         return done.returncode, done.stdout.splitlines()
 
     with emulated(s3_url, tmp_path, run) as aws:
+        # The commands wait for seconds before they look again.
+        aws.stacks.is_slow = False
         path = {"PATH": f"{tmp_path}:{here['PATH']}", "EMAIL": "git@example.com"}
         yield Checkout(aws, f"stack-{secrets.token_hex(4)}", here | aws.environment | path)
 
