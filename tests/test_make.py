@@ -122,8 +122,5 @@ def test_created_updated_and_deleted(checkout: Checkout) -> None:
     assert code == 0, output
     assert "data        s3://reddit-etl-bucket-" in output.splitlines()[-1]
     assert checkout.aws.client("s3").head_bucket(Bucket=bucket)
-    code, output = checkout.make("status")
-    assert code == 2
-    assert "there is no stack reddit-etl" in output
     for hidden in LOGIN.values():
         assert hidden not in checkout.aws.record.read_text()
