@@ -25,7 +25,7 @@ class DeployError(EtlError):
 @cache
 def _client(service: str) -> Any:
     # One per process, which keeps its connection while something is polled.
-    return client(service, place="AWS")
+    return client(service, setting="AWS")
 
 
 @contextmanager

@@ -28,9 +28,9 @@ def setting(
     in_file: bool = True,
     secret: bool = False,
 ) -> Any:
-    """A setting: what it means, in Markdown, and what it is if nobody sets it (`shown` says that in the table).
+    """A setting: its meaning in Markdown and its default; `shown` is the default as the table shows it.
 
-    `parse` reads its text, given its name in capitals; `in_file` says whether luigi.cfg may have it.
+    `parse` reads its text, given its name in upper case; `in_file` says whether luigi.cfg may have it.
     """
     metadata = {"meaning": meaning, "default": default, "shown": shown or default, "parse": parse}
     return field(repr=not secret, metadata=metadata | {"needed": needed, "in_file": in_file})
@@ -62,57 +62,71 @@ def _count(name: str, text: str) -> int:
 @dataclass(frozen=True)
 class RedditSettings:
     reddit_client_id: str | None = setting(
-        "with the next two, the login of your Reddit app", shown="none: the sandbox", in_file=False, secret=True
+        "client ID of your Reddit app; set all three credentials, or none for the sandbox",
+        shown="none: the sandbox",
+        in_file=False,
+        secret=True,
     )
-    reddit_client_secret: str | None = setting("its secret", shown="none", in_file=False, secret=True)
+    reddit_client_secret: str | None = setting("client secret of the app", shown="none", in_file=False, secret=True)
     reddit_user_agent: str | None = setting(
-        "how it names itself, `platform:app-id:version (by /u/name)`", shown="none", in_file=False
+        "user agent, in the form `platform:app-id:version (by /u/name)`", shown="none", in_file=False
     )
     reddit_url: str | None = setting(
-        "another host for login and API, on this machine only, for tests", shown="Reddit", in_file=False
+        "base URL for login and API, for tests; loopback addresses only", shown="Reddit", in_file=False
     )
 
 
 @dataclass(frozen=True)
 class CommentSettings:
     comment_tree_ages: tuple[int, ...] = setting(
-        'at which ages all comments below a post are read, like `["24h", "7d"]`', default="[]", parse=_ages
+        'JSON list of the ages at which a post\'s whole comment tree is read, such as `["24h", "7d"]`',
+        default="[]",
+        shown="`[]`: no trees",
+        parse=_ages,
     )
     comment_tree_requests: int = setting(
-        "requests for these in one run, at most; the rest is left for the next", default="600", parse=_count
+        "maximum requests for comment trees per run; the rest is deferred to the next run",
+        default="600",
+        shown="`600`",
+        parse=_count,
     )
 
 
 @dataclass(frozen=True)
 class LakeSettings:
-    lake_url: str = setting("a folder, or `s3://bucket/prefix`", shown="`data/lake`", needed=True)
+    lake_url: str = setting("local folder or `s3://bucket/prefix`", shown="`data/lake`", needed=True)
 
 
 @dataclass(frozen=True)
 class TransformSettings:
-    transform_engine: str = setting("`duckdb`, in the process, or `glue`", shown="`duckdb`", needed=True)
-    glue_job_name: str | None = setting("the Glue job of the engine `glue`", shown="none")
+    transform_engine: str = setting("`duckdb` (in process) or `glue`", shown="`duckdb`", needed=True)
+    glue_job_name: str | None = setting("name of the Glue job; required by `glue`", shown="none")
 
 
 @dataclass(frozen=True)
 class CatalogSettings:
-    glue_database: str | None = setting("the Glue database that Athena finds the lake by", shown="none: no catalog")
+    glue_database: str | None = setting(
+        "database of the Glue Data Catalog, in which Athena finds the lake", shown="none: no catalog"
+    )
 
 
 @dataclass(frozen=True)
 class WarehouseSettings:
     warehouse_url: str = setting(
-        "a DuckDB file, or `redshift+psycopg2://user:password@host:5439/database`; the port may be left out, an `@` in "
-        "a password is written `%40`",
+        "DuckDB file, or `redshift+psycopg2://user:password@host:5439/database`; the port is optional; write `@` in a "
+        "password as `%40`",
         shown="`duckdb:///data/warehouse.duckdb`",
         needed=True,
         secret=True,
     )
-    redshift_copy_role: str | None = setting("ARN of the role by which Redshift reads the lake", shown="none")
-    redshift_workgroup: str | None = setting(
-        "with this or the next, log in as the job's AWS identity", shown="none: user and password in the URL"
+    redshift_copy_role: str | None = setting(
+        "ARN of the IAM role that Redshift assumes to read the lake; required by Redshift", shown="none"
     )
-    redshift_cluster: str | None = setting("the same for a cluster", shown="none")
+    redshift_workgroup: str | None = setting(
+        "Redshift Serverless workgroup, to log in with temporary IAM credentials",
+        shown="none: user and password in the URL",
+    )
+    redshift_cluster: str | None = setting("the same for a provisioned cluster", shown="none")
 
 
 GROUPS = (RedditSettings, CommentSettings, LakeSettings, TransformSettings, CatalogSettings, WarehouseSettings)

@@ -1,4 +1,4 @@
-"""How DuckDB is opened here: within the memory of a small container, and without the network."""
+"""DuckDB connections, with the memory of a small container and without network access."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import duckdb
 
 # Measured with 100,000 posts, see benchmarks/: the whole job stays under 256 MB.
 MEMORY_LIMIT = "128MB"
-# A load is given less: what DuckDB compresses and commits comes on top, and all that ran before it in the process.
+# Loads get less: compression and commits use memory beyond the limit, and so do the earlier tasks of the process.
 LOAD_MEMORY_LIMIT = "96MB"
-# Rows that wait in memory to be written together; DuckDB's own 122,880 rows of long texts are hundreds of MB.
+# Rows that are buffered and written together; DuckDB's default of 122,880 takes hundreds of MB for long texts.
 ROW_GROUP = 8192
 
 
 def connect(database: Path | None = None, *, scratch: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection that spills to `scratch` what does not fit in memory; to no file, unless one is given."""
+    """Open a database file, or an in-memory database; what exceeds the memory limit is spilled to `scratch`."""
     to_load = database is not None and not read_only
     connection = duckdb.connect(
         ":memory:" if database is None or to_load else str(database),
@@ -25,17 +25,17 @@ def connect(database: Path | None = None, *, scratch: Path, read_only: bool = Fa
             "memory_limit": LOAD_MEMORY_LIMIT if to_load else MEMORY_LIMIT,
             "threads": 1,
             "temp_directory": str(scratch),
-            # Lets it write what it has instead of keeping it for its turn.
+            # Rows may be written as they come, instead of being buffered to keep their order.
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
         },
     )
-    # DuckDB draws it on standard output after two seconds, in the middle of the report, terminal or not.
+    # After two seconds DuckDB prints it to standard output, where the report is, even without a terminal.
     connection.execute("SET enable_progress_bar = false")
     if to_load:
         path = str(database).replace("'", "''")
         try:
-            # Only ATTACH can be told the size of the row groups, and DuckDB 1.5 takes no bound value in it.
+            # Only ATTACH has an option for the row group size, and in DuckDB 1.5 it takes no bound value.
             connection.execute(f"ATTACH '{path}' AS warehouse (ROW_GROUP_SIZE {ROW_GROUP})")
             connection.execute("USE warehouse")
         except BaseException:
@@ -45,13 +45,13 @@ def connect(database: Path | None = None, *, scratch: Path, read_only: bool = Fa
 
 
 def exactly(path: Path) -> str:
-    """A pattern that matches this file alone: where DuckDB reads, it takes every name as a glob."""
+    """A glob pattern that matches only this file; DuckDB reads every path as a glob."""
     return re.sub(r"([*?[])", r"[\1]", str(path))
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Around queries: DuckDB swallows what a signal's handler raised while one ran, and says RuntimeError instead."""
+    """For queries: if a signal handler raises during one, DuckDB raises RuntimeError instead of that exception."""
     try:
         yield
     except RuntimeError as error:

@@ -1,24 +1,24 @@
-"""What can go wrong, told apart by what to do about it. Every message is one line."""
+"""Errors, by what to do about them. Every message is one line."""
 
 
 class EtlError(Exception):
-    """A failure that the pipeline understands; running again later may succeed."""
+    """A known failure; a later run may succeed."""
 
 
 class ConfigurationError(EtlError):
-    """A setting or a right is wrong; running again helps only after a person mended it."""
+    """A setting or permission is wrong; no run succeeds until a person fixes it."""
 
 
 class RedditError(EtlError):
-    """Reddit did not answer usefully within the retries."""
+    """Reddit gave no usable response within the retries."""
 
 
 class LakeError(EtlError):
-    """An object could not be written or read, or is not what its receipt says."""
+    """An object could not be read or written, or does not match its receipt."""
 
 
 class DamagedObjectError(LakeError):
-    """The data object under `key` is not there any more, or is not what its receipt lists."""
+    """The data object under `key` is missing, or does not match its receipt."""
 
     def __init__(self, message: str, *, key: str) -> None:
         super().__init__(message)
@@ -26,12 +26,12 @@ class DamagedObjectError(LakeError):
 
 
 class TransformError(EtlError):
-    """The transformation failed, or its counts do not add up."""
+    """The transformation failed, or its row counts do not match."""
 
 
 class CatalogError(EtlError):
-    """The catalog could not be reached, or refused the table."""
+    """The catalog is unavailable, or rejected a table."""
 
 
 class WarehouseError(EtlError):
-    """The warehouse could not be reached, or refused the load."""
+    """The warehouse is unavailable, or rejected the load."""

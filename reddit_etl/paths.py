@@ -1,4 +1,4 @@
-"""Paths on this machine that a setting names."""
+"""Local paths in settings."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from reddit_etl.errors import ConfigurationError
 
 
 def expanded(setting: str, path: str) -> Path:
-    """The path with `~` replaced. Raises ConfigurationError, which names the setting, if there is no such home."""
+    """The path with `~` expanded. Raises ConfigurationError, which names the setting, if that is not possible."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise ConfigurationError(f"{setting}: {error}: give the whole path") from error
+        raise ConfigurationError(f"{setting}: {error}: use an absolute path") from error

@@ -1,18 +1,15 @@
-"""Adding a column is one line in one file: shown on a copy of the library."""
+"""Adding a column is one line in one file: the line of CONTRIBUTING.md, on a copy of the library."""
 
-import difflib
 import json
-import shutil
-from pathlib import Path
+import os
+import subprocess
+import sys
 
 import duckdb
 import pytest
 
-from tests import PROJECT, commands
-
-POSTS = Path("reddit_etl/entities/posts.py")
-BEFORE = '        Column("is_self", BOOLEAN, "is_self"'
-LINE = '        Column("num_crossposts", INTEGER, "num_crossposts", "How often it was crossposted.", metric=True),\n'
+from tests import PROJECT
+from tests.contributing import carry_out, changes
 
 # From a payload to the warehouse, with whichever library is on the path.
 PASS = """
@@ -31,7 +28,7 @@ folder, name = Path(sys.argv[1]), sys.argv[2]
 observation = {"observed_at": f"2026-11-23T{name}:00:00.000000Z", "source": "sandbox", "listing": "a-new-1", "place": 1}
 lake = open_lake(str(folder / "lake"))
 with JsonLines(lake, f"raw/{name}.jsonl.gz") as lines:
-    lines.write(to_record(POSTS, json.loads(sys.argv[3]), observation).values)
+    lines.write(to_record(POSTS, json.loads(sys.stdin.read()), observation).values)
 done = open_transform("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(), prefix=f"curated/{name}/")
 counts = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}").load(
     entity=POSTS, load_id=name, hour=name, lake=lake, objects=done.objects, columns={}
@@ -43,23 +40,28 @@ print(json.dumps([counts.inserted, counts.updated, "num_crossposts" in dictionar
 @pytest.fixture
 def copy(tmp_path):
     """The library with one line more."""
-    shutil.copytree(PROJECT / "reddit_etl", tmp_path / "reddit_etl", ignore=shutil.ignore_patterns("__pycache__"))
-    source = (tmp_path / POSTS).read_text()
-    assert source.count(BEFORE) == 1
-    (tmp_path / POSTS).write_text(source.replace(BEFORE, LINE + BEFORE))
+    carry_out("Add a column", tmp_path)
     return tmp_path
 
 
 def run(library, folder, name, post):
-    done = commands.run("-c", PASS, str(folder), name, json.dumps({"kind": "t3", "data": post}), cwd=library)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PASS, str(folder), name],
+        input=json.dumps({"kind": "t3", "data": post}),
+        env=os.environ | {"PYTHONPATH": str(library)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def test_a_line_in_the_entity_brings_the_column_to_parquet_and_to_a_warehouse_that_is_there(tmp_path, copy):
-    before, after = ((folder / POSTS).read_text().splitlines() for folder in (PROJECT, copy))
-    changed = [line for line in difflib.ndiff(before, after) if not line.startswith("  ")]
-    assert changed == [f"+ {LINE.rstrip()}"]
+    [(path, [line])] = changes(copy).items()
+    assert path == "reddit_etl/entities/posts.py"
+    assert line.startswith('+         Column("num_crossposts", INTEGER, ')
 
     post = {"id": "abc", "created_utc": 1580515200, "score": 1, "num_crossposts": 5}
     assert run(PROJECT, tmp_path, "01", post) == [1, 0, False]

@@ -50,23 +50,27 @@ def test_a_question_is_answered(warehouse, question, sql):
 
 @pytest.mark.parametrize("sql", QUESTIONS.values(), ids=QUESTIONS)
 def test_a_query_keeps_to_the_sql_that_the_warehouses_share(sql):
-    assert not NOT_SHARED.search(sql)
+    # A text may hold anything.
+    assert not NOT_SHARED.search(re.sub(r"'[^']*'", "''", sql))
 
 
-def test_what_the_loads_did_are_the_two_hours(warehouse):
-    columns, rows = warehouse.query(QUESTIONS["What did the loads do?"], limit=1000)
-    second, first = (dict(zip(columns, row, strict=True)) for row in rows)
-    assert (first["hour"], first["rows_inserted"], first["rows_updated"]) == ("2026-11-23T04", 2000, 0)
-    assert second["hour"] == "2026-11-23T05"
-    assert second["rows_inserted"] + second["rows_updated"] == second["rows_staged"] == 2000
-    assert second["rows_inserted"] > 0
+def test_each_load_is_one_hour_of_one_entity(warehouse):
+    columns, rows = warehouse.query(QUESTIONS["What did each load change?"], limit=1000)
+    loads = [dict(zip(columns, row, strict=True)) for row in rows]
+    assert len(loads) == 4
+    for entity in ("posts", "comments"):
+        second, first = (load for load in loads if load["entity"] == entity)
+        assert (first["hour"], first["rows_inserted"], first["rows_updated"]) == ("2026-11-23T04", 2000, 0)
+        assert second["hour"] == "2026-11-23T05"
+        assert second["rows_inserted"] + second["rows_updated"] == second["rows_staged"] == 2000
+        assert second["rows_inserted"] > 0
 
 
 def test_a_missed_hour_is_called_a_gap(warehouse):
     """The same observations, the earlier ones moved back by an hour."""
     moved = "SELECT post_id, CASE WHEN observed_at < TIMESTAMP '2026-11-23 05:00' THEN observed_at - INTERVAL '1' HOUR"
     moved = f"({moved} ELSE observed_at END AS observed_at FROM reddit.post_metrics)"
-    sql = QUESTIONS["Was there a time when nobody looked?"]
+    sql = QUESTIONS["Which hours were not observed?"]
     verdicts = [
         {row[3] for row in warehouse.query(text, limit=1000)[1]}
         for text in (sql, sql.replace("reddit.post_metrics", moved))

@@ -20,7 +20,7 @@ import boto3
 import pytest
 
 from reddit_etl.catalog.glue import Catalog
-from reddit_etl.entities import POSTS
+from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import BIGINT, INTEGER, Column, Entity, varchar
 from reddit_etl.lake.layout import RECEIPT, curated_prefix
 from reddit_etl.lake.receipts import DataObject, Transformed
@@ -85,7 +85,8 @@ def publish_all(ran: Path) -> list[Transformed]:
     boto3.client("s3").create_bucket(Bucket="reddit")
     lake = S3Lake(bucket="reddit", prefix="lake")
     catalog = Catalog()
-    catalog.prepare(entity=POSTS, lake=lake)
+    for entity in ENTITIES.values():
+        catalog.prepare(entity=entity, lake=lake)
     receipts = []
     for path in sorted((ran / "lake").glob("receipts/**/transform-*.json")):
         found = RECEIPT.fullmatch(str(path.relative_to(ran / "lake")))
@@ -94,7 +95,8 @@ def publish_all(ran: Path) -> list[Transformed]:
         for entry in receipt.objects:
             assert lake.add_file(ran / "lake" / entry.key, entry.key, entry.rows) == entry
         hour = datetime.fromisoformat(receipt.hour)
-        catalog.publish(entity=POSTS, lake=lake, hour=hour, selection=found["name"], objects=receipt.objects)
+        entity = ENTITIES[receipt.entity]
+        catalog.publish(entity=entity, lake=lake, hour=hour, selection=found["name"], objects=receipt.objects)
         receipts.append(receipt)
     return receipts
 
@@ -123,7 +125,12 @@ def in_athena_s_precision(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def test_the_page_names_what_is_in_athena() -> None:
-    assert NAMES == {"reddit.posts": "posts_latest", "reddit.post_metrics": "post_metrics"}
+    assert NAMES == {
+        "reddit.posts": "posts_latest",
+        "reddit.post_metrics": "post_metrics",
+        "reddit.comments": "comments_latest",
+        "reddit.comment_metrics": "comment_metrics",
+    }
     assert len(ASKED) == len(QUESTIONS) - 1
     assert "choose the database `reddit_lake`" in PAGE
 
@@ -138,7 +145,13 @@ def test_a_question_has_the_same_answer_as_from_the_warehouse(warehouse: DuckDBW
 
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
-    ("table", "order"), [("reddit.posts", "post_id"), ("reddit.post_metrics", "post_id, observed_at")]
+    ("table", "order"),
+    [
+        ("reddit.posts", "post_id"),
+        ("reddit.post_metrics", "post_id, observed_at"),
+        ("reddit.comments", "comment_id"),
+        ("reddit.comment_metrics", "comment_id, observed_at"),
+    ],
 )
 def test_a_view_is_the_warehouses_table(warehouse: DuckDBWarehouse, table: str, order: str) -> None:
     sql = f"SELECT * FROM {table} ORDER BY {order}"
@@ -147,10 +160,12 @@ def test_a_view_is_the_warehouses_table(warehouse: DuckDBWarehouse, table: str, 
     assert ask(in_athena(sql), database="reddit_lake") == (columns, in_athena_s_precision(rows))
 
 
-def test_every_observation_is_in_its_partition(published: list[Transformed]) -> None:
-    sql = "SELECT dt, hr, COUNT(*) FROM posts WHERE dt >= '2026-11-23' GROUP BY dt, hr, sel ORDER BY dt, hr, COUNT(*)"
-    _, rows = ask(sql, database="reddit_lake")
-    assert rows == sorted((receipt.hour[:10], receipt.hour[11:], receipt.rows) for receipt in published)
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_every_observation_is_in_its_partition(published: list[Transformed], entity: str) -> None:
+    sql = "SELECT dt, hr, COUNT(*) FROM {} WHERE dt >= '2026-11-23' GROUP BY dt, hr, sel ORDER BY dt, hr, COUNT(*)"
+    _, rows = ask(sql.format(entity), database="reddit_lake")
+    receipts = [receipt for receipt in published if receipt.entity == entity]
+    assert rows == sorted((receipt.hour[:10], receipt.hour[11:], receipt.rows) for receipt in receipts)
     assert len(rows) == len(RUNS)
 
 

@@ -359,7 +359,7 @@ class Cataloged(Pipeline):
         return super().environment() | LOGIN | {"LAKE_URL": os.environ["LAKE_URL"], "GLUE_DATABASE": "dropped"}
 
 
-def test_a_dropped_catalog_is_filled_again_as_the_readme_says(
+def test_a_dropped_catalog_is_filled_again_as_the_page_says(
     s3_lake: str, make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAKE_URL", s3_lake)
@@ -373,7 +373,8 @@ def test_a_dropped_catalog_is_filled_again_as_the_readme_says(
     first = published()
     assert len(first) == 1
     client.delete_database(Name="dropped")
-    assert "after their `publish-*.json` receipts are removed" in " ".join((PROJECT / "README.md").read_text().split())
+    page = " ".join((PROJECT / "docs" / "engines.md").read_text().split())
+    assert "after their `publish-*.json` receipts are removed" in page
     for found in boto3.resource("s3").Bucket(s3_lake.split("/")[2]).objects.all():
         if "/publish-" in found.key:
             found.delete()

@@ -14,13 +14,14 @@ from tests import PROJECT, commands
 from tests.conftest import forget_run
 
 README = (PROJECT / "README.md").read_text()
+PAGE = (PROJECT / "docs" / "operation.md").read_text()
 PLACE = "/srv/reddit-etl"
 MISCONFIGURED = 78
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with all that the README's line names, the project's own luigi.cfg among it."""
+    """A folder with all that the page's line names, the project's own luigi.cfg among it."""
     folder = tmp_path / "reddit-etl"
     folder.mkdir()
     shutil.copy(PROJECT / "luigi.cfg", folder)
@@ -36,11 +37,17 @@ def started(line: str, folder: Path, place: Path) -> subprocess.CompletedProcess
     )
 
 
-def test_the_line_of_the_readme_writes_beside_its_luigi_cfg_and_nowhere_else(place: Path) -> None:
-    [line] = re.findall(r"^\d+ \* \* \* \* (.+)$", README, re.MULTILINE)
+def test_the_line_of_the_page_writes_beside_its_luigi_cfg_and_nowhere_else(place: Path) -> None:
+    [line] = re.findall(r"^\d+ \* \* \* \* (.+)$", PAGE, re.MULTILINE)
     root = set(Path("/").iterdir())
     done = started(line.replace(PLACE, str(place)), Path("/"), place)
     assert done.returncode == 0, done.stderr
+    # The report is the README's, for another hour and folder and in another time.
+    [block] = re.findall(r"^```text\n(Hour .+?)^```", README, re.MULTILINE | re.DOTALL)
+    for varying in ("2026-11-23T04", " .venv", re.findall(r"[\d.]+ s$", block, re.MULTILINE)[0]):
+        block = block.replace(varying, "…")
+    for shown in block.splitlines():
+        assert re.search(f"^{re.escape(shown).replace('…', '.*')}$", done.stdout, re.MULTILINE), shown
     assert set(Path("/").iterdir()) == root
     assert (place / "data" / "warehouse.duckdb").is_file()
     assert list((place / "data" / "lake").glob("receipts/**/load-*.json"))

@@ -359,7 +359,7 @@ def test_a_page_of_html_is_a_failure_like_another(aws):
     with answering(lambda _method, _path: (502, "<html><body>Bad gateway<br></body></html>")) as server:
         aws(server.url)
         with pytest.raises(LakeError), failures("LAKE_URL", LakeError):
-            client("iam", place="LAKE_URL").get_role(RoleName="any")
+            client("iam", setting="LAKE_URL").get_role(RoleName="any")
 
 
 def test_no_credentials_is_an_error_that_says_so(s3_url, aws, monkeypatch):

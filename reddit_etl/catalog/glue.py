@@ -57,7 +57,7 @@ class Catalog:
             )
         self.database = database
         self._place = f"GLUE_DATABASE: {database}"
-        self._client = aws.client("glue", place=self._place)
+        self._client = aws.client("glue", setting=self._place)
 
     def prepare(self, *, entity: Entity, lake: Lake) -> None:
         """Create the database, the table and the views, or bring them up to the definition.

@@ -1,4 +1,4 @@
-"""The entities that the pipeline knows. A new one is a module here and a line below."""
+"""The entities of the pipeline. A new one is a module here, an import and its name in `ENTITIES`."""
 
 from reddit_etl.entities.comments import COMMENTS
 from reddit_etl.entities.posts import POSTS

@@ -1,7 +1,7 @@
 """Comments, kind `t1`, from listings and from the trees below posts.
 
-Every column is in both: a newer observation from one must not overwrite what only the other carries. So the depth of a
-comment and the title of its post, which come with one of the two, are no columns.
+Every column is in both: otherwise a newer observation from one would overwrite with NULL what only the other provides.
+That is why the depth of a comment and the title of its post are not columns.
 """
 
 from reddit_etl.entities import values
@@ -19,16 +19,16 @@ COMMENTS = Entity(
             "comment_id",
             varchar(16),
             "id",
-            "Reddit's base-36 id, without `t1_`. Posts have ids of their own.",
+            "Reddit's base-36 id, without `t1_`; unrelated to the ids of posts.",
             required=True,
             cast=values.identifier,
         ),
-        Column("post_id", varchar(16), "link_id", "The post that it is below.", cast=values.identifier),
+        Column("post_id", varchar(16), "link_id", "The post that it belongs to.", cast=values.identifier),
         Column(
             "parent_comment_id",
             varchar(16),
             "parent_id",
-            "The comment that it answers; NULL if it answers the post. It need not have been read.",
+            "The comment that it replies to, which may be missing here; NULL if it replies to the post.",
             cast=values.parent_comment,
         ),
         Column("subreddit", varchar(64), "subreddit", "The subreddit, as Reddit spells it."),
@@ -48,18 +48,25 @@ COMMENTS = Entity(
             "score",
             INTEGER,
             Sql("CASE WHEN score_hidden THEN NULL ELSE shown_score END"),
-            "Upvotes less downvotes; NULL while Reddit hides it.",
+            "Upvotes minus downvotes; NULL while Reddit hides it.",
             metric=True,
         ),
-        Column("controversiality", INTEGER, "controversiality", "1 if many votes of both kinds were cast, else 0."),
-        Column("distinguished", varchar(64), "distinguished", "moderator or admin, if it speaks as such; else NULL."),
+        Column("controversiality", INTEGER, "controversiality", "1 if it has many votes of both kinds, else 0."),
+        Column(
+            "distinguished", varchar(64), "distinguished", "moderator or admin, if the author speaks as one; else NULL."
+        ),
         Column("is_submitter", BOOLEAN, "is_submitter", "Whether the author of the post wrote it."),
         Column("is_stickied", BOOLEAN, "stickied", "Whether it is pinned to the top."),
         Column("is_locked", BOOLEAN, "locked", "Whether replies are closed."),
-        Column("is_collapsed", BOOLEAN, "collapsed", "Whether Reddit shows it folded."),
-        Column("collapsed_reason", varchar(1024), "collapsed_reason", "Why it is folded, in Reddit's words."),
-        Column("removal_reason", varchar(1024), "removal_reason", "Why it was removed; NULL if it was not, or unsaid."),
-        Column("shown_score", INTEGER, "score", "What Reddit shows, 1 while it hides the score.", curated=False),
+        Column("is_collapsed", BOOLEAN, "collapsed", "Whether Reddit shows it collapsed."),
+        Column("collapsed_reason", varchar(1024), "collapsed_reason", "Why it is collapsed, as given by Reddit."),
+        Column(
+            "removal_reason",
+            varchar(1024),
+            "removal_reason",
+            "Why it was removed; NULL if it was not, or if no reason is given.",
+        ),
+        Column("shown_score", INTEGER, "score", "The score as Reddit shows it; 1 while it is hidden.", curated=False),
         Column("score_hidden", BOOLEAN, "score_hidden", "Whether Reddit hides the score.", curated=False),
         *OBSERVED,
     ),

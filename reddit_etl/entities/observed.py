@@ -1,4 +1,4 @@
-"""The columns that every entity has: when and where it was observed, and what reading it did to its texts."""
+"""The columns of every entity: when and from where it was observed, and whether a text was cut."""
 
 from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Origin, varchar
 
@@ -7,6 +7,6 @@ OBSERVED = (
     Column("first_observed_at", TIMESTAMP, Origin.WAREHOUSE, "When the pipeline first observed it."),
     Column("observed_at", TIMESTAMP, Origin.OBSERVATION, "When the page with this state was fetched.", required=True),
     Column("source", varchar(16), Origin.OBSERVATION, "`reddit`, or `sandbox` for invented data."),
-    Column("listing", varchar(64), Origin.OBSERVATION, "The extract that it was read by.", curated=False),
-    Column("place", INTEGER, Origin.OBSERVATION, "Its place in that extract, from 1.", curated=False),
+    Column("listing", varchar(64), Origin.OBSERVATION, "The extract that read it.", curated=False),
+    Column("place", INTEGER, Origin.OBSERVATION, "Its position in that extract, from 1.", curated=False),
 )

@@ -1,4 +1,4 @@
-"""Posts: what Reddit's API calls links or submissions, kind `t3`."""
+"""Posts, kind `t3`; Reddit's API calls them links or submissions."""
 
 from reddit_etl.entities import values
 from reddit_etl.entities.observed import OBSERVED
@@ -14,9 +14,8 @@ POST_TYPE = """CASE
     ELSE 'link'
   END"""
 
-# Texts are as wide as Reddit's own limits with room for 4 bytes a character; the longest title on record has 27,719
-# characters, the longest self text 428,999, the longest URL 511,885 (all of Reddit, 2005 to 2026). What is longer
-# is cut and flagged.
+# Text columns hold Reddit's own limits at 4 bytes per character; the longest title on record has 27,719 characters, the
+# longest self text 428,999, the longest URL 511,885 (all of Reddit, 2005 to 2026). Longer texts are cut and flagged.
 POSTS = Entity(
     name="posts",
     kind="t3",
@@ -36,28 +35,36 @@ POSTS = Entity(
             "url",
             varchar(8192),
             "url",
-            "What it links to; of a crosspost perhaps only a path.",
+            "The URL of the link; for a crosspost possibly only a path.",
         ),
         Column("domain", varchar(256), "domain", "The domain of the link; `self.<subreddit>` for a self post."),
         Column("permalink", varchar(2048), "permalink", "Path of the post's page below https://www.reddit.com."),
         Column("post_type", varchar(16), Sql(POST_TYPE), "self, link, image, gallery, video, poll or crosspost."),
-        Column("link_flair_text", varchar(1024), "link_flair_text", "The label that the subreddit gave the post."),
+        Column("link_flair_text", varchar(1024), "link_flair_text", "The label of the post in its subreddit (flair)."),
         Column("created_at", TIMESTAMP, "created_utc", "When it was posted.", required=True),
         Column("edited_at", TIMESTAMP, "edited", "When the text was last edited; NULL if never.", cast=values.edited),
-        Column("score", INTEGER, "score", "Upvotes less downvotes, as Reddit shows them.", metric=True),
+        Column("score", INTEGER, "score", "Upvotes minus downvotes, as Reddit shows them.", metric=True),
         Column("upvote_ratio", DOUBLE, "upvote_ratio", "Share of upvotes among all votes, 0 to 1.", metric=True),
-        Column("num_comments", INTEGER, "num_comments", "Comments, removed ones included.", metric=True),
+        Column("num_comments", INTEGER, "num_comments", "Number of comments, including removed ones.", metric=True),
         Column("is_self", BOOLEAN, "is_self", "Whether it is a text post."),
         Column("is_nsfw", BOOLEAN, "over_18", "Whether it is marked as not safe for work."),
         Column("is_spoiler", BOOLEAN, "spoiler", "Whether it is marked as a spoiler."),
         Column("is_locked", BOOLEAN, "locked", "Whether comments are closed."),
         Column("is_stickied", BOOLEAN, "stickied", "Whether it is pinned to the top of the subreddit."),
-        Column("crosspost_parent_id", varchar(16), "crosspost_parent", "The post it repeats.", cast=values.identifier),
-        Column("removed_by_category", varchar(64), "removed_by_category", "Who removed it; NULL if nobody did."),
-        Column("is_gallery", BOOLEAN, "is_gallery", "Whether it holds several pictures.", curated=False),
-        Column("is_video", BOOLEAN, "is_video", "Whether it holds a video kept by Reddit.", curated=False),
-        Column("has_poll", BOOLEAN, "poll_data", "Whether it holds a poll.", curated=False, cast=values.presence),
-        Column("post_hint", varchar(64), "post_hint", "Reddit's guess at what is linked.", curated=False),
+        Column(
+            "crosspost_parent_id",
+            varchar(16),
+            "crosspost_parent",
+            "The post that it is a crosspost of.",
+            cast=values.identifier,
+        ),
+        Column(
+            "removed_by_category", varchar(64), "removed_by_category", "Who removed it; NULL if it was not removed."
+        ),
+        Column("is_gallery", BOOLEAN, "is_gallery", "Whether it is a gallery of pictures.", curated=False),
+        Column("is_video", BOOLEAN, "is_video", "Whether it is a video hosted by Reddit.", curated=False),
+        Column("has_poll", BOOLEAN, "poll_data", "Whether it is a poll.", curated=False, cast=values.presence),
+        Column("post_hint", varchar(64), "post_hint", "Reddit's guess at the type of the link.", curated=False),
         *OBSERVED,
     ),
 )

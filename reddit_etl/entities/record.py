@@ -1,4 +1,4 @@
-"""From one child of a Reddit listing to one typed record, or to a reject with its reason. Pure functions."""
+"""Convert one child of a Reddit listing to a typed record, or to a reject with its reason. Pure functions."""
 
 import re
 from collections.abc import Mapping
@@ -6,27 +6,31 @@ from dataclasses import dataclass, field
 
 from reddit_etl.entities.schema import Entity
 
-# No store takes these: NUL is refused by PostgreSQL and Redshift, and half of a surrogate pair has no UTF-8.
+# No store accepts these: PostgreSQL and Redshift reject NUL, and half of a surrogate pair has no UTF-8 encoding.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Record:
+    """A payload that was accepted."""
+
     values: dict[str, object]
-    """A JSON value per record column."""
+    """A JSON value for each of the entity's record columns."""
     cleaned: tuple[str, ...] = ()
-    """The columns whose value was changed: unstorable characters replaced, unreadable values made NULL."""
+    """The columns whose value was changed: unstorable characters were replaced, invalid values set to NULL."""
 
 
 @dataclass(frozen=True)
 class Reject:
+    """A payload that was rejected."""
+
     payload: object
     reason: str
 
 
 @dataclass
 class _Reading:
-    """What became of one payload while its columns were read."""
+    """What was changed while the columns of one payload were read."""
 
     cleaned: list[str] = field(default_factory=list)
     truncated: bool = False
@@ -43,9 +47,10 @@ class _Reading:
 
 
 def to_record(entity: Entity, child: object, observation: Mapping[str, object]) -> Record | Reject:
-    """Read one listing child, `{"kind": "t3", "data": {...}}`.
+    """Convert one child of a listing, `{"kind": "t3", "data": {...}}`.
 
-    `observation` holds the columns that the fetch knows (`observed_at`, `source`, …) as JSON values.
+    `observation` has the columns of the request (`observed_at`, `source`, …) as JSON values. A missing or invalid value
+    of a required column rejects the payload; of any other column it gives NULL.
     """
     payload = child.get("data") if isinstance(child, dict) and child.get("kind") == entity.kind else None
     if not isinstance(payload, dict):

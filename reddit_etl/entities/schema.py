@@ -1,7 +1,7 @@
-"""How an entity is declared: its columns, each with a name, a type, an origin and a sentence.
+"""How an entity is declared: its columns, each with a name, a type, an origin and a meaning.
 
-Everything that knows about columns is made from the declaration: the typed record, the lake's JSON lines, the
-transformation, the Parquet files, the warehouse's tables and the data dictionary.
+Everything else about columns is derived from the declaration: the typed record, the lake's JSON lines, the
+transformation, the Parquet files, the warehouse's tables, the catalog and the data dictionary.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Cast = Callable[[object], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Type:
-    """A column type: what each engine calls it, and how to read Reddit's value."""
+    """A column type: its name in each engine, and how to convert Reddit's value."""
 
     sql: str
     """In DuckDB and in Redshift."""
@@ -29,7 +29,7 @@ class Type:
 
 
 def varchar(max_bytes: int) -> Type:
-    """Text of at most so many bytes in UTF-8; Redshift counts bytes, and holds 65,535 at most."""
+    """Text of at most `max_bytes` bytes in UTF-8; Redshift counts bytes, and has a maximum of 65,535."""
     return Type(
         sql=f"VARCHAR({max_bytes})",
         spark="string",
@@ -44,42 +44,45 @@ INTEGER = Type(sql="INTEGER", spark="int", hive="int", presto="integer", cast=va
 BIGINT = Type(sql="BIGINT", spark="bigint", hive="bigint", presto="bigint", cast=values.bigint)
 DOUBLE = Type(sql="DOUBLE PRECISION", spark="double", hive="double", presto="double", cast=values.double)
 BOOLEAN = Type(sql="BOOLEAN", spark="boolean", hive="boolean", presto="boolean", cast=values.boolean)
-# A time has no zone in the lake. Athena reads times to the millisecond.
+# Times have no time zone in the lake. Athena reads them with millisecond precision.
 TIMESTAMP = Type(sql="TIMESTAMP", spark="timestamp_ntz", hive="timestamp", presto="timestamp(3)", cast=values.timestamp)
 
 
 class Origin(Enum):
-    """Where a column comes from, if not from a field of the payload or from SQL."""
+    """Where a column comes from, other than a field of the payload or SQL."""
 
     OBSERVATION = "the observation"
-    """Known of the fetch, not of the post: `Observation`'s own fields, and what the record did to the payload."""
+    """Known from the request rather than the payload, or from the conversion to a record."""
 
     WAREHOUSE = "the warehouse"
-    """Kept by the load over all observations of a post."""
+    """Maintained by the load over all observations."""
 
 
 @dataclass(frozen=True)
 class Sql:
-    """A column derived in the transformation, by an expression over the record's columns."""
+    """A column that the transformation derives, by an expression over the record's columns."""
 
     expression: str
 
 
 @dataclass(frozen=True)
 class Column:
+    """A column of an entity."""
+
     name: str
     type: Type
     origin: str | Sql | Origin
-    """The payload's field, or where else the column comes from."""
+    """The field of the payload, or where else the column comes from."""
     doc: str
+    """The meaning, a sentence for the data dictionary and the catalog."""
     required: bool = False
-    """A payload without it is rejected; without any other column it gives NULL."""
+    """A payload without it is rejected; any other column is then NULL."""
     metric: bool = False
-    """Changes from observation to observation; its history is kept."""
+    """Its history is kept, one value per observation."""
     curated: bool = True
-    """False: only in the lake's raw records, for the transformation to derive from."""
+    """False: only in the raw records, for the transformation to derive other columns from."""
     cast: Cast | None = None
-    """How to read the payload's value, where it is not the type's way."""
+    """How to convert the payload's value, if not as the type does."""
 
     @property
     def read(self) -> Cast:
@@ -88,14 +91,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Entity:
-    """Something Reddit has many of. `key` and `observed_at` together name one observation of it."""
+    """Something that is stored, such as posts. `key` and `observed_at` together identify one observation."""
 
     name: str
     kind: str
-    """Reddit's prefix for the kind of thing, `t3` for posts."""
+    """Reddit's prefix for the kind, `t3` for posts."""
     key: str
     sort: str
-    """The column that most questions are limited by."""
+    """The column that most queries filter by: the sort key in Redshift, and what gaps are measured by."""
     columns: tuple[Column, ...]
 
     @property
@@ -109,7 +112,7 @@ class Entity:
 
     @property
     def curated(self) -> tuple[Column, ...]:
-        """The columns that the transformation gives, in the order of the Parquet files."""
+        """The columns of the Parquet files, in their order."""
         return tuple(c for c in self.columns if c.curated and c.origin is not Origin.WAREHOUSE)
 
     @property
@@ -119,7 +122,7 @@ class Entity:
 
     @property
     def metrics(self) -> tuple[Column, ...]:
-        """The columns of the table that keeps every observation."""
+        """The columns of the table that has every observation."""
         return tuple(c for c in self.curated if c.metric or c.name in (self.key, "observed_at"))
 
     @property

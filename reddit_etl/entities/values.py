@@ -1,8 +1,8 @@
-"""From the JSON values that Reddit sends to the values of typed columns.
+"""Convert the JSON values that Reddit sends to the values of typed columns.
 
-Each function takes one non-null JSON value and gives the column's JSON value, or None where Reddit's value means
-"nothing". It raises ValueError for a value that it cannot read. Reddit's types have changed over the years: a time
-may be a float, an int or text; a flag may be the text "False"; a number may be text.
+Each function takes a JSON value other than null and returns the column's JSON value, or None if Reddit's value stands
+for a missing one. It raises ValueError for an invalid value. Reddit's types have changed over the years: a time may be
+a float, an int or text; a flag may be the text "False"; a number may be text.
 """
 
 import math
@@ -13,22 +13,24 @@ from reddit_etl.clock import iso
 
 INT32 = range(-(2**31), 2**31)
 INT64 = range(-(2**63), 2**63)
-# Reddit opened in June 2005; nothing on it is older, and no clock of it runs past 2100.
+# 2005 to 2099: Reddit opened in June 2005.
 TIMES = range(1104537600, 4102444800)
 FLAGS = {True: True, False: False, "True": True, "False": False, "true": True, "false": False}
 ID = re.compile(r"(?:t[1-6]_)?([0-9a-z]{1,13})")
 
 
 def text(value: object) -> str:
+    """Any string."""
     if not isinstance(value, str):
         raise ValueError("is not text")
     return value
 
 
 def integer(value: object, allowed: range = INT32) -> int:
+    """A whole number, also as a float or as text."""
     number = double(value)
     try:
-        # Beyond 2**53 a float is no longer every whole number.
+        # Above 2**53 a float cannot represent every whole number.
         exact = int(value) if isinstance(value, int | str) else number
     except ValueError:
         exact = number
@@ -38,10 +40,12 @@ def integer(value: object, allowed: range = INT32) -> int:
 
 
 def bigint(value: object) -> int:
+    """A whole number of 64 bits."""
     return integer(value, INT64)
 
 
 def double(value: object) -> float:
+    """A finite number, also as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("is not a number")
     try:
@@ -54,12 +58,14 @@ def double(value: object) -> float:
 
 
 def boolean(value: object) -> bool:
+    """A flag, also as text."""
     if not isinstance(value, bool | str) or value not in FLAGS:
         raise ValueError("is neither true nor false")
     return FLAGS[value]
 
 
 def timestamp(value: object) -> str:
+    """A Unix time in seconds, as the lake stores times."""
     seconds = double(value)
     if int(seconds) not in TIMES:
         raise ValueError("is not a time in Reddit's years")
@@ -67,16 +73,17 @@ def timestamp(value: object) -> str:
 
 
 def edited(value: object) -> str | None:
-    """False: never edited. True: edited in the years when Reddit kept no time of it."""
+    """The time of an edit. None for False, never edited, and True, edited before Reddit recorded the time."""
     return None if isinstance(value, bool | str) and value in FLAGS else timestamp(value)
 
 
 def author(value: object) -> str | None:
+    """A name; None for a deleted account."""
     return None if value == "[deleted]" else text(value)
 
 
 def identifier(value: object) -> str:
-    """A base-36 id, without the `t3_` or the like that names its kind."""
+    """A base-36 id, without its prefix such as `t3_`."""
     found = ID.fullmatch(text(value))
     if not found:
         raise ValueError("is not a base-36 id")
@@ -84,10 +91,10 @@ def identifier(value: object) -> str:
 
 
 def parent_comment(value: object) -> str | None:
-    """The id of a comment; None for that of a post, below which a comment at the top stands."""
+    """The id of a comment; None for the id of a post, the parent of a comment at the top level."""
     return None if text(value).startswith("t3_") else identifier(value)
 
 
 def presence(value: object) -> bool:
-    """Whether anything is there, whatever it holds."""
+    """Whether there is a value that is not empty."""
     return value not in (False, "", {}, [])

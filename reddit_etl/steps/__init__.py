@@ -1,1 +1,1 @@
-"""What each task of the graph does: stores and sources in, a receipt out."""
+"""The work of each task: takes stores and sources, returns a receipt."""

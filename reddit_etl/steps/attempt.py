@@ -1,4 +1,4 @@
-"""One attempt at one task: what it writes to, and for which hour."""
+"""An attempt at a task: the lake it writes to, the entity and the hour."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from reddit_etl.lake.layout import hour_text
 
 @dataclass(frozen=True)
 class Attempt:
-    """`name` is one that no other attempt has; what it writes is below a prefix of that name."""
+    """`name` is unique; the attempt writes below prefixes with that name."""
 
     lake: Lake
     entity: Entity
@@ -21,7 +21,7 @@ class Attempt:
     clock: Clock
 
     def header(self) -> dict[str, Any]:
-        """What every receipt says; to be asked when the work is done."""
+        """The fields that every receipt has; call it when the work is done."""
         return {
             "entity": self.entity.name,
             "hour": hour_text(self.hour),

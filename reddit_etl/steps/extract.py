@@ -21,7 +21,7 @@ Progress = Callable[[int], object]
 
 @dataclass
 class Tally:
-    """What became of the observations of one extract, as its receipt says it."""
+    """Counts over the observations of one extract, for its receipt."""
 
     verdict: str = "ok"
     reasons: Counter[str] = field(default_factory=Counter)
@@ -31,7 +31,7 @@ class Tally:
     newest: str | None = None
 
     def add(self, record: Record, moment: str) -> None:
-        """`moment` is when the thing was created."""
+        """`moment` is when the item was created."""
         self.cleaned.update(record.cleaned)
         self.truncated += bool(record.values["text_truncated"])
         self.oldest = min(moment, self.oldest or moment)
@@ -47,10 +47,10 @@ def extract(
     past: Receipts,
     progress: Progress = lambda _: None,
 ) -> Extracted:
-    """Read what the source gives, write its records and rejects, and say what was done.
+    """Read a source, and write its records and rejects.
 
-    `past` are the receipts of the hours before. Holds one page in memory. Raises what the client and the lake raise,
-    and then leaves no object behind.
+    `past` are the receipts of the previous hours. Holds one page in memory. If the client or the lake raises an error,
+    no object remains.
     """
     name = full_name(what.name, source)
     sent_before = client.requests
@@ -58,15 +58,15 @@ def extract(
     key = attempt.entity.name, attempt.hour, attempt.name, name
     with (
         JsonLines(attempt.lake, raw_key(*key)) as records,
-        # Rejects are kept to the letter, lone surrogates too.
+        # Rejects are stored unchanged, including lone surrogates.
         JsonLines(attempt.lake, rejected_key(*key), ascii_only=True) as rejects,
     ):
-        for place, observation in enumerate(_given(what, client, tally), start=1):
+        for position, observation in enumerate(_available(what, client, tally), start=1):
             observed = {
                 "observed_at": iso(observation.observed_at),
                 "source": source,
                 "listing": name,
-                "place": place,
+                "place": position,
             }
             outcome = to_record(attempt.entity, observation.child, observed)
             if isinstance(outcome, Reject):
@@ -97,8 +97,8 @@ def extract(
     )
 
 
-def _given(what: Source, client: RedditClient, tally: Tally) -> Iterator[Observation]:
-    """The observations until Reddit gives no more to anybody like us."""
+def _available(what: Source, client: RedditClient, tally: Tally) -> Iterator[Observation]:
+    """The observations, until Reddit denies access."""
     try:
         yield from what.observations(client)
     except Unavailable as unavailable:

@@ -1,4 +1,4 @@
-"""Gaps: what a listing no longer reached back to."""
+"""Gaps: items that were missed because a listing no longer reached back to the previous run."""
 
 import logging
 
@@ -11,37 +11,37 @@ log = logging.getLogger(__name__)
 
 
 def find_gap(past: Receipts, attempt: Attempt, name: str, oldest: str | None) -> tuple[str, str] | None:
-    """The two moments between which things were created that no extract of this name has read.
+    """The two times between which items were created that no extract of this name has read.
 
-    `oldest` is when the oldest of what was just read was created. None: nothing was missed, or nobody knows.
+    `oldest` is the time of creation of the oldest item that was just read. None: nothing was missed, or it is unknown.
     """
     watermark = _watermark(past, attempt, name) if oldest else None
     if not oldest or not watermark or watermark >= oldest:
         return None
-    log.warning("items were missed", extra={"listing": name, "after": watermark, "before": oldest})
+    log.warning("items missed", extra={"listing": name, "after": watermark, "before": oldest})
     return watermark, oldest
 
 
 def _watermark(past: Receipts, attempt: Attempt, name: str) -> str | None:
-    """When the newest item was created that the same extract saw last, in the hours before; None if it saw none."""
+    """The time of creation of the newest item that an earlier extract of this name has read, if there is one."""
     try:
         earlier = past.keys_of("extract", attempt.entity.name, name)
     except Exception as error:  # noqa: BLE001
-        log.warning("whether items were missed is unknown", extra={"receipts": name, "error": str(error)})
+        log.warning("gap check failed", extra={"receipts": name, "error": str(error)})
         return None
     for key in reversed(earlier):
         try:
             content = attempt.lake.read(key)
         except Exception as error:  # noqa: BLE001
-            # What was just read from Reddit is not to be lost for it, whatever it is, nor to wait for others.
-            log.warning("whether items were missed is unknown", extra={"receipt": key, "error": str(error)})
+            # Whatever the error is, it must not discard what was just read from Reddit.
+            log.warning("gap check failed", extra={"receipt": key, "error": str(error)})
             return None
         try:
             newest = Extracted.from_json(content, key=key).newest if content else None
         except LakeError as error:
-            log.warning("an earlier receipt is damaged", extra={"receipt": key, "error": str(error)})
+            log.warning("damaged receipt skipped", extra={"receipt": key, "error": str(error)})
             continue
-        # An hour in which the subreddit was private or Reddit gave nothing says nothing of what was seen.
+        # An hour in which the subreddit was private or empty has none.
         if newest and isinstance(newest, str):
             return newest
     return None

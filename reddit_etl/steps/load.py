@@ -12,10 +12,10 @@ from reddit_etl.warehouse.base import LoadCounts, Warehouse
 def load(
     attempt: Attempt, warehouse: Warehouse, transformed: Transformed, repair: Callable[[Transformed, str], Transformed]
 ) -> Loaded:
-    """Load the objects that the transformation's receipt lists, or what has been made in place of lost ones.
+    """Load the objects that the transformation's receipt lists, or those that replace lost ones.
 
-    `repair` gives what stands for objects that are gone or damaged; it is told why. Raises WarehouseError, and what
-    `repair` raises.
+    `repair` is called with the reason if objects are missing or damaged, and returns the receipt of their replacement.
+    Raises WarehouseError, and what `repair` raises.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The plan of an hour's comment trees: which posts are due, asked once of the warehouse."""
+"""The plan of an hour's comment trees: which posts are due, by one query of the warehouse."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,15 +16,15 @@ from reddit_etl.warehouse.base import Warehouse
 from reddit_etl.warehouse.due import due_posts
 
 LATEST = 1.5
-"""Times its age: a post that is older is no longer looked at."""
+"""Times the age: the tree of a post that is older than this is no longer read."""
 REACH = timedelta(hours=48)
-"""Of the loads that may have come since the last plan."""
+"""How far back loads are considered that may be newer than the last plan."""
 
 
 def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, past: Receipts) -> Planned:
-    """The posts that have reached one of the ages since the last plan, and what that one left.
+    """The posts that have reached one of the ages since the last plan, and those that it left.
 
-    Without a plan in the hours before, all that reached one and is not too old. Raises WarehouseError and LakeError.
+    Without a previous plan, all posts that have reached an age and are not too old. Raises WarehouseError, LakeError.
     """
     until = attempt.clock()
     last, left = _last_plan(attempt, past, full_name(trees.name, source))
@@ -50,7 +50,7 @@ def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, p
 
 
 def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | None, list[Due]]:
-    """The plan before, and what its extract left: all of it, if there was no extract."""
+    """The previous plan, and what its extract left: all of it, if there was no extract."""
     keys = past.keys_of("plan", attempt.entity.name, name)
     for key in reversed(keys):
         content = attempt.lake.read(key)

@@ -1,4 +1,4 @@
-"""The catalog's entry for one transformation's rows: what makes them visible to Athena."""
+"""Register one transformation's rows in the catalog, so that Athena sees them."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def publish(attempt: Attempt, catalog: "Catalog", transformed: Transformed) -> Published:
-    """To be done after the transformation's receipt, so that readers never see half of its rows.
+    """Call it after the transformation's receipt is written, so that readers never see part of its rows.
 
     Raises CatalogError.
     """

@@ -1,4 +1,4 @@
-"""The transformation of several extracts of one hour: records in, Parquet objects out, and every row accounted for."""
+"""The transformation of several extracts of one hour: takes records, writes Parquet objects, checks the counts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +11,9 @@ from reddit_etl.transform.base import Transformation, TransformEngine
 
 
 def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, Extracted]) -> Transformed:
-    """Each observation of the extracts, by their names, once.
+    """Write each observation of the extracts once; `extracts` are their receipts by name.
 
-    Raises TransformError, also if the counts do not add up, and LakeError if a raw object is gone or damaged.
+    Raises TransformError, also if the counts do not match, and LakeError if a raw object is missing or damaged.
     """
     selection = selection_of(extracts)
     try:
@@ -25,7 +25,7 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
         )
     except DamagedObjectError as error:
         receipts = ", ".join(_receipts_on(error.key, attempt, extracts))
-        raise LakeError(f"{error}: restore it, or give its rows up and remove {receipts}") from error
+        raise LakeError(f"{error}: restore it, or give up its rows and remove {receipts}") from error
     records = sum(extracted.records for extracted in extracts.values())
     _check_counts(records, done)
     return Transformed(
@@ -42,13 +42,13 @@ def _check_counts(records: int, done: Transformation) -> None:
     rows = sum(entry.rows for entry in done.objects)
     if done.records != records or rows != done.observations or (records and not rows):
         raise TransformError(
-            f"{records} records went in, {done.records} were read, of {done.observations} observations, "
-            f"and {rows} rows came out"
+            f"row counts do not match: {records} records in the receipts, {done.records} read, "
+            f"{done.observations} observations, {rows} rows written"
         )
 
 
 def _receipts_on(raw_key: str, attempt: Attempt, extracts: Mapping[str, Extracted]) -> Sequence[str]:
-    """The receipts that say that the rows of a raw object are there."""
+    """The keys of the receipts that depend on a raw object."""
     entity, hour = attempt.entity.name, attempt.hour
     keys = [
         receipt_key("extract", entity, hour, name)

@@ -74,7 +74,7 @@ class GlueTransform:
         self._job = job
         self._pause = pause
         self._place = f"GLUE_JOB_NAME: {job}"
-        self._client = aws.client("glue", place=self._place)
+        self._client = aws.client("glue", setting=self._place)
         self._client.meta.events.register("needs-retry.glue.StartJobRun", _not_again_unseen)
 
     def __call__(self, *, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
@@ -110,7 +110,7 @@ class GlueTransform:
     def _look_at(self, role: str) -> str:
         """Whether the job's role is there, as far as one may know."""
         place = f"{self._place}: its role {role}"
-        iam = aws.client("iam", place=place)
+        iam = aws.client("iam", setting=place)
         with aws.failures(place, TransformError, {"NoSuchEntity": "no such role: give the job one that exists"}):
             try:
                 iam.get_role(RoleName=role)

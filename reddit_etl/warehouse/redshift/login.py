@@ -61,14 +61,14 @@ class Login:
         if self.workgroup:
             place = f"REDSHIFT_WORKGROUP: {self.workgroup}"
             with aws.failures(place, WarehouseError, FIXES):
-                answer = aws.client("redshift-serverless", place=place).get_credentials(
+                answer = aws.client("redshift-serverless", setting=place).get_credentials(
                     workgroupName=self.workgroup, dbName=self.url.database
                 )
             keywords |= {"user": answer["dbUser"], "password": answer["dbPassword"]}
         elif self.cluster:
             place = f"REDSHIFT_CLUSTER: {self.cluster}"
             with aws.failures(place, WarehouseError, FIXES):
-                answer = aws.client("redshift", place=place).get_cluster_credentials_with_iam(
+                answer = aws.client("redshift", setting=place).get_cluster_credentials_with_iam(
                     ClusterIdentifier=self.cluster, DbName=self.url.database
                 )
             keywords |= {"user": answer["DbUser"], "password": answer["DbPassword"]}
