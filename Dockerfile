@@ -2,9 +2,9 @@
 #
 #   batch   for AWS Batch with the engines Glue and Redshift: docker build --target batch .
 #   local   the same and DuckDB, 70 MB: for the embedded run, and for AWS with DuckDB in the container. The default,
-#           since it can do all that the other can.
+#           since it covers the other.
 #
-# Both run as a user without a name or rights, on a read-only root file system, with an empty /tmp.
+# Both run as an unprivileged user without a name, on a read-only root file system with an empty /tmp.
 
 # The digest is that of the index, which has an image for each architecture.
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS base
@@ -13,20 +13,20 @@ FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa
 FROM base AS build
 
 COPY batch/requirements.lock /
-# The lock names all that is needed, so nothing is resolved here, and no library is ever built.
-# Python's bytecode spares a start half a second of CPU, which a quarter of a vCPU feels. It is not to be compared with
-# the sources' times: a layer rounds them. setuptools is in the lock for who installs the project itself.
+# The lock is complete, so nothing is resolved here, and no library is built from source.
+# Compiled bytecode saves half a second of CPU at each start, much on a quarter of a vCPU. It is not checked against the
+# sources' times: a layer rounds them. setuptools is in the lock for those who install the project itself.
 RUN python3 -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
         --require-hashes --no-deps --only-binary :all: --no-compile --requirement /requirements.lock \
     && pip --python /opt/venv/bin/python uninstall --quiet --yes --root-user-action ignore setuptools \
     && find /opt/venv -depth -type d \( -name test -o -name tests \) -exec rm -r {} + \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
-# What only the target local has.
+# Only in the target local.
 RUN mkdir /opt/duckdb && mv /opt/venv/lib/python3.13/site-packages/*duckdb* /opt/duckdb/
 
-# The embedded defaults: the folder data/ beside them is /data. Under the name luigi.cfg Luigi would read them in the
-# working directory, whatever LUIGI_CONFIG_PATH names.
+# The embedded defaults; their folder data/ is /data. Not under the name luigi.cfg, which Luigi reads in the working
+# directory whatever LUIGI_CONFIG_PATH names.
 COPY luigi.cfg /embedded.cfg
 # The same file without the embedded defaults, for production: the job definition names it in LUIGI_CONFIG_PATH. There
 # lake, transformation and warehouse come from the environment, and one that is missing must be an error, not a folder in
@@ -40,7 +40,7 @@ RUN chmod -R a+rX /app /embedded.cfg /deployed.cfg && python3 -m compileall -q -
 
 FROM base AS batch
 
-# The base image's own pip, for which nothing is left to install.
+# Nothing is left to install for the base image's own pip.
 RUN python3 -c 'import ensurepip, pip, shutil; [shutil.rmtree(m.__path__[0]) for m in (ensurepip, pip)]' \
     && rm -f /usr/local/bin/pip* /usr/bin/pip*
 
@@ -63,8 +63,8 @@ LABEL org.opencontainers.image.title="reddit-etl" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.source="$SOURCE"
 
-# All that a run writes to on a read-only root. Fargate's empty volumes are root's alone, unless the image declares one at
-# that place: then they have the mode of its folder, 1777.
+# The only folder that a run writes to. Fargate's empty volumes are writable by root alone, unless the image declares a
+# volume of that path: then they have the mode of its folder, 1777.
 VOLUME ["/tmp"]
 WORKDIR /
 USER 10001:10001
@@ -75,7 +75,7 @@ CMD ["RedditPipeline"]
 FROM batch AS local
 
 COPY --from=build /opt/duckdb /opt/venv/lib/python3.13/site-packages
-# A folder or volume is mounted here. Writable for whom --user names, like /tmp.
+# The mount point of a folder or volume. Writable for any --user, like /tmp.
 USER 0
 RUN mkdir --mode 1777 /data
 USER 10001:10001

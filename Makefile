@@ -5,11 +5,11 @@
 # make quick    the tests of a few seconds each, without installing Spark
 # make tools    checkov and hadolint, whose tests are skipped without it; pip-audit, and uv for `make lock`
 # make image    the container image; TARGET=batch for the one without DuckDB, SOURCE for the label of that name
-# make deploy   the pipeline on AWS Batch, made or updated, and a first run; SUBREDDITS, LISTINGS, LIMIT as above,
-#               SCHEDULE='rate(1 day)', EMAIL=me@example.com for alarms, YES=1 asks nothing, STACK another name than
-#               reddit-etl, ARGS any other option: `make deploy ARGS=--help` shows them
-# make status   whether it is well there; STACK
-# make destroy  removes it, except the data; STACK, YES, ARGS=--with-data for the data too
+# make deploy   create or update the pipeline on AWS Batch and start a run; SUBREDDITS, LISTINGS, LIMIT as above,
+#               SCHEDULE='rate(1 day)', EMAIL=me@example.com for alarms, YES=1 without confirmation, STACK for another
+#               name than reddit-etl, ARGS for any other option: `make deploy ARGS=--help` lists them
+# make status   show the last runs and the alarms there; STACK
+# make destroy  delete it, except the data; STACK, YES, ARGS=--with-data to delete the data too
 # make docs     the data dictionary, from the columns' definition
 # make lock     the newest versions that setup.cfg and tests/tools.in allow, into the locks
 # make clean    removes the environments
@@ -58,20 +58,20 @@ image:
 	    --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*')" \
 	    $(if $(SOURCE),--build-arg SOURCE='$(SOURCE)') .
 
-# Said to make itself: an EMAIL or YES in somebody's environment was meant for another program.
-said = $(and $(findstring command,$(origin $1)),$($1))
-option = $(if $(call said,$1),--$2 '$($1)')
+# Only from make's command line: an EMAIL or YES in the environment was meant for another program.
+passed = $(and $(findstring command,$(origin $1)),$($1))
+option = $(if $(call passed,$1),--$2 '$($1)')
 
 deploy: $(VENV)/run
-	@$(BIN)/python -m batch deploy $(call option,STACK,stack) $(if $(call said,YES),--yes) \
+	@$(BIN)/python -m batch deploy $(call option,STACK,stack) $(if $(call passed,YES),--yes) \
 	    $(call option,SUBREDDITS,subreddits) $(call option,LISTINGS,listings) $(call option,LIMIT,limit) \
-	    $(call option,SCHEDULE,schedule) $(call option,EMAIL,email) $(call said,ARGS)
+	    $(call option,SCHEDULE,schedule) $(call option,EMAIL,email) $(call passed,ARGS)
 
 status: $(VENV)/run
-	@$(BIN)/python -m batch status $(call option,STACK,stack) $(call said,ARGS)
+	@$(BIN)/python -m batch status $(call option,STACK,stack) $(call passed,ARGS)
 
 destroy: $(VENV)/run
-	@$(BIN)/python -m batch destroy $(call option,STACK,stack) $(if $(call said,YES),--yes) $(call said,ARGS)
+	@$(BIN)/python -m batch destroy $(call option,STACK,stack) $(if $(call passed,YES),--yes) $(call passed,ARGS)
 
 # A lock has the hashes of all files of a version, so it serves every Python and machine. The tests' is made first: what
 # the job runs on is then what is tested. What builds the project is in it too.

@@ -22,18 +22,8 @@ ARM, X86 = "arm64", "amd64"
 MAX_ERROR = 300  # Characters.
 # A tag always names the same sources, so an old version can be deployed again. Old images expire, so late that the one
 # in use is not among them, though ECR goes by the time of the push.
-KEPT = 100
-
-
-def _expire(priority: int, description: str, **selection: str | int) -> dict[str, Any]:
-    rule = {"rulePriority": priority, "description": description, "selection": selection}
-    return rule | {"action": {"type": "expire"}}
-
-
-LIFECYCLE = [
-    _expire(1, "untagged", tagStatus="untagged", countType="sinceImagePushed", countUnit="days", countNumber=1),
-    _expire(2, "old", tagStatus="any", countType="imageCountMoreThan", countNumber=KEPT),
-]
+SELECTION = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 100}
+LIFECYCLE = {"rules": [{"rulePriority": 1, "selection": SELECTION, "action": {"type": "expire"}}]}
 
 
 def run(*command: str, stdin: str | None = None, show: bool = False) -> str:
@@ -63,10 +53,14 @@ def run(*command: str, stdin: str | None = None, show: bool = False) -> str:
 
 def check_docker() -> None:
     """Raises ConfigurationError without a docker that can build."""
-    try:
-        run("docker", "buildx", "inspect")
-    except DeployError as error:
-        raise ConfigurationError(f"{error}: install docker's plugin buildx, start docker, or join its group") from error
+    for command, fix in (
+        ("buildx version", "install docker's plugin buildx"),
+        ("version --format {{.Server.Version}}", "start docker, or join the group docker"),
+    ):
+        try:
+            run("docker", *command.split())
+        except DeployError as error:
+            raise ConfigurationError(f"{error}: {fix}") from error
 
 
 def sources(project: Path = PROJECT) -> Iterator[Path]:
@@ -173,7 +167,7 @@ def _create(ecr: Any, repository: str) -> str:
         )
         uri = str(made["repository"]["repositoryUri"])
         say(f"repository  {uri} created")
-    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=json.dumps({"rules": LIFECYCLE}))
+    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=json.dumps(LIFECYCLE))
     return uri
 
 

@@ -1,37 +1,29 @@
 """What a deployment costs per month: AWS's list prices for us-east-1, and how much of each a schedule uses.
 
 AWS's own page is authoritative. Each figure was compared with stored copies of that page and of guides that quote it,
-and `seen` is the month of the newest copy. Other regions differ, mostly by 10 to 30 percent; free tiers are left out.
+and its comment ends with the month of the newest copy. Other regions differ, mostly by 10 to 30 percent. Free tiers are
+left out.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Price:
-    usd: float
-    unit: str
-    source: str
-    seen: str
-
-
-FARGATE_CPU = Price(0.03238, "vCPU-hour, ARM", "https://aws.amazon.com/fargate/pricing/", "2026-03")
-FARGATE_MEMORY = Price(0.00356, "GB-hour, ARM", "https://aws.amazon.com/fargate/pricing/", "2026-03")
-FARGATE_X86_CPU = Price(0.04048, "vCPU-hour, x86", "https://aws.amazon.com/fargate/pricing/", "2026-03")
-FARGATE_X86_MEMORY = Price(0.004445, "GB-hour, x86", "https://aws.amazon.com/fargate/pricing/", "2026-03")
-IPV4 = Price(0.005, "address-hour", "https://aws.amazon.com/vpc/pricing/", "2024-02")
-STORAGE = Price(0.023, "GB-month", "https://aws.amazon.com/s3/pricing/", "2026-03")
-PUTS = Price(0.005, "1,000 writes", "https://aws.amazon.com/s3/pricing/", "2026-03")
-GETS = Price(0.0004, "1,000 reads", "https://aws.amazon.com/s3/pricing/", "2026-03")
-GLUE = Price(0.44, "DPU-hour", "https://aws.amazon.com/glue/pricing/", "2026-05")
-REDSHIFT = Price(0.375, "RPU-hour", "https://aws.amazon.com/redshift/pricing/", "2025-06")
-SECRET = Price(0.40, "secret-month", "https://aws.amazon.com/secrets-manager/pricing/", "2026-03")
-LOGS = Price(0.50, "GB ingested", "https://aws.amazon.com/cloudwatch/pricing/", "2026-06")
-METRIC = Price(0.30, "metric-month", "https://aws.amazon.com/cloudwatch/pricing/", "2026-02")
-ALARM = Price(0.10, "alarm-month", "https://aws.amazon.com/cloudwatch/pricing/", "2026-02")
-KEY = Price(1.00, "key-month", "https://aws.amazon.com/kms/pricing/", "2026-03")
-IMAGES = Price(0.10, "GB-month", "https://aws.amazon.com/ecr/pricing/", "2026-03")
+FARGATE_CPU = 0.03238  # vCPU-hour, ARM; aws.amazon.com/fargate/pricing, 2026-03
+FARGATE_MEMORY = 0.00356  # GB-hour, ARM; aws.amazon.com/fargate/pricing, 2026-03
+FARGATE_X86_CPU = 0.04048  # vCPU-hour, x86; aws.amazon.com/fargate/pricing, 2026-03
+FARGATE_X86_MEMORY = 0.004445  # GB-hour, x86; aws.amazon.com/fargate/pricing, 2026-03
+IPV4 = 0.005  # address-hour; aws.amazon.com/vpc/pricing, 2024-02
+STORAGE = 0.023  # GB-month; aws.amazon.com/s3/pricing, 2026-03
+PUTS = 0.005  # 1,000 writes; aws.amazon.com/s3/pricing, 2026-03
+GETS = 0.0004  # 1,000 reads; aws.amazon.com/s3/pricing, 2026-03
+GLUE = 0.44  # DPU-hour; aws.amazon.com/glue/pricing, 2026-05
+REDSHIFT = 0.375  # RPU-hour; aws.amazon.com/redshift/pricing, 2025-06
+SECRET = 0.40  # secret-month; aws.amazon.com/secrets-manager/pricing, 2026-03
+LOGS = 0.50  # GB ingested; aws.amazon.com/cloudwatch/pricing, 2026-06
+METRIC = 0.30  # metric-month; aws.amazon.com/cloudwatch/pricing, 2026-02
+ALARM = 0.10  # alarm-month; aws.amazon.com/cloudwatch/pricing, 2026-02
+KEY = 1.00  # key-month; aws.amazon.com/kms/pricing, 2026-03
+IMAGES = 0.10  # GB-month; aws.amazon.com/ecr/pricing, 2026-03
 
 # Estimates. A run takes these minutes: in the container, its start included, and with Glue so many more.
 MINUTES, GLUE_MINUTES, DPUS = 2.0, 1.5, 2
@@ -64,28 +56,28 @@ def monthly(values: Mapping[str, str], runs: float) -> Iterator[Line]:
     spot = values["Spot"] == "yes"
     cpu_price, memory_price = (FARGATE_X86_CPU, FARGATE_X86_MEMORY) if spot else (FARGATE_CPU, FARGATE_MEMORY)
     machine = "x86 on demand, Spot costs less" if spot else "ARM"
-    usd = hours * (vcpu * cpu_price.usd + memory * memory_price.usd)
+    usd = hours * (vcpu * cpu_price + memory * memory_price)
     how = f"{runs:,.0f} runs of {minutes:g} min, {vcpu:g} vCPU and {memory:g} GB, {machine}"
     yield Line("Fargate", usd, how, per_run=True)
     if values["PublicIp"] == "yes":
-        yield Line("public IPv4", hours * IPV4.usd, "during runs", per_run=True)
+        yield Line("public IPv4", hours * IPV4, "during runs", per_run=True)
     if glue:
-        usd = runs * GLUE_MINUTES / 60 * DPUS * GLUE.usd
+        usd = runs * GLUE_MINUTES / 60 * DPUS * GLUE
         yield Line("Glue", usd, f"{DPUS} DPU for {GLUE_MINUTES:g} min per run", per_run=True)
     if own:
         rpus, limit = float(values["RedshiftCapacity"]), float(values["RedshiftRpuHours"])
-        usd = runs * REDSHIFT_MINUTES / 60 * rpus * REDSHIFT.usd
+        usd = runs * REDSHIFT_MINUTES / 60 * rpus * REDSHIFT
         how = f"{rpus:g} RPU for {REDSHIFT_MINUTES:g} min per run; stops at {limit:g} RPU-hours, "
-        how += f"{limit * REDSHIFT.usd:.2f}; storage not included"
+        how += f"{limit * REDSHIFT:.2f}; storage not included"
         yield Line("Redshift Serverless", usd, how, per_run=True, is_minimum=True)
     calls = runs * REQUESTS / 1000
-    usd = STORED_GB * STORAGE.usd + calls * (PUTS.usd / 3 + GETS.usd * 2 / 3)
+    usd = STORED_GB * STORAGE + calls * (PUTS / 3 + GETS * 2 / 3)
     yield Line("S3", usd, f"{STORED_GB:g} GB and {REQUESTS} requests per run")
-    usd = ALARMS * ALARM.usd + METRICS * METRIC.usd + runs * LOG_GB * LOGS.usd
+    usd = ALARMS * ALARM + METRICS * METRIC + runs * LOG_GB * LOGS
     yield Line("CloudWatch", usd, f"{ALARMS} alarms, {METRICS} metrics, {LOG_GB * 1000:g} MB of log per run")
-    yield Line("Secrets Manager", (1 + own) * SECRET.usd, "Reddit's" + " and the warehouse's" * own)
-    yield Line("KMS", KEY.usd, "1 key; a dollar more after its first and its second yearly rotation")
-    yield Line("ECR", IMAGE_GB * IMAGES.usd, f"{IMAGE_GB:g} GB of images")
+    yield Line("Secrets Manager", (1 + own) * SECRET, "Reddit's" + " and the warehouse's" * own)
+    yield Line("KMS", KEY, "1 key; a dollar more after its first and its second yearly rotation")
+    yield Line("ECR", IMAGE_GB * IMAGES, f"{IMAGE_GB:g} GB of images")
 
 
 def estimate(values: Mapping[str, str], runs: float) -> Iterator[str]:
@@ -97,7 +89,7 @@ def estimate(values: Mapping[str, str], runs: float) -> Iterator[str]:
     yield f"{'per run':<20}{sum(line.usd for line in lines if line.per_run) / runs:>14.4f}"
     if values["Warehouse"] == "serverless":
         # Billed by the second, for a minute at least.
-        once = f"from {float(values['RedshiftCapacity']) / 60 * REDSHIFT.usd:.4f}"
+        once = f"from {float(values['RedshiftCapacity']) / 60 * REDSHIFT:.4f}"
         yield f"{'per query session':<20}{once:>14}  each time the doctor or a query wakes the warehouse"
     else:
         yield "the externally managed warehouse is not included"

@@ -71,8 +71,8 @@ def follow(job_id: str, *, log_group: str) -> Job:
             [job] = found
             is_done = job["status"] in ("SUCCEEDED", "FAILED")
             stream = job.get("container", {}).get("logStreamName")
-            reason = _reason(job)
-            now = f"{job['status']}{': ' if reason and not is_done else ''}{'' if is_done else reason}"
+            reason = "" if is_done else _reason(job)
+            now = f"{job['status']}: {reason}" if reason else job["status"]
             if now != before:
                 say(f"  {now}")
                 before = now
@@ -81,12 +81,11 @@ def follow(job_id: str, *, log_group: str) -> Job:
                 pause()
             if stream:
                 _print_new(log_group, stream, tokens)
-            waited = time.monotonic() - began
             if is_done:
                 return dict(job)
-            if not stream and waited > MAX_QUEUED:
+            if not stream and time.monotonic() - began > MAX_QUEUED:
                 raise DeployError(
-                    f"the run has been {now} for {waited / 60:.0f} minutes: "
+                    f"the run did not start within {MAX_QUEUED / 60:.0f} minutes ({now}): "
                     "see the compute environment and its subnets in the Batch console"
                 )
             pause()

@@ -1,7 +1,7 @@
-"""In the image Python runs this first, by its name.
+"""Python imports this module at its start, in the image only.
 
-The kernel keeps from process 1 every signal that it has no handler for: a SIGTERM that came before the pipeline has set
-its own (see jobs/process.py) would be lost, and the container killed half a minute later. Nothing has begun by then.
+The kernel does not deliver a signal to process 1 without a handler: a SIGTERM before the pipeline sets its own (see
+jobs/process.py) would be lost, and the container killed half a minute later. Nothing has started by then.
 """
 
 import os

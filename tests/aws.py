@@ -32,14 +32,6 @@ LOGIN = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever runs the graph on AWS's engines, or starts Spark, is slow."""
-    for item in items:
-        if {"warm_spark", "on_aws"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
     """S3, and what else moto knows of AWS."""

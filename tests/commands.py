@@ -1,7 +1,7 @@
-"""The project's commands as processes of their own, forked from one that has imported their libraries already.
+"""The project's commands as real processes, forked from a server that has already imported their libraries.
 
-That spares each most of a second; how Python starts, runs a module and ends is its own. `python -m tests.commands`
-forks for whoever connects to its socket, until its standard input ends.
+This saves most of a second a command; arguments, environment, signals, output and exit code are those of a process that
+Python starts. `python -m tests.commands SOCKET` is the server; it ends with its standard input.
 """
 
 import json
@@ -27,7 +27,7 @@ LIBRARIES = ("boto3", "duckdb", "jsonschema", "praw", "requests", "smart_open.s3
 
 
 class Command:
-    """A process, as far as `subprocess.Popen` goes here."""
+    """A running command, with the part of `subprocess.Popen` that tests use."""
 
     def __init__(self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: int | None) -> None:
         self.args = words
@@ -105,7 +105,7 @@ def _server() -> str:
 
 
 def serve(path: str) -> dict[str, Any]:
-    """Never returns but in the processes that are to become a command: gives what they are to run."""
+    """The server's loop. Returns only in a forked process: the command that it is to run."""
     for library in LIBRARIES:
         __import__(library)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -133,7 +133,7 @@ def _forked(connection: socket.socket) -> dict[str, Any]:
         text += connection.recv(65536)
     child = os.fork()
     if child:
-        # Says who runs, and how that ended.
+        # Reports the command's process id and exit code.
         for end in given:
             os.close(end)
         connection.sendall(f"{child}\n".encode())
@@ -157,7 +157,7 @@ def become(words: list[str], cwd: str, environment: Mapping[str, str]) -> None:
     random.seed()
     kind, program, *arguments = words
     sys.argv = [kind, *arguments]
-    sys.path[:1] = [cwd if kind == "-m" else "", *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path.insert(0, cwd if kind == "-m" else "")
     if kind == "-m":
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
@@ -165,5 +165,5 @@ def become(words: list[str], cwd: str, environment: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    # Here, where nothing is below it that would catch what the command raises.
+    # At the top level, where Python handles what the command raises.
     become(**serve(sys.argv[1]))

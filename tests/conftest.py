@@ -127,6 +127,20 @@ def forget_run() -> None:
             kept.cache_clear()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones come first, so that of two processes none is left with them; what a file shares is made in one."""
+    for item in items:
+        fixtures = vars(item)["_fixtureinfo"].name2fixturedefs
+        if "warm_spark" in fixtures or "on_aws" in fixtures:
+            item.add_marker(pytest.mark.slow)
+        if "warm_spark" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("spark"))
+        elif any(defined[-1].scope == "module" for defined in fixtures.values()):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's reaches a test."""
     for name in list(os.environ):

@@ -24,6 +24,7 @@ from botocore.eventstream import NoInitialResponseError
 
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
+from reddit_etl.lake import s3
 from reddit_etl.lake.s3 import S3Lake
 from tests.standins import flaky_s3
 from tests.standins.flaky_s3 import FlakyS3, Instead, flaky
@@ -71,6 +72,12 @@ def write(lake: S3Lake, key: str) -> bytes | None:
     return lake.read(key)
 
 
+def write_in_parts(lake: S3Lake) -> bytes | None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(s3, "SMALL", 1)
+        return write(lake, new())
+
+
 def new() -> str:
     return f"new/{uuid4().hex}"
 
@@ -87,9 +94,10 @@ WAYS: dict[str, tuple[str, Callable[[S3Lake, Path], Any], Any]] = {
     "create": ("put", lambda lake, _: created(lake, new()), CONTENT),
     "create again": ("put", lambda lake, _: lake.create("there/receipt", b"{}"), False),
     "list": ("list", lambda lake, _: list(lake.keys("there/")), ["there/data", "there/receipt"]),
-    "begin an upload": ("begin", lambda lake, _: write(lake, new()), DATA),
-    "upload a part": ("part", lambda lake, _: write(lake, new()), DATA),
-    "complete an upload": ("complete", lambda lake, _: write(lake, new()), DATA),
+    "put a small object": ("put", lambda lake, _: write(lake, new()), DATA),
+    "begin an upload": ("begin", lambda lake, _: write_in_parts(lake), DATA),
+    "upload a part": ("part", lambda lake, _: write_in_parts(lake), DATA),
+    "complete an upload": ("complete", lambda lake, _: write_in_parts(lake), DATA),
 }
 
 ERROR = b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"

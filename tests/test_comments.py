@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from reddit_etl.clock import iso
@@ -17,6 +18,7 @@ from reddit_etl.sources.tree import Due, Trees
 from tests.conftest import Pipeline
 from tests.standins.loads import DuckDBLoads
 from tests.standins.payloads import json_lines
+from tests.standins.transformed import transformed
 from tests.test_trees import make_client
 
 HOUR = "2026-11-23T04"
@@ -95,12 +97,8 @@ def test_listing_after_tree_and_tree_after_listing_end_equal(
 
 def curated(file: Path, folder: Path) -> list[dict[str, object]]:
     """The records as the transformation gives them."""
-    import duckdb  # noqa: PLC0415
-
-    from reddit_etl.transform.duckdb import to_parquet  # noqa: PLC0415
-
     output = folder / f"{file.stem}.parquet"
-    to_parquet(entity=COMMENTS, inputs=[file], output=output, scratch=folder)
+    transformed(entity=COMMENTS, inputs=[file], output=output)
     with duckdb.connect() as connection:
         rows = connection.read_parquet(str(output))
         return [dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()]

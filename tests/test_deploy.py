@@ -138,6 +138,7 @@ def test_deploy_again_with_a_change_again_without_and_destroy(account: Account) 
 
     assert account.run("deploy", "--yes", "--subreddits", '["rust"]', "--set", "Schedule=rate(2 hours)") == 0
     assert "UPDATE_COMPLETE" in account.output
+    assert "CREATE_COMPLETE" not in account.output, "an event of the operation before"
     changed = {"Subreddits": '["rust"]', "Schedule": "rate(2 hours)", "HoursWithoutSuccess": "4"}
     assert account.parameters() == first | changed
     assert account.pushed() == [pushed]
@@ -368,7 +369,8 @@ DEPLOY = ("deploy", "--yes")
         (("deploy",), {}, "no terminal for the confirmation: pass --yes, or YES=1 to make"),
         (("destroy",), {}, "no terminal for the confirmation: pass --yes, or YES=1 to make"),
         (DEPLOY, {"PATH": "/nowhere"}, "docker cannot be run (No such file or directory): install it"),
-        (DEPLOY, {"REFUSE": "buildx inspect"}, "install docker's plugin buildx, start docker, or join its group"),
+        (DEPLOY, {"REFUSE": "version"}, "start docker, or join the group docker"),
+        (DEPLOY, {"REFUSE": "buildx version"}, "install docker's plugin buildx"),
         (DEPLOY, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "log in to AWS"),
         (("status",), {"AWS_DEFAULT_REGION": ""}, "set AWS_DEFAULT_REGION"),
         (DEPLOY, {"REDDIT_CLIENT_ID": ""}, "REDDIT_CLIENT_ID missing"),
@@ -532,7 +534,7 @@ def test_a_run_that_fails_is_shown_with_its_log_and_what_its_code_means(account)
     account.monkeypatch.setattr(run, "MAX_QUEUED", 0)
     account.aws.batch.states = [{"status": "RUNNABLE"}]
     assert account.run("deploy", "--yes") == 1
-    assert "the run has been RUNNABLE for 0 minutes: see the compute environment" in account.last_line()
+    assert "the run did not start within 0 minutes (RUNNABLE): see the compute environment" in account.last_line()
 
 
 def test_ctrl_c_leaves_the_run_alone(account):

@@ -44,13 +44,11 @@ def test_the_same_hour_again_requests_nothing_and_changes_nothing(
     assert "was complete before; nothing was requested" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("moment", ["2026-11-23T04:05:00Z", "2026-11-23T04:59Z", "2026-11-23T04:00:00.000Z"])
-def test_a_scheduler_s_moment_belongs_to_its_hour(
-    pipeline: Pipeline, capsys: pytest.CaptureFixture[str], moment: str
-) -> None:
+def test_a_scheduler_s_moment_belongs_to_its_hour(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     assert pipeline.run(HOUR, limit=100) == 0
-    assert pipeline.run(moment, limit=100) == 0
-    assert f"Hour {HOUR} UTC, sandbox Reddit (invented data): was complete before" in capsys.readouterr().out
+    for moment in ("2026-11-23T04:05:00Z", "2026-11-23T04:59Z", "2026-11-23T04:00:00.000Z"):
+        assert pipeline.run(moment, limit=100) == 0
+        assert f"Hour {HOUR} UTC, sandbox Reddit (invented data): was complete before" in capsys.readouterr().out
 
 
 def test_the_next_hour_updates_scores_and_adds_posts_with_none_twice(pipeline: Pipeline) -> None:
@@ -301,16 +299,14 @@ def test_another_warehouse_gets_what_the_lake_holds(pipeline: Pipeline, monkeypa
     assert pipeline.tables()["post_metrics"] == before["post_metrics"]
 
 
-@pytest.mark.parametrize(
-    "name", ["extract-posts-x.json", "extract-posts-.json", "extract-things-a-new-1.json", "x.txt"]
-)
-def test_a_stranger_s_file_among_the_receipts_disturbs_no_run(pipeline: Pipeline, name: str) -> None:
+def test_a_stranger_s_file_among_the_receipts_disturbs_no_run(pipeline: Pipeline) -> None:
     pipeline.run(HOUR, limit=100)
-    (pipeline.lake / "receipts/dt=2026-11-23/hr=04" / name).write_text("what is this")
+    for name in ("extract-posts-x.json", "extract-posts-.json", "extract-things-a-new-1.json", "x.txt"):
+        (pipeline.lake / "receipts/dt=2026-11-23/hr=04" / name).write_text("what is this")
     assert pipeline.run(NEXT, limit=100) == 0
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"v": 2}', "\x00\xff"], ids=repr)
+@pytest.mark.parametrize("content", ['{"v": 2}', "\x00\xff"], ids=repr)
 @pytest.mark.parametrize("step", ["extract", "transform"])
 def test_a_receipt_that_cannot_be_read_keeps_no_hour_from_being_extracted(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture, step: str, content: str

@@ -1,11 +1,10 @@
 """What a deployment costs, worked out by hand."""
 
 import re
-
-import pytest
+from pathlib import Path
 
 from batch import prices, schedule
-from batch.prices import Price, estimate, monthly
+from batch.prices import estimate, monthly
 from tests.standins.s3 import PROJECT
 from tests.standins.template import TEMPLATE, load
 
@@ -94,8 +93,11 @@ def test_the_stack_has_what_is_counted():
     assert "AWS::SecretsManager::Secret" not in kinds
 
 
-@pytest.mark.parametrize("price", [value for value in vars(prices).values() if isinstance(value, Price)])
-def test_every_price_has_its_source(price):
-    assert price.usd > 0
-    assert price.source.startswith("https://aws.amazon.com/")
-    assert "2024" < price.seen < "2027"
+def test_every_price_has_its_source():
+    lines = Path(prices.__file__).read_text().splitlines()
+    priced = [line for line in lines if "/pricing" in line]
+    assert len(priced) == 16
+    for line in priced:
+        assert re.fullmatch(
+            r"[A-Z0-9_]+ = \d+\.\d+  # [^;]+; aws\.amazon\.com/[a-z0-9-]+/pricing, 202[456]-\d\d", line
+        ), line

@@ -17,10 +17,9 @@ from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sandbox.server import Listing, Refusal
 from reddit_etl.sources.client import Observation
 from reddit_etl.steps.extract import extract
-from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.transform.duckdb import DuckDBTransform
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline
-from tests.standins.payloads import listed
 
 SUBREDDITS = ("golang", "cpp", "aws")
 NOON = datetime(2020, 2, 1, 12)  # noqa: DTZ001
@@ -171,18 +170,14 @@ def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
     )
     assert receipt.records + receipt.rejects == len(children)
     assert sum(receipt.reasons.values()) == receipt.rejects
-    output = tmp_path / "out.parquet"
-    read, _, written = to_parquet(
-        entity=POSTS,
-        inputs=[lake.verified_file(entry, tmp_path) for entry in receipt.objects],
-        output=output,
-        scratch=tmp_path,
-    )
-    assert read == receipt.records
+    done = DuckDBTransform()(entity=POSTS, lake=lake, inputs=receipt.objects, prefix="curated/once/")
+    assert done.records == receipt.records
     warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
-    counts = warehouse.load(entity=POSTS, load_id="once", hour="2020-02-01T12", **listed([output], written))
+    counts = warehouse.load(
+        entity=POSTS, load_id="once", hour="2020-02-01T12", lake=lake, objects=done.objects, columns={}
+    )
     posts = {child["data"]["id"] for child in children if child["kind"] == "t3"}  # type: ignore[index]
-    assert counts.inserted == written == len(posts)
+    assert counts.inserted == done.observations == len(posts)
     _, [(loaded, truncated)] = warehouse.query(
         "SELECT count(DISTINCT post_id), count_if(text_truncated) FROM reddit.posts", limit=1
     )

@@ -13,10 +13,10 @@ import pytest
 from reddit_etl.entities import POSTS, schema
 from reddit_etl.entities.schema import Column, Entity, Origin
 from reddit_etl.errors import WarehouseError
-from reddit_etl.transform.duckdb import to_parquet
 from reddit_etl.warehouse.redshift import probe as redshift_probe
 from reddit_etl.warehouse.redshift.probe import COLUMNS, REPEATED, ROWS, SAMPLES
 from tests.standins.payloads import json_lines
+from tests.standins.transformed import transformed
 
 PROBE = "doctor/probe.json"
 WHOLE = """\
@@ -58,7 +58,7 @@ def written(folder: Path) -> Path:
     probe = Entity(name="probes", kind="t0", key="sample", sort="observed_at", columns=tuple(columns))
     output = folder / "written.parquet"
     inputs = [json_lines(folder / "probe.jsonl.gz", records())]
-    assert to_parquet(entity=probe, inputs=inputs, output=output, scratch=folder) == (ROWS,) * 3
+    assert transformed(entity=probe, inputs=inputs, output=output) == (ROWS,) * 3
     return output
 
 

@@ -411,7 +411,7 @@ THEIRS = {"Warehouse": "url", "WarehouseUrl": URL}
     [
         ({"VpcId": "vpc-1"}, "Give VpcId and SubnetIds both, or neither."),
         ({"SubnetIds": "subnet-1"}, "Give VpcId and SubnetIds both, or neither."),
-        ({"PublicIp": "no"}, "PublicIp can be no only with SubnetIds of yours: the stack's own VPC has no NAT."),
+        ({"PublicIp": "no"}, "PublicIp can be no only with SubnetIds: the stack's own VPC has no NAT."),
         ({"Warehouse": "url"}, "Warehouse url needs"),
         (THEIRS, "Warehouse url needs"),
         (THEIRS | {"RedshiftWorkgroup": "theirs"}, "Warehouse url needs"),

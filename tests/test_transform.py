@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.record import Record, to_record
 from reddit_etl.errors import ConfigurationError, TransformError
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.jsonl import JsonLines
+from reddit_etl.transform import duckdb as transform_duckdb
 from reddit_etl.transform import open_transform
-from reddit_etl.transform.duckdb import to_parquet
-from reddit_etl.transform.sql import transform_sql
+from reddit_etl.transform.sql import copies_sql, transform_sql
 from tests.standins.payloads import NOON, THINGS, TIME_TYPE, json_lines, odd_payload, record, time_types
+from tests.standins.transformed import transformed
 
 transform = open_transform("duckdb")
 
@@ -26,7 +29,7 @@ def rows_of(folder, *inputs):
     """The rows that come out of these records, as many as the counts say."""
     paths = [json_lines(folder / f"{number}.jsonl.gz", records) for number, records in enumerate(inputs)]
     output = folder / "out.parquet"
-    read, observed, written = to_parquet(entity=POSTS, inputs=paths, output=output, scratch=folder)
+    read, observed, written = transformed(entity=POSTS, inputs=paths, output=output)
     with duckdb.connect() as connection:
         answer = connection.read_parquet(str(output))
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.fetchall()]
@@ -41,17 +44,24 @@ def run(folder, *inputs):
     return (sum(map(len, inputs)), len(rows)), {row["post_id"]: row for row in rows}
 
 
-def test_the_sql_picks_each_observation_by_narrow_keys_and_joins_the_wide_rows():
+def test_the_sql_finds_the_copies_by_narrow_columns_and_leaves_them_out_of_the_wide_rows():
+    assert (
+        copies_sql(THINGS)
+        == """\
+SELECT listing, place
+FROM (
+  SELECT
+    listing,
+    place,
+    ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY listing, place) AS copy_number
+  FROM records
+) AS ranked
+WHERE copy_number > 1
+"""
+    )
     assert (
         transform_sql(THINGS)
         == """\
-WITH ranked AS (
-  SELECT
-    listing AS picked_listing,
-    place AS picked_place,
-    ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY listing, place) AS copy_number
-  FROM records
-)
 SELECT
   thing_id,
   colour,
@@ -60,8 +70,7 @@ SELECT
   text_truncated,
   observed_at
 FROM records
-JOIN ranked ON picked_listing = listing AND picked_place = place
-WHERE copy_number = 1
+ANTI JOIN copies ON copies.listing = records.listing AND copies.place = records.place
 """
     )
 
@@ -219,15 +228,15 @@ def test_a_record_of_an_earlier_definition_has_null_where_it_has_no_column(tmp_p
     assert rows["abc"]["score"] == 7
 
 
-def test_no_record_at_all_is_a_file_without_a_row(tmp_path):
+def test_no_record_at_all_is_no_file(tmp_path):
     empty = tmp_path / "empty.jsonl.gz"
     empty.write_bytes(gzip.compress(b""))
     output = tmp_path / "out.parquet"
     some = json_lines(tmp_path / "some.jsonl.gz", [record()])
-    assert to_parquet(entity=POSTS, inputs=[empty, some], output=output, scratch=tmp_path) == (1, 1, 1)
-    assert to_parquet(entity=POSTS, inputs=[empty], output=output, scratch=tmp_path) == (0, 0, 0)
-    with duckdb.connect() as connection:
-        assert connection.read_parquet(str(output)).columns == [column.name for column in POSTS.curated]
+    assert transformed(entity=POSTS, inputs=[empty], output=output) == (0, 0, 0)
+    assert not output.exists()
+    assert transformed(entity=POSTS, inputs=[empty, some], output=output) == (1, 1, 1)
+    assert transform(entity=POSTS, lake=FolderLake(tmp_path), inputs=[], prefix="curated/once/").objects == ()
 
 
 @pytest.mark.parametrize(
@@ -245,7 +254,7 @@ def test_a_file_that_is_not_records_is_an_error_on_one_line(tmp_path, content):
     bad = tmp_path / "bad.jsonl.gz"
     bad.write_bytes(content)
     with pytest.raises(TransformError) as caught:
-        to_parquet(entity=POSTS, inputs=[bad], output=tmp_path / "out.parquet", scratch=tmp_path)
+        transformed(entity=POSTS, inputs=[bad], output=tmp_path / "out.parquet")
     assert str(caught.value).startswith("TRANSFORM_ENGINE duckdb: ")
     assert "\n" not in str(caught.value)
 
@@ -294,3 +303,64 @@ def test_the_copies_of_many_are_found_over_more_rows_than_a_row_group(tmp_path):
     rows = rows_of(tmp_path, hours[1], hours[2], hours[0])
     assert len(rows) == len({row["post_id"] for row in rows}) == 3000
     assert {row["score"] for row in rows} == {0}
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 1500], ids=["each file a batch", "two files a batch"])
+def test_batches_and_parts_come_to_the_same_rows_as_all_at_once(tmp_path, monkeypatch, batch_bytes):
+    """Copies of an observation are in several batches, and its key in any part."""
+    lake, inputs = FolderLake(tmp_path), []
+    for listing in range(5):
+        with JsonLines(lake, f"raw/{listing}.jsonl.gz") as lines:
+            for n in range(100):
+                seen = NOON + timedelta(seconds=(n + listing) % 3)
+                lines.write(record(f"p{(n * listing) % 70}", seen=seen, listing=f"l-{listing}", place=n, score=n))
+        inputs += lines.entries()
+
+    def done(prefix):
+        found = transform(entity=POSTS, lake=lake, inputs=inputs, prefix=prefix)
+        with duckdb.connect() as connection:
+            paths = [str(tmp_path / entry.key) for entry in found.objects]
+            rows = connection.read_parquet(paths).order("post_id, observed_at").fetchall()
+        return found, rows
+
+    whole, rows = done("curated/whole/")
+    assert (whole.records, whole.observations, len(whole.objects)) == (500, len(rows), 1)
+    assert 70 < len(rows) < 300
+    monkeypatch.setattr(transform_duckdb, "BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(transform_duckdb, "PART_ROWS", 40)
+    parts, same = done("curated/parts/")
+    assert same == rows
+    assert (parts.records, parts.observations) == (500, len(rows))
+    assert [entry.key for entry in parts.objects] == [
+        f"curated/parts/part-{number:05}.parquet" for number in range(len(parts.objects))
+    ]
+    assert len(parts.objects) > 1
+    assert sum(entry.rows for entry in parts.objects) == len(rows)
+
+
+def test_a_batch_of_copies_alone_is_no_object(tmp_path, monkeypatch):
+    monkeypatch.setattr(transform_duckdb, "BATCH_BYTES", 1)
+    lake, inputs = FolderLake(tmp_path), []
+    for listing in "ab":
+        with JsonLines(lake, f"raw/{listing}.jsonl.gz") as lines:
+            lines.write(record("abc", listing=listing))
+        inputs += lines.entries()
+    found = transform(entity=POSTS, lake=lake, inputs=inputs, prefix="curated/once/")
+    assert (found.records, found.observations, [entry.rows for entry in found.objects]) == (2, 1, [1])
+
+
+def test_json_is_read_once_and_no_scratch_file_is_left(tmp_path, monkeypatch):
+    """Parsing took most of the time when each use of the records parsed them anew."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    file = json_lines(tmp_path / "records.jsonl.gz", [record("a"), record("b", place=2)])
+    parse = transform_duckdb.Records.parse
+
+    def parse_and_remove(records, files):
+        parse(records, files)
+        file.unlink()
+
+    monkeypatch.setattr(transform_duckdb.Records, "parse", parse_and_remove)
+    assert transformed(entity=POSTS, inputs=[file], output=tmp_path / "out.parquet") == (2, 2, 2)
+    assert list(scratch.iterdir()) == []

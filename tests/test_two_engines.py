@@ -17,7 +17,7 @@ from reddit_etl.entities.record import Record, to_record
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.transform.duckdb import DuckDBTransform
 from reddit_etl.transform.glue import GlueTransform
 from tests.standins.glue import glue
 from tests.standins.payloads import NOON, TIME_TYPE, record, time_types
@@ -57,9 +57,9 @@ def compare(spark: Spark, folder: Path, files: list[Records]) -> tuple[int, int]
             for row in records:
                 lines.write(row)
         inputs += lines.entries()
-    by_duckdb = folder / "duckdb.parquet"
-    paths = [lake.folder / entry.key for entry in inputs]
-    counts = to_parquet(entity=POSTS, inputs=paths, output=by_duckdb, scratch=folder)
+    ours = DuckDBTransform()(entity=POSTS, lake=lake, inputs=inputs, prefix="curated/duckdb/")
+    [entry] = ours.objects
+    counts, by_duckdb = (ours.records, ours.observations, entry.rows), lake.folder / entry.key
     with pytest.MonkeyPatch.context() as patch, glue(work=spark) as server:
         for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL_GLUE": server.url}).items():
             patch.setenv(name, value)

@@ -25,7 +25,7 @@ from pyspark.sql import DataFrame, SparkSession
 from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import TransformError
-from reddit_etl.transform.sql import count_sql, definition, transform_sql
+from reddit_etl.transform.sql import copies_sql, count_sql, definition, transform_sql
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -140,6 +140,7 @@ def number_of_files(input_bytes: int, kept: float) -> int:
 
 
 def _write(spark: SparkSession, entity: Entity, url: str, number: int) -> None:
+    spark.sql(copies_sql(entity)).createOrReplaceTempView("copies")
     rows = spark.sql(transform_sql(entity))
     declared = [(column.name, column.type.spark) for column in entity.curated]
     if rows.dtypes != declared:

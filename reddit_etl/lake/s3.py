@@ -16,6 +16,7 @@ from reddit_etl.lake.base import Lake
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
 PART_BYTES = 5 * 1024 * 1024
+SMALL = PART_BYTES  # Bytes; what is smaller goes in one request.
 CHUNK = 1 << 20  # Bytes of an object that are read at a time.
 RIGHTS = "give this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"
 FIXES = {
@@ -59,7 +60,7 @@ class _Beginning(io.BytesIO):
         if self._upload:
             return self._upload.write(chunk)
         written = super().write(chunk)
-        if self.tell() >= PART_BYTES:
+        if self.tell() >= SMALL:
             self._upload = self._begin()
             self._upload.write(self.getvalue())
             self.truncate(0)

@@ -1,7 +1,14 @@
-"""The transformation on DuckDB, inside the process."""
+"""The transformation on DuckDB, inside the process, in memory that does not grow with the records.
+
+JSON is parsed once, a batch of inputs at a time, into scratch files of Parquet. Copies are then looked for in their
+narrow columns, among one part of the keys at a time, and at last each batch is shaped into an object of its own.
+
+In scratch space are the records as Parquet with zstd, about half the size of the inputs in gzip (13 MB for 100,000
+posts of 29 MB), until their batch is shaped; beside them one object that is being put, and on S3 one batch of inputs.
+"""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +20,45 @@ from reddit_etl.errors import TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.transform.base import Transformation
-from reddit_etl.transform.sql import count_sql, transform_sql
+from reddit_etl.transform.sql import copies_sql, count_sql, transform_sql
 
 # A record's texts come to 82 kB, and a character to six bytes at most as JSON writes it. Twice this is the reader's
 # buffer.
 LONGEST_LINE = 1 << 20
 # A row group is held in memory until it is written; DuckDB's own default is 122,880 rows of any size.
-ROW_GROUP_BYTES = 8_000_000
+PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES 8_000_000"
+# Inputs of a batch, in gzip: of posts about 450,000, which come to an object of 60 MB.
+BATCH_BYTES = 128 << 20
+# Copies are looked for among so many records at once.
+PART_ROWS = 250_000
+# Rows that wait in memory for the files of their parts; DuckDB's own 524,288 took 100 MB.
+WAITING_ROWS = 8192
 
 
 class DuckDBTransform:
     """See `TransformEngine`."""
 
     def __call__(self, *, entity: Entity, lake: Lake, inputs: Sequence[DataObject], prefix: str) -> Transformation:
-        """Writes one object."""
+        """Writes an object for each batch of inputs."""
         if not inputs:
             return Transformation(0, 0, ())
-        with tempfile.TemporaryDirectory(prefix="transform-") as folder:
-            scratch = Path(folder)
-            output = scratch / "out.parquet"
-            files = [lake.verified_file(entry, scratch) for entry in inputs]
-            read, observed, written = to_parquet(entity=entity, inputs=files, output=output, scratch=scratch)
-            return Transformation(read, observed, (lake.add_file(output, f"{prefix}part-00000.parquet", written),))
+        objects = []
+        try:
+            with (
+                tempfile.TemporaryDirectory(prefix="transform-") as folder,
+                duck.connect(scratch=Path(folder)) as connection,
+                duck.interruptible(),
+            ):
+                records = Records(connection, entity, Path(folder))
+                for batch in batches(inputs):
+                    with tempfile.TemporaryDirectory(dir=folder) as place:
+                        records.parse([lake.verified_file(entry, Path(place)) for entry in batch])
+                read, observed = records.find_copies()
+                for number, (output, rows) in enumerate(records.shaped()):
+                    objects.append(lake.add_file(output, f"{prefix}part-{number:05}.parquet", rows))
+        except duckdb.Error as error:
+            raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
+        return Transformation(read, observed, tuple(objects))
 
     def check(self) -> str:
         """The scratch space is all that it needs."""
@@ -42,30 +66,86 @@ class DuckDBTransform:
             return f"DuckDB runs in this process, with scratch files in {Path(folder).parent}"
 
 
-def to_parquet(*, entity: Entity, inputs: list[Path], output: Path, scratch: Path) -> tuple[int, int, int]:
-    """From files of records to a Parquet file; gives the numbers of records, observations, and rows written."""
-    columns = {column.name: column.type.sql for column in entity.record}
-    try:
-        with duck.connect(scratch=scratch) as connection, duck.interruptible():
-            # Before 2.0.1, DuckDB's type hints leave out that it takes a list.
-            paths: Any = [duck.exactly(path) for path in inputs]
-            records = connection.read_json(
-                paths,
-                format="newline_delimited",
-                compression="gzip",
-                columns=columns,
-                maximum_object_size=LONGEST_LINE,
-                # Else folders of the lake's own path, such as `score=7`, would be read as columns.
-                hive_partitioning=False,
+def batches(inputs: Sequence[DataObject]) -> Iterator[list[DataObject]]:
+    """The inputs in their order, as many together as `BATCH_BYTES` allow, and at least one."""
+    batch: list[DataObject] = []
+    for entry in inputs:
+        if batch and sum(other.bytes for other in batch) + entry.bytes > BATCH_BYTES:
+            yield batch
+            batch = []
+        batch.append(entry)
+    yield batch
+
+
+class Records:
+    """The records of one transformation, in scratch files."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, entity: Entity, scratch: Path) -> None:
+        self._connection = connection
+        self._entity = entity
+        self._scratch = scratch
+        self._batches: list[Path] = []
+        self._rows = 0
+        # Else a column that has no NULL in a batch would be declared as one that can have none.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+        connection.execute(f"SET partitioned_write_flush_threshold = {WAITING_ROWS}")
+
+    def parse(self, files: Sequence[Path]) -> None:
+        """Take a batch of files of JSON lines."""
+        path = self._scratch / f"batch-{len(self._batches):05}.parquet"
+        # Before 2.0.1, DuckDB's type hints leave out that it takes a list.
+        paths: Any = [duck.exactly(file) for file in files]
+        self._connection.read_json(
+            paths,
+            format="newline_delimited",
+            compression="gzip",
+            columns={column.name: column.type.sql for column in self._entity.record},
+            maximum_object_size=LONGEST_LINE,
+            # Else folders of the lake's own path, such as `score=7`, would be read as columns.
+            hive_partitioning=False,
+        ).create_view("parsed", replace=True)
+        self._rows += self._copy("FROM parsed", path)
+        self._batches.append(path)
+
+    def find_copies(self) -> tuple[int, int]:
+        """Once all is parsed; gives the numbers of records and of observations."""
+        folder = self._scratch / "keys"
+        parts = 1 + self._rows // PART_ROWS
+        self._view("records", *self._batches)
+        self._connection.execute(
+            f"COPY (SELECT {self._entity.key}, observed_at, listing, place, hash({self._entity.key}) % {parts} AS part "
+            "FROM records) TO ? (FORMAT parquet, ROW_GROUP_SIZE 8192, PARTITION_BY (part))",
+            [str(folder)],
+        )
+        self._connection.execute("CREATE TABLE all_copies (listing VARCHAR, place BIGINT)")
+        read = observed = 0
+        for part in sorted(folder.iterdir()):
+            self._view("records", *part.iterdir())
+            [(records, observations)] = self._connection.execute(count_sql(self._entity)).fetchall()
+            read, observed = read + records, observed + observations
+            self._connection.execute(f"INSERT INTO all_copies {copies_sql(self._entity)}")
+        return read, observed
+
+    def shaped(self) -> Iterator[tuple[Path, int]]:
+        """The curated rows of each batch that has any, as a file that is there until the next one is asked for."""
+        output = self._scratch / "shaped.parquet"
+        for path in self._batches:
+            self._view("records", path)
+            # Only this batch's, for they are held in memory.
+            self._connection.execute(
+                "CREATE OR REPLACE TABLE copies AS "
+                "SELECT listing, place FROM all_copies SEMI JOIN records USING (listing, place)"
             )
-            records.create_view("records")
-            [(read, observed)] = connection.sql(count_sql(entity)).fetchall()
-            connection.execute(
-                f"COPY ({transform_sql(entity)}) TO ? "
-                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES {ROW_GROUP_BYTES})",
-                [str(output)],
-            )
-            [(written,)] = connection.read_parquet(duck.exactly(output)).aggregate("count(*)").fetchall()
-    except duckdb.Error as error:
-        raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
-    return read, observed, written
+            if rows := self._copy(transform_sql(self._entity), output):
+                yield output, rows
+            path.unlink()
+
+    def _view(self, name: str, *files: Path) -> None:
+        paths: Any = [duck.exactly(file) for file in files]
+        self._connection.read_parquet(paths, hive_partitioning=False).create_view(name, replace=True)
+
+    def _copy(self, query: str, path: Path) -> int:
+        """Write a query's rows; gives how many are in the file."""
+        self._connection.execute(f"COPY ({query}) TO ? ({PARQUET})", [str(path)])
+        [(rows,)] = self._connection.read_parquet(duck.exactly(path)).aggregate("count(*)").fetchall()
+        return int(rows)

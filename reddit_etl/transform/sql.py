@@ -1,7 +1,9 @@
 """The transformation over the set: each observation once, and what is derived from columns.
 
-One SQL text, made from the entity, that every engine runs over a relation `records`. It picks the records by their
-narrow keys first and fetches the wide rows after, which keeps 100,000 posts within the container's memory.
+Two SQL texts, made from the entity, that every engine runs over a relation `records`. The first finds the further
+copies of observations by narrow columns alone. The second shapes the wide rows, in one pass that holds none, and leaves
+the copies out. So an engine may run the first over one part of the keys after the other, and the second over one part
+of the rows: the result is the same.
 
 A post that two listings of an hour show is observed twice, at two moments, and both are kept: what is known in the end
 must not depend on which listings happened to be transformed together.
@@ -22,28 +24,37 @@ SELECT
 """
 
 
+def copies_sql(entity: Entity) -> str:
+    """The records that repeat an observation, by their listing and place in it, which together name one record."""
+    return f"""\
+SELECT listing, place
+FROM (
+  SELECT
+    listing,
+    place,
+    ROW_NUMBER() OVER (PARTITION BY {entity.key}, observed_at ORDER BY listing, place) AS copy_number
+  FROM records
+) AS ranked
+WHERE copy_number > 1
+"""
+
+
 def transform_sql(entity: Entity) -> str:
+    """The curated rows, where `copies` is what `copies_sql` gave."""
     columns = ",\n".join(
         f"  {column.origin.expression} AS {column.name}" if isinstance(column.origin, Sql) else f"  {column.name}"
         for column in entity.curated
     )
     return f"""\
-WITH ranked AS (
-  SELECT
-    listing AS picked_listing,
-    place AS picked_place,
-    ROW_NUMBER() OVER (PARTITION BY {entity.key}, observed_at ORDER BY listing, place) AS copy_number
-  FROM records
-)
 SELECT
 {columns}
 FROM records
-JOIN ranked ON picked_listing = listing AND picked_place = place
-WHERE copy_number = 1
+ANTI JOIN copies ON copies.listing = records.listing AND copies.place = records.place
 """
 
 
 def definition(entity: Entity) -> str:
     """A digest of all that the transformation knows of the entity; differs if the other side knows another."""
+    texts = [count_sql(entity), copies_sql(entity), transform_sql(entity)]
     columns = [[(c.name, c.type.sql) for c in side] for side in (entity.record, entity.curated)]
-    return hashlib.sha256(json.dumps([count_sql(entity), transform_sql(entity), columns]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([*texts, columns]).encode()).hexdigest()

@@ -10,8 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import SHUT_RDWR
@@ -22,7 +21,9 @@ from typing import Any
 import boto3
 
 from reddit_etl.entities import ENTITIES
-from reddit_etl.transform.duckdb import to_parquet
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.transform.duckdb import DuckDBTransform
 from tests.standins.s3 import KEYS
 from tests.standins.spark import JOB
 
@@ -34,18 +35,13 @@ LIVE = ("STARTING", "RUNNING", "WAITING", "STOPPING")
 def by_duckdb(lake: Path, manifest: str) -> None:
     """The work of a run without Spark, for tests of everything around it."""
     asked = json.loads((lake / manifest).read_text())
-    folder = lake / asked["output"] / "once"
-    folder.mkdir(parents=True)
-    file = folder / "part-00000.parquet"
-    records, observations, rows = to_parquet(
+    done = DuckDBTransform()(
         entity=ENTITIES[asked["entity"]],
-        inputs=[lake / entry["key"] for entry in asked["inputs"]],
-        output=file,
-        scratch=folder,
+        lake=FolderLake(lake),
+        inputs=[DataObject(**entry) for entry in asked["inputs"]],
+        prefix=f"{asked['output']}once/",
     )
-    entry = {"key": file.relative_to(lake).as_posix(), "bytes": file.stat().st_size, "rows": rows}
-    entry["sha256"] = sha256(file.read_bytes()).hexdigest()
-    report = {"definition": asked["definition"], "records": records, "observations": observations, "objects": [entry]}
+    report = {"definition": asked["definition"], **asdict(done)}
     (lake / asked["report"]).write_text(json.dumps(report))
 
 

@@ -1,10 +1,11 @@
-"""Redshift on loopback: PostgreSQL behind a server that speaks its protocol and keeps Redshift's rules.
+"""Redshift on loopback: PostgreSQL behind a server that speaks its protocol and enforces Redshift's rules.
 
     with postgres() as folder, redshift(folder, s3_url=…) as warehouse:
         create_engine(warehouse.url)
 
-Takes users by their passwords, COPY from S3 with the roles that it is given, and fails on demand. PostgreSQL's encoding
-is SQL_ASCII, so that the length of a VARCHAR counts bytes as it does in Redshift; LENGTH() does so too, unlike there.
+Authenticates users by password, copies from S3 with the roles that it is given, and fails on demand. PostgreSQL's
+encoding is SQL_ASCII, so that the length of a VARCHAR counts bytes as in Redshift; LENGTH() counts bytes too, unlike
+there.
 """
 
 import re
@@ -48,12 +49,12 @@ CONFLICT = Refusal(
     detail="Serializable isolation violation on table - 108263, transactions forming the cycle are: 647046, 647047",
 )
 TIMEOUT = Refusal("Query (1234) cancelled on user's request", state="57014")
-# PostgreSQL's own codes that Redshift has other words for.
-_OTHER_WORDS = {"40001": CONFLICT, "40P01": CONFLICT, "57014": TIMEOUT}
+# PostgreSQL's codes of errors that Redshift reports differently.
+_TRANSLATED = {"40001": CONFLICT, "40P01": CONFLICT, "57014": TIMEOUT}
 
 _VERSION = "8.0.2"
 _BANNER = f"PostgreSQL {_VERSION} on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.117891"
-# What a server of that version tells at login.
+# What a server of that version reports at login.
 _PARAMETERS = ("client_encoding", "DateStyle", "integer_datetimes", "session_authorization", "TimeZone")
 _SETUP = "".join(
     f"CREATE ROLE {role} LOGIN IN ROLE pg_read_server_files; "
@@ -95,7 +96,7 @@ class Redshift:
     roles: tuple[str, ...] = (ROLE,)
     users: dict[str, Login] = field(default_factory=lambda: {"loader": Login("s3cret")})
     statements: list[str] = field(default_factory=list)
-    """What clients sent, the driver's BEGIN and COMMIT among it."""
+    """All that clients sent, the driver's BEGIN and COMMIT included."""
 
     def __post_init__(self) -> None:
         self._planned: list[_Planned] = []
@@ -114,21 +115,21 @@ class Redshift:
         return f"redshift+psycopg2://{login}@127.0.0.1:{self.port}/{DATABASE}?sslmode=disable"
 
     def fail(self, pattern: str, fault: Fault, times: int = 1) -> None:
-        """Let the next statements that the pattern is found in fail. A login is `LOGIN user`."""
+        """Fail the next statements that the pattern is found in. A login is the statement `LOGIN user`."""
         with self._lock:
             self._planned.append(_Planned(re.compile(pattern, re.IGNORECASE), fault, times))
 
     @property
     def unspent(self) -> list[str]:
-        """The patterns of the faults that are still to come."""
+        """The patterns of the faults that have not happened yet."""
         return [planned.pattern.pattern for planned in self._planned]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What PostgreSQL itself answers, with every right."""
+        """Run SQL as PostgreSQL's superuser; gives the rows."""
         return _ask(self.folder, DATABASE, sql)
 
     def reset(self) -> None:
-        """As it was in the beginning, but for the users."""
+        """Drop all schemas, planned faults and recorded statements; users stay."""
         self.disconnect()
         with self._lock:
             self._planned.clear()
@@ -138,7 +139,7 @@ class Redshift:
         self.rows("; ".join([*drops, "CREATE SCHEMA public"]))
 
     def disconnect(self) -> None:
-        """Break every connection, and wait for PostgreSQL to have rolled back."""
+        """Close every connection, and wait until PostgreSQL has rolled back."""
         for client in list(self._clients):
             client.close()
         self.rows(
@@ -148,7 +149,7 @@ class Redshift:
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """It refuses connections, and those that there are break."""
+        """Unavailable: existing connections are closed, new ones refused."""
         self._stop()
         self.disconnect()
         try:
@@ -199,7 +200,7 @@ class Redshift:
 
 
 class _Conversation:
-    """One client's connection: login, statements, COPY, and what goes wrong on demand."""
+    """One client's connection: login, statements, COPY, and planned faults."""
 
     def __init__(self, warehouse: Redshift, client: Peer) -> None:
         self._warehouse, self._client = warehouse, client
@@ -226,19 +227,19 @@ class _Conversation:
                 # It closes when it has done it.
                 connection.recv(1)
             raise Lost
-        said = pairs(body)
-        user = said.get("user", "")
+        startup = pairs(body)
+        user = startup.get("user", "")
         self._client.send(b"R", (3).to_bytes(4, "big"))
         _, password = self._client.receive()
-        _strike(self._warehouse.fault_of(f"LOGIN {user}"))
+        _apply(self._warehouse.fault_of(f"LOGIN {user}"))
         login = self._warehouse.users.get(user)
         if login is None or password[:-1].decode() != login.password:
             # 28P01 is of a later PostgreSQL.
             raise _fatal("28000", f'password authentication failed for user "{user}"')
-        if said.get("database") != DATABASE:
-            raise _fatal("3D000", f'database "{said.get("database")}" does not exist')
-        if "options" in said:
-            raise _fatal("42704", f'unrecognized configuration parameter "{said["options"]}"')
+        if startup.get("database") != DATABASE:
+            raise _fatal("3D000", f'database "{startup.get("database")}" does not exist')
+        if "options" in startup:
+            raise _fatal("42704", f'unrecognized configuration parameter "{startup["options"]}"')
         self._client.send(b"R", bytes(4))
         self._session = Session(self._warehouse.folder, login.role, DATABASE, self._greet)
         self._client.send(b"Z", self._session.status)
@@ -264,10 +265,10 @@ class _Conversation:
         fault = self._warehouse.fault_of(sql)
         forward: Forward = (lambda *_: None) if fault is Drop.AFTER else self._forward
         try:
-            _strike(fault)
+            _apply(fault)
             self._run(sql, forward)
         except Refusal as refusal:
-            # Either ends the transaction as an error of PostgreSQL's own does.
+            # Either aborts the transaction, as an error of PostgreSQL's does.
             self._session.execute("ROLLBACK" if sql.lstrip()[:6].upper() == "COMMIT" else "SELECT 1/0")
             forward(b"E", packed(refusal.fields))
         if fault is Drop.AFTER:
@@ -297,22 +298,24 @@ class _Conversation:
         )
         columns = [redshift_copy.Column(str(name), str(kind), int(length or 0)) for name, kind, length in found]
         file = redshift_copy.to_csv(copy, columns, self._warehouse.folder, self._warehouse.s3_url) if columns else None
-        # Of a table that there is not, PostgreSQL says so.
+        # PostgreSQL reports a table that does not exist.
         self._session.execute(f"COPY {copy.table} FROM '{file}' (FORMAT csv)", forward)
         if file:
             file.unlink()
 
     def _forward(self, kind: bytes, body: bytes) -> None:
-        """An answer of PostgreSQL's in Redshift's words."""
+        """Pass PostgreSQL's answer on, with errors as Redshift reports them."""
         if kind == b"E":
             fields = unpacked(body)
-            other = _OTHER_WORDS.get(fields["C"])
-            body = packed(other.fields if other else {key: value for key, value in fields.items() if key in "SCMDH"})
+            translated = _TRANSLATED.get(fields["C"])
+            body = packed(
+                translated.fields if translated else {key: value for key, value in fields.items() if key in "SCMDH"}
+            )
         self._client.send(kind, body)
 
 
-def _strike(fault: Fault | None) -> None:
-    """What goes wrong before a statement."""
+def _apply(fault: Fault | None) -> None:
+    """The part of a fault that happens before the statement is run."""
     if isinstance(fault, Refusal):
         raise fault
     if fault is Drop.BEFORE:

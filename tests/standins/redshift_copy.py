@@ -62,7 +62,7 @@ def parsed(sql: str) -> Copy:
 
 
 def to_csv(copy: Copy, columns: list[Column], folder: Path, s3_url: str) -> Path:
-    """The rows as a file that PostgreSQL's COPY reads, in the folder; to be removed by the caller."""
+    """Write the rows to a CSV file in the folder, for PostgreSQL's COPY; the caller deletes it."""
     s3 = boto3.client("s3", endpoint_url=s3_url, **KEYS)
     scratch = folder / f"copy-{uuid4().hex}"
     scratch.mkdir()
@@ -101,8 +101,8 @@ def _files(s3: Any, copy: Copy, scratch: Path) -> Iterator[tuple[Path, str]]:
         if "content_length" not in meta:
             raise Refusal("File entry does not have 'meta' key.", state="XX000", detail="code: 15003")
         if meta["content_length"] != len(content):
-            said = f"content_length says {meta['content_length']}, the object has {len(content)} bytes"
-            raise _spectrum(said, url, 15001)
+            difference = f"content_length says {meta['content_length']}, the object has {len(content)} bytes"
+            raise _spectrum(difference, url, 15001)
         path = scratch / str(number)
         path.write_bytes(content)
         yield path, url
@@ -117,7 +117,7 @@ def _content(s3: Any, bucket: str, key: str) -> bytes:
 
 
 def _select(connection: duckdb.DuckDBPyConnection, path: Path, url: str, columns: list[Column]) -> str:
-    """A query for the rows of a file, which is refused where it does not fit the columns."""
+    """A query for the rows of a Parquet file. Raises Refusal if its schema or lengths do not fit the columns."""
     try:
         _, *found = connection.execute(
             "SELECT name, type, converted_type, num_children, logical_type FROM parquet_schema(?)", [str(path)]

@@ -1,7 +1,7 @@
-"""What Redshift takes of PostgreSQL's SQL, as lists: all that is not in them is refused.
+"""Redshift's SQL as allow-lists on PostgreSQL's syntax trees: whatever is not listed is refused.
 
-A statement that Redshift has and no list names yet is refused too: look it up in Redshift's manual, then add it here.
-Redshift is PostgreSQL 8.0 in this: a backslash in a string escapes, there are no E'' strings, and quoted names fold.
+To use something that Redshift supports and no list names yet, look it up in Redshift's manual and add it here.
+As in PostgreSQL 8.0, a backslash escapes in a string, there are no E'' strings, and quoted names fold to lower case.
 """
 
 import re
@@ -15,7 +15,8 @@ from sqlalchemy_redshift.dialect import RESERVED_WORDS
 
 from tests.standins.redshift_wire import Refusal
 
-# The parts of PostgreSQL's syntax trees, each with what it may say. A value is limited by `=`: to enums' last words.
+# The nodes of PostgreSQL's syntax trees that are supported, each with the fields that may be set. `=` restricts a field
+# to values; an enum's value is named by its last word.
 _PARTS = {
     name: dict(part.partition("=")[::2] for part in parts)
     for name, *parts in (
@@ -73,15 +74,15 @@ WindowDef partitionClause orderClause frameOptions
 WithClause ctes""".splitlines()
     )
 }
-# What is set in every tree, and says where, not what.
+# Fields that only locate a node in the text.
 _PLACES = frozenset(["location", "stmt_location", "stmt_len", "list_start", "list_end"])
 _UNSET = (None, False, 0, "", "\0", ())
 _FUNCTIONS = frozenset(["avg", "count", "current_schema", "max", "min", "row_number", "sum"])
-# PostgreSQL's names. A text has a length: without one it would be 256 bytes, which nobody means.
+# PostgreSQL's names. VARCHAR needs a length: Redshift's default, 256 bytes, is never meant.
 _TYPES = frozenset(["bool", "float8", "int4", "int8", "timestamp"])
 _LONGEST = 65535  # Bytes of a VARCHAR.
 _FETCHED = 1000  # Rows at once, of a cluster of one node.
-# Reserved words of Redshift that stand for something else in SQL, with what then follows.
+# Reserved words of Redshift that are part of its syntax, with the word that follows them there.
 _PHRASES = {("partition", "by"), ("nulls", "first"), ("nulls", "last")}
 
 _TEXT = re.compile(
@@ -106,7 +107,7 @@ def syntax_error(text: str) -> Refusal:
 
 @cache
 def understood(sql: str) -> tuple[str, ast.Node | None]:
-    """The statement for PostgreSQL, and its syntax tree: None of an empty one. Raises Refusal where Redshift would."""
+    """The statement for PostgreSQL and its syntax tree, None if it is empty. Raises Refusal where Redshift would."""
     text = _TEXT.sub(_plain, sql)
     storage = _STORAGE.search(text) if _CREATE_TABLE.match(text) else None
     if storage:
@@ -129,7 +130,7 @@ def understood(sql: str) -> tuple[str, ast.Node | None]:
 
 
 def _plain(found: re.Match[str]) -> str:
-    """A string, a name or a comment as PostgreSQL understands it."""
+    """A string, a quoted name or a comment in PostgreSQL's syntax."""
     if found["odd"] or found["open"]:
         raise syntax_error(found[0])
     if found["string"]:
@@ -138,7 +139,7 @@ def _plain(found: re.Match[str]) -> str:
 
 
 def _check_words(text: str) -> None:
-    """Words that Redshift keeps to itself, and PostgreSQL does not; after a dot every word will do."""
+    """Refuse words that Redshift reserves and PostgreSQL does not; after a dot any word is allowed."""
     tokens = [(token.kind, text[token.start : token.end + 1].lower()) for token in scan(text)]
     before = [("", ""), *tokens]
     after = [*tokens[1:], ("", "")]

@@ -12,7 +12,7 @@ CANCEL, VERSION_3 = 80877102, 196608
 
 
 class Lost(Exception):
-    """The other side is gone."""
+    """The connection is closed."""
 
 
 class Refusal(Exception):
@@ -50,7 +50,7 @@ class Peer:
         return code, self._read(size - 8)
 
     def send(self, kind: bytes, body: bytes = b"") -> None:
-        """A message, of which those of the startup have no kind."""
+        """A message; startup messages have no kind."""
         self.send_raw(kind + struct.pack("!i", len(body) + 4) + body)
 
     def send_raw(self, data: bytes) -> None:
@@ -76,13 +76,13 @@ def unpacked(body: bytes) -> dict[str, str]:
 
 
 def pairs(body: bytes) -> dict[str, str]:
-    """What a startup message says."""
+    """The settings of a startup message."""
     words = [word.decode() for word in body.split(b"\0")]
     return {name: value for name, value in zip(words[::2], words[1::2], strict=False) if name}
 
 
 class Session(Peer):
-    """A session with PostgreSQL. What it answers goes to `forward`, but for ReadyForQuery: `status` keeps it."""
+    """A session with PostgreSQL. Its answers go to `forward`; that of ReadyForQuery is kept in `status`."""
 
     def __init__(self, folder: Path, user: str, database: str, forward: Forward) -> None:
         super().__init__(postgres_socket(folder))
@@ -98,7 +98,7 @@ class Session(Peer):
         return self._answers(forward)
 
     def rows(self, sql: str) -> list[tuple[str | None, ...]]:
-        """What a query of the stand-in's own gives, all as text."""
+        """Run a query of the stand-in's own; gives its rows as text."""
         rows: list[tuple[str | None, ...]] = []
         self.execute(sql, lambda kind, body: rows.append(_row(body)) if kind == b"D" else None)
         return rows
