@@ -431,7 +431,7 @@ def test_a_host_where_nothing_listens_ends_in_an_error(waits: list[float]) -> No
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         client = make_client(f"http://127.0.0.1:{bound.getsockname()[1]}", waits)
-        with pytest.raises(RedditError, match=r"r/python/new: no answer \(ConnectionError\)"):
+        with pytest.raises(RedditError, match=r"r/python/new: no response \(ConnectionError\)"):
             read(client)
         client.close()
     assert waits == BACK_OFF
@@ -461,7 +461,7 @@ def test_an_answer_that_is_no_listing_is_asked_for_again_and_then_an_error(
     assert len(read(client)) == 1
     assert waits == [2.0]
     reddit.script(pages=repeat(answer(200, body)))
-    with pytest.raises(RedditError, match=r"^r/python/new: the answer is not a listing$"):
+    with pytest.raises(RedditError, match=r"^r/python/new: the response is not a listing$"):
         read(client)
 
 
@@ -581,7 +581,7 @@ def test_refused_credentials_end_the_run_at_once_and_name_the_settings(
     assert "\n" not in str(caught.value)
     told = "".join(traceback.format_exception(caught.value)) + caplog.text
     assert SECRET not in told
-    assert "Reddit refused them" in told
+    assert "Reddit rejected them" in told
 
 
 ODD_LOGINS = {
@@ -609,7 +609,7 @@ def test_an_odd_answer_to_a_login_is_asked_again_and_then_no_fault_of_the_settin
     assert len(read(client)) == 3
     other = make_client(reddit.url, waits)
     reddit.script(logins=repeat(fault))
-    with pytest.raises(RedditError, match=r"api/v1/access_token: |no answer") as caught:
+    with pytest.raises(RedditError, match=r"api/v1/access_token: |no response") as caught:
         read(other)
     assert type(caught.value) is not Unavailable
     assert "\n" not in str(caught.value)

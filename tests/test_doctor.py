@@ -105,7 +105,7 @@ def test_refused_reddit_credentials_are_named(aws):
         reddit.script(logins=[answer(401, {"error": 401})] * 9)
         found = faults(examined(aws, REDDIT_URL=reddit.url))
     assert list(found) == ["reddit"]
-    assert found["reddit"].startswith("REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit refused them")
+    assert found["reddit"].startswith("REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit rejected them")
 
 
 def test_a_lake_without_rights_is_named_and_what_hangs_on_it_not_tried(aws):

@@ -64,7 +64,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
     [
         (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has white space"),
         (LOGIN | {"REDDIT_CLIENT_SECRET": " "}, "REDDIT_CLIENT_SECRET missing"),
-        (LOGIN | {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has white space around it, or a character"),
+        (LOGIN | {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has surrounding white space or a character"),
         (LOGIN | {"AWS_SESSION_TOKEN": "a-secret-0815\n"}, "AWS_SESSION_TOKEN has white space"),
         (LOGIN | {"AWS_ACCESS_KEY_ID": "a-secret-0815\n"}, "AWS_ACCESS_KEY_ID has white space"),
         (LOGIN | {"REDDIT_USER_AGENT": "python-requests/2"}, "REDDIT_USER_AGENT must look like"),
@@ -260,18 +260,18 @@ def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Pa
         (("Extract", "--name=../../x-new-5"), "'../../x-new-5' is of reddit"),
         (("Extract", "--name=sandbox.python-api-5"), "--listings: 'api'"),
         (("Extract", "--name=sandbox.python-new-0"), "--limit is 0"),
-        (("Extract", "--name=sandbox.Python-new-5"), "is no extract's name"),
-        (("Extract", "--name=sandbox.python-new-005"), "is no extract's name"),
+        (("Extract", "--name=sandbox.Python-new-5"), "is not the name of an extract"),
+        (("Extract", "--name=sandbox.python-new-005"), "is not the name of an extract"),
         (("Load", '--extracts=["sandbox.../../x-new-5"]'), "--extracts: 'sandbox.../../x-new-5'"),
         (("Load", "--extracts=[1]"), "--extracts: '[1]' cannot be read"),
-        (("Load", "--extracts=[]"), "give a JSON list of at least one name"),
+        (("Load", "--extracts=[]"), "use a JSON list of at least one name"),
         (("Load", '--extracts=["sandbox.python-new-5", "sandbox.python-comments-5"]'), "of different entities"),
         # Reddit's, without its credentials: the sandbox's posts would be loaded under its name.
         (
             ("Load", '--extracts=["python-new-100"]'),
-            "'python-new-100' is of reddit, and these settings read sandbox",
+            "'python-new-100' reads reddit, but the settings read sandbox",
         ),
-        (("Transform", '--extracts=["x.python-new-100"]'), "is of x, and these settings read sandbox"),
+        (("Transform", '--extracts=["x.python-new-100"]'), "reads x, but the settings read sandbox"),
     ],
     ids=str,
 )
@@ -338,7 +338,7 @@ def test_refused_credentials_stop_at_once_and_name_the_setting(
     monkeypatch.setattr(server._Handler, "_login", lambda _: False)
     caplog.set_level(logging.DEBUG)
     assert pipeline.run("2026-11-23T04", limit=100) == MISCONFIGURED
-    assert "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit refused them" in str(
+    assert "REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit rejected them" in str(
         [vars(record).get("error") for record in caplog.records]
     )
     assert pipeline.server.used == 1

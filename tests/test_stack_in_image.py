@@ -130,7 +130,7 @@ def test_a_broken_secret_ends_the_job_and_a_fault_of_reddit_s_has_it_tried_again
     manager.put_secret_value(SecretId=login, SecretString=json.dumps(LOGIN | {"REDDIT_CLIENT_SECRET": "s3cret-0815\n"}))
     code, _, err = scheduled.run()
     assert (code, scheduled.is_tried_again(code)) == (78, False), err
-    assert "REDDIT_CLIENT_SECRET has white space around it" in err
+    assert "REDDIT_CLIENT_SECRET has surrounding white space" in err
     assert "s3cret-0815" not in err
 
 

@@ -1,8 +1,8 @@
-"""What an extract reads: each source has a name, an entity, and gives its observations one by one.
+"""Sources: what an extract reads. Each has a name and an entity, and yields observations.
 
-The name says source, entity and request: `python-new-1000` and `python-comments-1000` are listings,
-`tree-024h.168h` is the comments below the posts of these ages. What is not from Reddit says so in front, like
-`sandbox.python-new-1000`, so that neither is ever taken for the other.
+The name says what is read and from where: `python-new-1000` and `python-comments-1000` are listings,
+`tree-024h.168h` is the comment trees of posts at these ages. Names that are not Reddit's have a prefix, such as
+`sandbox.python-new-1000`, so that one is never mistaken for the other.
 """
 
 import re
@@ -24,18 +24,19 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """Without the source in front."""
+        """The name, without the prefix."""
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The name in reports."""
 
     @property
-    def entity(self) -> "Entity": ...
+    def entity(self) -> "Entity":
+        """What it reads."""
 
     @property
     def is_newest_first(self) -> bool:
-        """Whether it ends at something older than what was read last, unless something was missed between."""
+        """Whether it is sorted by creation, newest first, so that a gap can be found."""
 
     @property
     def has_past(self) -> bool:
@@ -43,43 +44,43 @@ class Source(Protocol):
 
     @property
     def expected(self) -> int | None:
-        """How many observations it gives at most, or about; None if nobody knows."""
+        """The maximum or approximate number of observations, for the progress bar; None if unknown."""
 
     def is_full(self, seen: int) -> bool:
-        """Whether so many observations are as many as Reddit gives, so that others may have been left out."""
+        """Whether `seen` observations are as many as Reddit returns, so that more may exist."""
 
     def observations(self, client: "RedditClient") -> Iterator["Observation"]:
-        """Raises `Unavailable`, `RedditError` or `ConfigurationError`."""
+        """Read it. Raises `Unavailable`, `RedditError` or `ConfigurationError`."""
 
     def facts(self) -> Mapping[str, Any]:
-        """What the receipt says of it, once it is read."""
+        """Fields for the receipt, after it was read."""
 
 
 def full_name(request: str, source: str) -> str:
-    """The name of an extract."""
+    """The name of an extract, with the prefix of its source."""
     return request if source == REDDIT else f"{source}.{request}"
 
 
 def source_of(name: str) -> str:
-    """`reddit`, or what the name has in front."""
+    """The prefix of a name, `reddit` if it has none."""
     found = NAME.fullmatch(name)
     return (found and found["source"]) or REDDIT
 
 
 def named(name: str, *, source: str) -> Source:
-    """What the extract of that name reads. Raises ConfigurationError for a name that is none, or of another source."""
-    # PRAW is only paid for by who reads Reddit.
+    """The source of that name. Raises ConfigurationError for an invalid name, or one of another source."""
+    # Imported here, so that only extracts load PRAW.
     from reddit_etl.sources.listing import Listing  # noqa: PLC0415
     from reddit_etl.sources.tree import Trees  # noqa: PLC0415
 
     if source_of(name) != source:
         raise ConfigurationError(
-            f"{name!r} is of {source_of(name)}, and these settings read {source}: "
-            f"set Reddit's credentials for reddit, and none for sandbox"
+            f"{name!r} reads {source_of(name)}, but the settings read {source}: "
+            f"set Reddit's credentials for reddit, none for sandbox"
         )
     request = name.removeprefix(f"{source}.")
     for kind in (Trees, Listing):
         found: Source | None = kind.parse(request)
         if found and found.name == request:
             return found
-    raise ConfigurationError(f"{name!r} is no extract's name: write it like python-new-1000")
+    raise ConfigurationError(f"{name!r} is not the name of an extract: use the form python-new-1000")

@@ -1,7 +1,7 @@
-"""Reddit's API: answers as payloads, listings as generators of them, over PRAW's authentication and rate limiting.
+"""Reddit's API: raw payloads, with PRAW's authentication and rate limiting.
 
-PRAW's own objects are left out: they cost three times the CPU of the raw payloads, and a field that a listing did not
-carry costs a request per post.
+PRAW's own objects are not used: they take three times the CPU of raw payloads, and reading a field that a listing does
+not have costs one request per post.
 """
 
 import logging
@@ -27,17 +27,17 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-PAGE = 100  # Reddit's most items a request.
-EMPTY_PAGES = 3  # In a row: then a listing is taken to have ended.
+PAGE = 100  # Reddit's maximum of items per request.
+EMPTY_PAGES = 3  # Consecutive ones end a listing.
 
-ATTEMPTS = 6  # Of one page, each of which prawcore may repeat twice for a 5xx.
-KIND = re.compile(r"t\d")  # Of a thing; a listing's is Listing.
+ATTEMPTS = 6  # Per page; prawcore retries each of them up to twice after a 5xx.
+KIND = re.compile(r"t\d")  # The kind of a thing; that of a listing is Listing.
 REACH = "check the network, the proxy and https://www.redditstatus.com"
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A child of a listing as Reddit sent it, and when the page with it was fetched."""
+    """A child of a listing as Reddit sent it, and when its page was fetched."""
 
     child: object
     observed_at: datetime
@@ -45,20 +45,20 @@ class Observation:
 
 @dataclass(frozen=True)
 class Page:
-    """The children of a listing that one answer holds, and after which of them the next page begins."""
+    """The children of a listing in one response, and the cursor of the next page."""
 
     children: list[object]
     after: str | None
 
 
 class NotUnderstoodError(Exception):
-    """The answer is JSON, and not what was asked for; says what that was."""
+    """The response is JSON but not of the expected form, which the message names."""
 
 
 class RedditClient:
-    """One OAuth client, read-only. Not thread-safe: one a thread.
+    """One OAuth client, read-only. Not thread-safe: use one per thread.
 
-    `url` is another host for both the token and the API, for tests and the sandbox.
+    `url` replaces Reddit's base URLs for both login and API, for tests and the sandbox.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class RedditClient:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         session = requests.Session()
-        # No proxy stands between us and our own machine.
+        # No proxy for loopback addresses.
         session.trust_env = url is None
-        # Else a .netrc that knows the host would put its password in the place of our token.
+        # Otherwise requests would replace the token by a password from .netrc.
         session.auth = _as_it_is
         self._reddit = praw.Reddit(
             site_name="DEFAULT",
@@ -83,7 +83,7 @@ class RedditClient:
             user_agent=user_agent,
             oauth_url=url or "https://oauth.reddit.com",
             reddit_url=url or "https://www.reddit.com",
-            # What a stray praw.ini could say otherwise, in words even where a number is meant.
+            # Set here because a stray praw.ini could set them, even to text where a number is expected.
             timeout=int(TIMEOUT),
             ratelimit_seconds=5,
             window_size=int(LONGEST_WAIT),
@@ -92,26 +92,27 @@ class RedditClient:
             requestor_class=CountingRequestor,
             requestor_kwargs={"session": session},
         )
-        # As nobody, though a stray praw.ini or praw_* variable may name a user.
+        # Application-only login, even if a stray praw.ini or a praw_* variable names a user.
         self._reddit.read_only = True
         self._requestor: CountingRequestor = self._reddit._core.requestor  # type: ignore[attr-defined]
-        self._served = False  # A page was read.
+        self._served = False  # Whether a page was read.
         self._clock = clock
         self._sleep = sleep
 
     @property
     def requests(self) -> int:
-        """Requests sent so far: pages, tokens and repetitions."""
+        """Requests sent so far: pages, logins and retries."""
         return self._requestor.sent
 
     def close(self) -> None:
+        """Close the connections."""
         self._requestor.close()
 
     def listing(self, subreddit: str, listing: str, *, limit: int) -> Iterator[Observation]:
-        """The first `limit` things of a subreddit's listing, in Reddit's order.
+        """The first `limit` items of a subreddit's listing, in Reddit's order.
 
-        A page comes with the stickies that Reddit adds to it. A thing may come twice if new ones push it onto the next
-        page meanwhile. Raises `Unavailable`, `RedditError` or `ConfigurationError`.
+        Includes the stickied posts that Reddit adds to a page. An item occurs twice if new ones push it onto the next
+        page in the meantime. Raises `Unavailable`, `RedditError` or `ConfigurationError`.
         """
         after: str | None = None
         seen = empty = 0
@@ -123,7 +124,7 @@ class RedditClient:
             for child in page.children:
                 yield Observation(child, observed_at)
             seen += len(page.children)
-            # A page may be empty of what we may see and yet have others behind it.
+            # A page may be empty because all of its items are hidden from this client, and still have a next page.
             empty = 0 if page.children else empty + 1
             after = page.after
             if not after or after == params.get("after") or empty == EMPTY_PAGES:
@@ -137,10 +138,10 @@ class RedditClient:
         params: Mapping[str, str | int] | None = None,
         form: Mapping[str, str | int] | None = None,
     ) -> tuple[Answer, datetime]:
-        """The answer to one request, as `understand` reads its JSON, and when it came. With a form, a POST.
+        """Send one request; returns the response, parsed by `understand`, and when it arrived. With a form, a POST.
 
-        `understand` raises `NotUnderstoodError` for what is no such answer. Then, and after an error that may pass, it
-        is asked again. Raises `Unavailable`, `RedditError` or `ConfigurationError`.
+        `understand` raises `NotUnderstoodError` for an unexpected response, which is retried like a transient error.
+        Raises `Unavailable`, `RedditError` or `ConfigurationError`.
         """
 
         def once() -> tuple[Answer, datetime]:
@@ -149,7 +150,7 @@ class RedditClient:
             try:
                 understood = understand(answer)
             except NotUnderstoodError as error:
-                raise Transient(f"{path}: the answer is not {error}") from None
+                raise Transient(f"{path}: the response is not {error}") from None
             self._served = True
             return understood, observed_at
 
@@ -173,16 +174,16 @@ class RedditClient:
         except ResponseException as error:
             raise verdict_on(error, logged_in=self._requestor.logged_in, served=self._served) from None
         except RequestException as error:
-            raise Transient(f"{path}: no answer ({type(error.original_exception).__name__}): {REACH}") from None
+            raise Transient(f"{path}: no response ({type(error.original_exception).__name__}): {REACH}") from None
         except RedditAPIException:
-            raise RedditError(f"{path}: Reddit refused the request as malformed") from None
+            raise RedditError(f"{path}: Reddit rejected the request as malformed") from None
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
-            # PRAW and prawcore take a token, a redirect or a malformed request's answer to be what they expect.
-            raise Transient(f"{path}: the answer was not understood") from None
+            # PRAW and prawcore do not check the form of a token, a redirect or an error response.
+            raise Transient(f"{path}: malformed response") from None
 
 
 def page_of(answer: object) -> Page:
-    """A page of a listing; a single thing is a listing of one. Raises NotUnderstoodError."""
+    """Parse a page of a listing; a single thing is a listing of one. Raises NotUnderstoodError."""
     data = answer.get("data") if isinstance(answer, dict) else None
     children = data.get("children") if isinstance(data, dict) else None
     if isinstance(data, dict) and isinstance(children, list):
@@ -198,12 +199,12 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _wait(state: RetryCallState) -> float:
-    """Seconds before the next try: what Reddit said, else 2, 4, 8, …"""
+    """Seconds before the next attempt: what Reddit requests, else 2, 4, 8, …"""
     error = state.outcome.exception() if state.outcome else None
-    told = error.wait if isinstance(error, Transient) else None
-    return min(LONGEST_WAIT, 2.0**state.attempt_number if told is None else told)
+    requested = error.wait if isinstance(error, Transient) else None
+    return min(LONGEST_WAIT, 2.0**state.attempt_number if requested is None else requested)
 
 
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("reddit asked again", extra={"reason": str(error), "wait_seconds": state.upcoming_sleep})
+    log.warning("request retried", extra={"reason": str(error), "wait_seconds": state.upcoming_sleep})

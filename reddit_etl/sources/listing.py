@@ -1,4 +1,4 @@
-"""A listing of a subreddit as a source of observations."""
+"""A listing of a subreddit as a source."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.sources.client import Observation, RedditClient
 from reddit_etl.sources.selection import LISTINGS, NEWEST_FIRST, checked_limit, checked_listings, checked_subreddits
 
-# Only a user's profile may have a dash in its name, so the last two dashes are the name's own.
+# Only user profiles may have a dash in their name, so the last two dashes are the separators.
 NAME = re.compile(r"(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
 
-# Reddit's listings end at "about" 1,000; one that ends well below has come to its end.
+# Reddit's listings end at about 1,000 items; one that ends far below is complete.
 NEARLY_FULL = 0.9
 
 
@@ -27,7 +27,7 @@ class Listing:
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """The listing of that name; None if it is no listing's. Raises ConfigurationError for one that cannot be."""
+        """The listing of that name; None if it has another form. Raises ConfigurationError for invalid parts."""
         found = NAME.fullmatch(name)
         if not found:
             return None

@@ -1,4 +1,4 @@
-"""The HTTP below PRAW: counted, within bounds of time and size, and with only such headers as prawcore can read."""
+"""PRAW's HTTP: counts requests, limits time and size, and removes headers that prawcore cannot parse."""
 
 import time
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ from prawcore import Requestor
 from prawcore.exceptions import RequestException
 
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105
-TIMEOUT = 16.0  # Seconds of silence on a connection.
-DEADLINE = 60.0  # Seconds for a whole answer.
-LARGEST = 64 << 20  # Bytes of an answer; a page of 100 posts has half a million, ten at the very most.
+TIMEOUT = 16.0  # Seconds without data on a connection.
+DEADLINE = 60.0  # Seconds for a whole response.
+LARGEST = 64 << 20  # Bytes of a response; a page of 100 posts has half a million, ten million at the very most.
 CHUNK = 1 << 16
 LONGEST_WAIT = 600.0  # Seconds; Reddit's rate limit window.
-# Reddit's rate limit in requests and seconds, and the most that is believed of each.
+# Reddit's rate limit headers, in requests and seconds, with the maximum that is accepted of each.
 LIMITS = {"x-ratelimit-remaining": 1e9, "x-ratelimit-used": 1e9, "x-ratelimit-reset": LONGEST_WAIT}
 
 
 class CountingRequestor(Requestor):
-    """`sent` counts the requests: pages, tokens and repetitions. `logged_in` is true once there was a token."""
+    """`sent` counts the requests: pages, logins and retries. `logged_in` is true once there was a token."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -29,15 +29,16 @@ class CountingRequestor(Requestor):
         self.logged_in = False
 
     def request(self, *args: Any, timeout: float | None = None, **settings: Any) -> requests.Response:  # noqa: ARG002
+        """Send one request and read the whole response. Raises prawcore's RequestException."""
         self.sent += 1
         deadline = time.monotonic() + DEADLINE
-        # A login is not taken elsewhere, where it would be answered by another.
+        # No redirects: credentials must not be sent to another host.
         settings |= {"timeout": TIMEOUT, "stream": True, "allow_redirects": False}
         response = super().request(*args, **settings)
-        # Whatever else is asked for is asked for with a token.
+        # All other requests carry a token.
         self.logged_in |= urlsplit(response.url).path != TOKEN_PATH
         try:
-            # The whole answer, as requests would read it, but within bounds: a server that drips never goes silent.
+            # The body as requests would read it, but with limits: a timeout does not catch a server that sends slowly.
             response._content = b"".join(_bounded(response, deadline))
             response._content_consumed = True
         except requests.RequestException as error:
@@ -48,15 +49,15 @@ class CountingRequestor(Requestor):
 
 
 def _bounded(response: requests.Response, deadline: float) -> Iterator[bytes]:
-    """The answer's body as it arrives. Raises what requests raises for one that stalls or breaks off."""
+    """The body in chunks. Raises what requests raises for one that stalls or is truncated."""
     size = 0
     try:
         while chunk := response.raw.read1(CHUNK, decode_content=True):
             size += len(chunk)
             if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout("the answer took too long")
+                raise requests.exceptions.ReadTimeout("the response took too long")
             if size > LARGEST:
-                raise requests.exceptions.ContentDecodingError("the answer is too large")
+                raise requests.exceptions.ContentDecodingError("the response is too large")
             yield chunk
     except requests.RequestException:
         raise
@@ -69,25 +70,25 @@ def _bounded(response: requests.Response, deadline: float) -> Iterator[bytes]:
 
 
 def _make_readable(response: requests.Response) -> None:
-    """Leave only headers that prawcore can read: it trusts them, and a malformed one would end the run."""
+    """Keep only headers that prawcore can parse: it does not check them, and a malformed one would end the run."""
     headers = response.headers
     for name, most in LIMITS.items():
         number = seconds(headers.get(name))
         if number is None:
-            # Without this one, prawcore looks at none of them.
+            # Without this one, prawcore ignores all of them.
             headers.pop("x-ratelimit-remaining", None)
         else:
             headers[name] = str(int(min(number, most)))
     if seconds(headers.get("retry-after")) is None:
         headers.pop("retry-after", None)
-    # A reason other than those of its table is a KeyError to prawcore; a 401 goes without saying.
+    # prawcore raises KeyError for an unknown reason; for a 401 the known one is set.
     headers.pop("www-authenticate", None)
     if response.status_code == 401:
         headers["www-authenticate"] = 'error="invalid_token"'
 
 
 def seconds(value: str | None) -> float | None:
-    """A header that counts seconds or requests, None if it cannot be read."""
+    """Parse a header with a number of seconds or requests; None if it is invalid."""
     try:
         number = float(value or "")
     except ValueError:

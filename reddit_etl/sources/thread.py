@@ -1,8 +1,8 @@
-"""The comments below one post: the tree as `/comments` gives it, and what it leaves out.
+"""The comment tree of one post: the response of `/comments`, and what it leaves out.
 
-A tree comes with `more` stubs: ids of comments that `/api/morechildren` gives, 100 a request and one request at a time
-(https://www.reddit.com/dev/api#GET_api_morechildren), and places of great depth, where the comment itself has to be
-asked for ("continue this thread").
+A response contains `more` stubs: ids of comments, which `/api/morechildren` returns, 100 per request and one request at
+a time (https://www.reddit.com/dev/api#GET_api_morechildren), and threads that are too deep, for which the tree of the
+comment itself is requested ("continue this thread").
 """
 
 import re
@@ -14,24 +14,24 @@ from typing import Any
 
 from reddit_etl.sources.client import NotUnderstoodError, Observation, RedditClient
 
-MOST = 500  # Comments of one tree in one answer: 333 to 527 were recorded, however many are asked for.
-IDS = 100  # Reddit's most ids a request.
+MOST = 500  # Comments per response: 333 to 527 were recorded, whatever limit is requested.
+IDS = 100  # Reddit's maximum of ids per request.
 ID = re.compile(r"[0-9a-z]{1,13}")
 
 
 @dataclass(frozen=True)
 class Tree:
-    """One answer of `/comments`: the number of comments by Reddit's count, and the comments at the top."""
+    """A response of `/comments`: Reddit's own number of comments, and the comments at the top level."""
 
     num_comments: int
     children: list[Any]
 
 
 class Thread:
-    """The comments below one post that are still to be read.
+    """The comments of one post that are still to be read.
 
-    `stubs` are the ids of comments that are to be asked for, `threads` those of comments below which to go on. With
-    neither, the tree is read from its top.
+    `stubs` are the ids of comments to request, `threads` the ids of comments below which to continue. With neither, the
+    tree is read from the top.
     """
 
     def __init__(self, post_id: str, stubs: Sequence[str] = (), threads: Sequence[str] = ()) -> None:
@@ -39,7 +39,7 @@ class Thread:
         self.stubs = deque(stubs)
         self.threads = deque(threads)
         self._known = {*stubs}
-        """All ids of stubs."""
+        """All ids that stubs have named."""
         self._asked: set[str] = set()
         self._seen: set[str] = set()
         self._is_begun = bool(stubs or threads)
@@ -54,17 +54,18 @@ class Thread:
 
     @property
     def is_done(self) -> bool:
+        """Whether nothing is left to request."""
         return self._is_begun and not self.stubs and not self.threads
 
     @property
     def stubs_left(self) -> int:
-        """Comments that are known to be there and were not read: not asked for yet, or Reddit did not give them."""
+        """Comments that are known to exist but were not read: not requested yet, or not returned by Reddit."""
         return len(self._known - self._seen) + len(self.threads) + self._nameless
 
     def observations(self, client: RedditClient, *, end: int) -> Iterator[Observation]:
-        """Each comment once, until the client has sent `end` requests.
+        """Each comment once, until the client has sent `end` requests in all.
 
-        Raises `Unavailable`, `RedditError` or `ConfigurationError`; what was not read then still stands in `stubs` and
+        Raises `Unavailable`, `RedditError` or `ConfigurationError`; what was not read then remains in `stubs` and
         `threads`.
         """
         while not self.is_done and client.requests < end:
@@ -82,7 +83,7 @@ class Thread:
                 yield from self._read(tree.children, observed_at)
 
     def _more(self, client: RedditClient) -> Iterator[Observation]:
-        """The next stubs of the post, of whichever places in its tree."""
+        """Request the next stubs, pooled over the whole tree."""
         ids = self._next_stubs()
         if not ids:
             return
@@ -96,7 +97,7 @@ class Thread:
         yield from self._read(things, observed_at)
 
     def _next_stubs(self) -> list[str]:
-        """As many as one request takes, without those that other answers brought."""
+        """As many as fit in one request, without those that other responses contained."""
         ids: dict[str, None] = {}
         while self.stubs and len(ids) < IDS:
             one = self.stubs.popleft()
@@ -105,7 +106,7 @@ class Thread:
         return list(ids)
 
     def _read(self, children: list[Any], observed_at: datetime) -> Iterator[Observation]:
-        """The comments among the children and below them, in Reddit's order; what else is there is kept for later."""
+        """The comments among the children and below them, in Reddit's order; stubs are kept for later."""
         fetched, ids = self.fetched, list[str]()
         waiting = [iter(children)]
         while waiting:
@@ -125,15 +126,15 @@ class Thread:
                 waiting.append(iter(_children_of(replies)))
             else:
                 yield Observation(child, observed_at)
-        # An answer is full when it has so many comments; what it had no room for it names once more. One that brings
-        # nothing new names no id to ask for again, else that would never end.
+        # A response has a maximum of comments, and names those that did not fit once more. Ids that were requested
+        # before are requested again only if the response had new comments; otherwise this would never end.
         again = self.fetched > fetched
         self.stubs.extend(
             one for one in dict.fromkeys(ids) if one not in self._seen and (again or one not in self._asked)
         )
 
     def _is_new(self, data: dict[str, Any]) -> bool:
-        """False for a comment that was read before; what has no id is read to be refused."""
+        """False for a comment that was read before; one without an id is passed on, to be rejected."""
         comment_id = data.get("id")
         if not isinstance(comment_id, str):
             return True
@@ -142,7 +143,7 @@ class Thread:
         return is_new
 
     def _noted(self, stub: dict[str, Any]) -> list[str]:
-        """The ids that a `more` stands for; without any, it stands for what is below a comment of great depth."""
+        """The ids in a `more` stub; without any, it stands for a thread that is too deep."""
         children, parent = stub.get("children"), str(stub.get("parent_id"))
         ids = [one for one in children if is_id(one)] if isinstance(children, list) else []
         self._known.update(ids)
@@ -163,12 +164,12 @@ def _children_of(listing: object) -> list[Any]:
 
 
 def is_id(value: object) -> bool:
-    """Whether it is an id that may go into a request."""
+    """Whether it is a valid id, safe to put into a request."""
     return isinstance(value, str) and bool(ID.fullmatch(value))
 
 
 def tree_of(answer: object) -> Tree:
-    """What `/comments` answers: a listing of the post, and one of the comments. Raises NotUnderstoodError."""
+    """Parse a response of `/comments`: a listing of the post and one of comments. Raises NotUnderstoodError."""
     try:
         post, comments = answer  # type: ignore[misc]
         [top] = post["data"]["children"]  # type: ignore[has-type]
@@ -182,7 +183,7 @@ def tree_of(answer: object) -> Tree:
 
 
 def things_of(answer: object) -> list[Any]:
-    """What `/api/morechildren` answers. Raises NotUnderstoodError."""
+    """Parse a response of `/api/morechildren`. Raises NotUnderstoodError."""
     try:
         things = answer["json"]["data"]["things"]  # type: ignore[index]
     except (TypeError, LookupError):

@@ -1,4 +1,4 @@
-"""The comments below posts as a source of observations: whole trees, of the posts that a plan names."""
+"""Comment trees as a source: all comments of the posts in a plan."""
 
 import logging
 import re
@@ -16,21 +16,21 @@ from reddit_etl.sources.verdict import Unavailable
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"tree-(\d{3,}h(?:\.\d{3,}h)*)", re.ASCII)
-# In a row: then it is not the post.
+# Consecutive ones: then the posts are not the cause.
 FAILURES = 3
 
 
 @dataclass(frozen=True)
 class Due:
-    """A post whose tree is to be read, at an age of so many hours; its creation is written as in the lake."""
+    """A post whose tree is to be read at `age` hours; `created_at` is in the lake's format."""
 
     post_id: str
     age: int
     created_at: str
     stubs: tuple[str, ...] = ()
-    """Ids of comments that an earlier hour found and had no requests left for. Empty: the tree was not begun."""
+    """Ids of comments that an earlier hour had no requests left for. Empty if the tree was not begun."""
     threads: tuple[str, ...] = ()
-    """Ids of comments below which it had to go on, likewise."""
+    """Ids of comments below which to continue, likewise."""
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Self:
@@ -46,17 +46,17 @@ class Coverage:
     due: int = 0
     """Posts of the plan."""
     done: int = 0
-    """Posts whose tree was read to its end."""
+    """Posts whose tree was read completely."""
     unavailable: int = 0
-    """Posts that Reddit no longer gives."""
+    """Posts that are no longer available."""
     missed: int = 0
-    """Posts that were due for so long that the plan dropped them."""
+    """Posts that the plan dropped because they were overdue."""
     fetched: int = 0
     """Comments that were read."""
     stubs_left: int = 0
-    """Comments that are known by their ids alone: Reddit did not give them, or the requests were used up."""
+    """Comments known by id only: Reddit did not return them, or the requests were used up."""
     num_comments: int = 0
-    """Comments below these posts by Reddit's own count, which has removed ones too."""
+    """Comments of these posts by Reddit's own count, which includes removed ones."""
 
 
 @dataclass
@@ -66,14 +66,14 @@ class Trees:
     ages: tuple[int, ...]
     plan: Sequence[Due] = ()
     most_requests: int = 0
-    """When so many are sent, the rest is left for a later hour."""
+    """Once as many are sent, the rest is left for a later hour."""
     coverage: Coverage = field(default_factory=Coverage)
     left: list[Due] = field(default_factory=list)
     _failures: int = 0
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """The trees of that name; None if it is no trees' name."""
+        """The trees of that name; None if the name is of another form."""
         found = NAME.fullmatch(name)
         return found and cls(tuple(int(age.rstrip("h")) for age in found[1].split(".")))
 
@@ -105,7 +105,7 @@ class Trees:
         return False
 
     def planned(self, due: Sequence[Due], *, missed: int, most_requests: int) -> Self:
-        """The same for the posts of a plan."""
+        """A copy with the posts of a plan."""
         return replace(
             self, plan=due, most_requests=most_requests, coverage=Coverage(due=len(due), missed=missed), left=[]
         )
@@ -114,10 +114,10 @@ class Trees:
         return {"coverage": asdict(self.coverage), "left": [asdict(due) for due in self.left]}
 
     def observations(self, client: RedditClient) -> Iterator[Observation]:
-        """Each comment once a tree. Holds the comments of one answer, and the ids of one tree.
+        """Each comment once per tree. Holds one response, and the ids of one tree, in memory.
 
-        A post that Reddit no longer gives is counted, one that fails is left for a later hour. Raises `RedditError` if
-        several fail one after the other.
+        Posts that are no longer available are counted; posts that fail are left for a later hour. Raises `RedditError`
+        after consecutive failures.
         """
         end = client.requests + self.most_requests
         for due in self.plan:
@@ -128,7 +128,7 @@ class Trees:
             try:
                 yield from thread.observations(client, end=end)
             except Unavailable as unavailable:
-                log.info("a post is no longer given", extra={"post": due.post_id, "verdict": unavailable.verdict})
+                log.info("post unavailable", extra={"post": due.post_id, "verdict": unavailable.verdict})
                 self.coverage.unavailable += 1
             except RedditError as error:
                 self._failed(due, thread, error)
@@ -149,7 +149,7 @@ class Trees:
         self._failures += 1
         if self._failures == FAILURES:
             raise error
-        log.warning("a tree is left for a later hour", extra={"post": due.post_id, "error": str(error)})
+        log.warning("tree deferred to a later hour", extra={"post": due.post_id, "error": str(error)})
         self._leave(due, thread)
 
     def _leave(self, due: Due, thread: Thread) -> None:
