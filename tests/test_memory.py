@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.aws import LUIGI_PROCESS, whole_graph
-from benchmarks.memory import EXTRACTION_GROWTH, HOURS, WHOLE_JOB, extraction, sandbox, whole_job
+from benchmarks.memory import EXTRACTION_GROWTH, HOURS, TREE_GROWTH, WHOLE_JOB, extraction, sandbox, tree, whole_job
 
 pytestmark = pytest.mark.slow
 
@@ -12,6 +12,12 @@ def test_the_extraction_holds_no_more_of_thirty_listings_than_of_three():
     with sandbox() as url:
         three, thirty = (extraction(url, posts).peak for posts in (3_000, 30_000))
     assert thirty - three <= EXTRACTION_GROWTH
+
+
+def test_a_tree_of_fifty_thousand_comments_is_never_held_whole():
+    with sandbox() as url:
+        start, usage = tree(url)
+    assert usage.peak - start.peak < TREE_GROWTH
 
 
 def test_the_whole_job_stays_within_a_small_container():
