@@ -1,4 +1,4 @@
-"""AWS Glue on loopback: its job API over HTTP, with runs that really transform, on Spark by the job's script or on DuckDB.
+"""AWS Glue on loopback: its job API over HTTP, with runs that really transform, on Spark or DuckDB.
 
 A test may script the states of runs, refuse requests and drop answers. Requests that are not about job runs are
 forwarded to moto, if its URL is given.
