@@ -79,29 +79,36 @@ class Trees:
 
     @property
     def name(self) -> str:
+        """See `Source`."""
         return "tree-" + ".".join(f"{age:03d}h" for age in sorted(set(self.ages)))
 
     @property
     def title(self) -> str:
+        """See `Source`."""
         return "comment trees"
 
     @property
     def entity(self) -> Entity:
+        """See `Source`."""
         return COMMENTS
 
     @property
     def is_newest_first(self) -> bool:
+        """See `Source`."""
         return False
 
     @property
     def has_past(self) -> bool:
+        """See `Source`."""
         return True
 
     @property
     def expected(self) -> None:
+        """See `Source`."""
         return None
 
     def is_full(self, seen: int) -> bool:  # noqa: ARG002
+        """See `Source`."""
         return False
 
     def planned(self, due: Sequence[Due], *, missed: int, most_requests: int) -> Self:
@@ -111,6 +118,7 @@ class Trees:
         )
 
     def facts(self) -> Mapping[str, Any]:
+        """See `Source`."""
         return {"coverage": asdict(self.coverage), "left": [asdict(due) for due in self.left]}
 
     def observations(self, client: RedditClient) -> Iterator[Observation]:
