@@ -122,6 +122,12 @@ def test_what_an_hour_left_is_due_again_until_it_is_missed(loads: Loads) -> None
     assert made.missed == 1
 
 
+def test_what_has_failed_is_due_after_all_others(loads: Loads) -> None:
+    planned(loads, HOUR)
+    extracted(loads, HOUR, [Due("broken", 24, iso(HOUR - 1.2 * DAY), failed=True), Due("a", 24, iso(HOUR - DAY))])
+    assert due(planned(loads, HOUR + timedelta(hours=1))) == ["a", "broken"]
+
+
 def test_the_plan_of_an_hour_that_was_not_read_is_taken_over(loads: Loads) -> None:
     load(loads, HOUR - DAY, post("a", HOUR - DAY))
     assert due(planned(loads, HOUR)) == ["a"]

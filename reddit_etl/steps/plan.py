@@ -43,7 +43,7 @@ def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, p
     return Planned(
         **attempt.header(),
         until=iso(until),
-        due=[asdict(one) for one in sorted(due, key=lambda one: one.created_at)],
+        due=[asdict(one) for one in sorted(due, key=lambda one: (one.failed, one.created_at))],
         missed=len(found) - len(due),
         loads=sorted(loads),
     )
