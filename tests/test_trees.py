@@ -201,6 +201,15 @@ def test_a_post_that_is_no_longer_given_is_counted_and_the_others_are_read(reddi
     assert (trees.coverage.done, trees.coverage.unavailable, trees.left) == (1, 2, [])
 
 
+def test_a_thread_that_is_no_longer_given_leaves_the_others_of_its_post(reddit: ScriptedReddit) -> None:
+    gone = answer(404, {"message": "Not Found", "error": 404})
+    deep = answer(200, tree(comment("a"), comment("b"), more(parent="t1_a"), more(parent="t1_b")))
+    reddit.script(pages=[deep, gone, answer(200, tree(comment("b", replies=page([comment("c", "t1_b")]))))])
+    trees, observations = read(reddit, "p1")
+    assert ids(observations) == ["a", "b", "c"]
+    assert (trees.coverage.done, trees.coverage.unavailable, trees.coverage.stubs_left) == (1, 0, 1)
+
+
 def test_a_tree_that_fails_is_left_for_later_and_three_in_a_row_fail_the_extract(reddit: ScriptedReddit) -> None:
     broken = [answer(200, {"kind": "Listing"})] * 6
     reddit.script(pages=[*broken, answer(200, tree(comment("a"))), *broken])
