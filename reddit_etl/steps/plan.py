@@ -17,6 +17,8 @@ from reddit_etl.warehouse.due import due_posts
 
 LATEST = 1.5
 """Times the age: the tree of a post that is older than this is no longer read."""
+LEAST = timedelta(hours=2)
+"""How late it may be read at any age: a run is an hour after the one before, and may be delayed."""
 REACH = timedelta(hours=48)
 """How far back loads are considered that may be newer than the last plan."""
 
@@ -33,8 +35,10 @@ def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, p
     hours = sorted(map(hour_of_load, loads.difference(last.loads if last else ())))
     found = {(due.post_id, due.age): due for due in left}
     for age in trees.ages:
-        begin, end = until - LATEST * timedelta(hours=age), until - timedelta(hours=age)
+        begin, end = until - _latest(age), until - timedelta(hours=age)
         before = moment(last.until) - timedelta(hours=age) if last else begin
+        # What became too old since the last plan is found too, and missed.
+        begin = min(begin, before)
         late = (hours[0], hours[-1] + timedelta(hours=1)) if hours else (end, end)
         rows = warehouse.find("posts", due_posts, (source, begin, end, before, *late))
         for post_id, created_at in rows:
@@ -43,7 +47,7 @@ def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, p
     return Planned(
         **attempt.header(),
         until=iso(until),
-        due=[asdict(one) for one in sorted(due, key=lambda one: one.created_at)],
+        due=[asdict(one) for one in sorted(due, key=lambda one: (one.failed, one.created_at))],
         missed=len(found) - len(due),
         loads=sorted(loads),
     )
@@ -67,4 +71,9 @@ def _left_of(attempt: Attempt, last: Planned, name: str) -> Iterator[Due]:
 
 
 def _is_in_time(due: Due, until: datetime) -> bool:
-    return moment(due.created_at) > until - LATEST * timedelta(hours=due.age)
+    return moment(due.created_at) > until - _latest(due.age)
+
+
+def _latest(age: int) -> timedelta:
+    """How old a post may be, if its tree is to be read at this age."""
+    return max(LATEST * timedelta(hours=age), timedelta(hours=age) + LEAST)
