@@ -154,9 +154,12 @@ def test_of_hourly_runs_none_comes_too_late_for_a_short_age(loads: Loads) -> Non
     assert due(planned(loads, HOUR, trees)) == ["p5", "p25", "p45"]
 
 
-def test_what_came_of_age_and_became_too_old_between_two_plans_is_missed(loads: Loads) -> None:
+def test_a_daily_schedule_reads_what_came_of_age_since_the_day_before(loads: Loads) -> None:
     planned(loads, HOUR)
     extracted(loads, HOUR)
-    load(loads, HOUR - 0.9 * DAY, post("a", HOUR - 0.9 * DAY))
+    load(loads, HOUR - 0.9 * DAY, post("a", HOUR - 0.9 * DAY), post("b", HOUR - 0.1 * DAY))
     made = planned(loads, HOUR + DAY)
-    assert (due(made), made.missed) == ([], 1)
+    assert (due(made), made.missed) == (["a", "b"], 0)
+    # Once more, should the run fail; then it is too late.
+    again = planned(loads, HOUR + 2 * DAY)
+    assert (due(again), again.missed) == (["b"], 1)

@@ -34,16 +34,16 @@ def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, p
     loads = warehouse.loaded(entity=POSTS, first_hour=min(known), last_hour=max(known))
     hours = sorted(map(hour_of_load, loads.difference(last.loads if last else ())))
     found = {(due.post_id, due.age): due for due in left}
+    # Of what came of age since the last plan nothing is late: a daily schedule has no plan in between.
+    asked = moment(last.until) if last else until
     for age in trees.ages:
-        begin, end = until - _latest(age), until - timedelta(hours=age)
-        before = moment(last.until) - timedelta(hours=age) if last else begin
-        # What became too old since the last plan is found too, and missed.
-        begin = min(begin, before)
+        begin, end = asked - _latest(age), until - timedelta(hours=age)
+        before = asked - timedelta(hours=age) if last else begin
         late = (hours[0], hours[-1] + timedelta(hours=1)) if hours else (end, end)
         rows = warehouse.find("posts", due_posts, (source, begin, end, before, *late))
         for post_id, created_at in rows:
             found.setdefault((str(post_id), age), Due(str(post_id), age, iso(created_at)))
-    due = [one for one in found.values() if _is_in_time(one, until)]
+    due = [one for one in found.values() if _is_in_time(one, asked)]
     return Planned(
         **attempt.header(),
         until=iso(until),
@@ -70,8 +70,9 @@ def _left_of(attempt: Attempt, last: Planned, name: str) -> Iterator[Due]:
     yield from map(Due.read, Extracted.from_json(content, key=key).left if content else last.due)
 
 
-def _is_in_time(due: Due, until: datetime) -> bool:
-    return moment(due.created_at) > until - _latest(due.age)
+def _is_in_time(due: Due, asked: datetime) -> bool:
+    """Whether it was not too old when it was last asked what is due."""
+    return moment(due.created_at) > asked - _latest(due.age)
 
 
 def _latest(age: int) -> timedelta:
