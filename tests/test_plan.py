@@ -9,6 +9,7 @@ import pytest
 
 from reddit_etl.clock import iso
 from reddit_etl.entities import COMMENTS
+from reddit_etl.errors import LakeError
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import receipt_key
 from reddit_etl.lake.receipts import Extracted, Planned
@@ -160,3 +161,13 @@ def test_what_came_of_age_and_became_too_old_between_two_plans_is_missed(loads: 
     load(loads, HOUR - 0.9 * DAY, post("a", HOUR - 0.9 * DAY))
     made = planned(loads, HOUR + DAY)
     assert (due(made), made.missed) == ([], 1)
+
+
+@pytest.mark.parametrize("step", ["plan", "extract"])
+def test_a_damaged_receipt_of_an_earlier_hour_is_named(loads: Loads, step: str) -> None:
+    key = receipt_key(step, "comments", HOUR, f"sandbox.{NAME}")
+    if step == "extract":
+        planned(loads, HOUR)
+    assert loads.lake.create(key, b"{")
+    with pytest.raises(LakeError, match=f"{key}.*remove it"):
+        planned(loads, HOUR + timedelta(hours=1))
