@@ -92,8 +92,9 @@ def past_receipts(hour: datetime) -> Receipts:
 
 def had_receipt(hour: datetime, key: str) -> bool:
     """Whether the receipt stood when the lake was last listed, so that not each is asked for by itself."""
-    listed = next((index for index in _listings() if index.covers(hour)), None) or _listed(hour, hour)
-    return listed.has(key)
+    # Several in a range of hours: what a later one shows is there, though an earlier one lacks it.
+    covering = [index for index in _listings() if index.covers(hour)] or [_listed(hour, hour)]
+    return any(index.has(key) for index in covering)
 
 
 def _listed(first: datetime, last: datetime) -> Receipts:

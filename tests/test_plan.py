@@ -9,6 +9,7 @@ import pytest
 
 from reddit_etl.clock import iso
 from reddit_etl.entities import COMMENTS
+from reddit_etl.errors import LakeError
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import receipt_key
 from reddit_etl.lake.receipts import Extracted, Planned
@@ -163,3 +164,13 @@ def test_a_daily_schedule_reads_what_came_of_age_since_the_day_before(loads: Loa
     # Once more, should the run fail; then it is too late.
     again = planned(loads, HOUR + 2 * DAY)
     assert (due(again), again.missed) == (["b"], 1)
+
+
+@pytest.mark.parametrize("step", ["plan", "extract"])
+def test_a_damaged_receipt_of_an_earlier_hour_is_named(loads: Loads, step: str) -> None:
+    key = receipt_key(step, "comments", HOUR, f"sandbox.{NAME}")
+    if step == "extract":
+        planned(loads, HOUR)
+    assert loads.lake.create(key, b"{")
+    with pytest.raises(LakeError, match=f"{key}.*remove it"):
+        planned(loads, HOUR + timedelta(hours=1))

@@ -15,7 +15,7 @@ from reddit_etl.sources.verdict import Unavailable
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"tree-(\d{3,}h(?:\.\d{3,}h)*)", re.ASCII)
+NAME = re.compile(r"tree-(\d{3,4}h(?:\.\d{3,4}h)*)", re.ASCII)
 # Consecutive ones: then the posts are not the cause.
 FAILURES = 3
 

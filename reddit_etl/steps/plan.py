@@ -3,17 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from reddit_etl.clock import iso, moment
 from reddit_etl.entities import POSTS
+from reddit_etl.errors import LakeError
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import hour_of_load, hour_text, receipt_key
-from reddit_etl.lake.receipts import Extracted, Planned
+from reddit_etl.lake.receipts import Extracted, Planned, Receipt
 from reddit_etl.sources import full_name
 from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.warehouse.base import Warehouse
 from reddit_etl.warehouse.due import due_posts
+
+Kind = TypeVar("Kind", bound=Receipt)
 
 LATEST = 1.5
 """Times the age: the tree of a post that is older than this is no longer read."""
@@ -59,7 +63,7 @@ def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | N
     for key in reversed(keys):
         content = attempt.lake.read(key)
         if content:
-            last = Planned.from_json(content, key=key)
+            last = _read(Planned, content, key, attempt)
             return last, list(_left_of(attempt, last, name))
     return None, []
 
@@ -67,7 +71,14 @@ def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | N
 def _left_of(attempt: Attempt, last: Planned, name: str) -> Iterator[Due]:
     key = receipt_key("extract", attempt.entity.name, datetime.fromisoformat(f"{last.hour}:00"), name)
     content = attempt.lake.read(key)
-    yield from map(Due.read, Extracted.from_json(content, key=key).left if content else last.due)
+    yield from map(Due.read, _read(Extracted, content, key, attempt).left if content else last.due)
+
+
+def _read(kind: type[Kind], content: bytes, key: str, attempt: Attempt) -> Kind:
+    try:
+        return kind.from_json(content, key=key)
+    except LakeError as error:
+        raise LakeError(f"{attempt.lake.url}/{key}: {error}: remove it, and its posts are planned again") from error
 
 
 def _is_in_time(due: Due, asked: datetime) -> bool:
