@@ -34,6 +34,8 @@ LEAST_FREE = 500_000_000
 
 @dataclass(frozen=True)
 class Finding:
+    """The result of one check; as text it is one line of the doctor's output."""
+
     name: str
     mark: str
     """ok, WRONG, or - for what was not tried."""
@@ -41,6 +43,7 @@ class Finding:
 
     @property
     def good(self) -> bool:
+        """False for a check that failed, and for one that was not tried."""
         return self.mark == "ok"
 
     def __str__(self) -> str:
@@ -49,6 +52,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
+    """One setting or right to test. `try_it` raises EtlError or OSError if it is wrong."""
+
     name: str
     needs: tuple[str, ...]
     """What must be well before it makes sense to try."""

@@ -84,6 +84,13 @@ class FolderLake(Lake):
                 if first <= key < last:
                     yield key
 
+    def folders(self, prefix: str) -> list[str]:
+        with self._failures(prefix):
+            try:
+                return [path.name for path in (self.folder / prefix).iterdir() if path.is_dir()]
+            except FileNotFoundError:
+                return []
+
     def local_file(self, key: str, scratch: Path) -> Path:  # noqa: ARG002
         path = self._path(key)
         with self._failures(key):

@@ -151,6 +151,14 @@ class S3Lake(Lake):
                     return
                 yield key
 
+    def folders(self, prefix: str) -> list[str]:
+        with self._failures(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix + prefix, Delimiter="/"
+            )
+            found = (entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ()))
+            return [path.removeprefix(self.prefix + prefix).rstrip("/") for path in found]
+
     def local_file(self, key: str, scratch: Path) -> Path:
         path = scratch / key.replace("/", "_")
         with self._failures(key), path.open("wb") as copy:
