@@ -16,11 +16,12 @@ HOURS = ("2026-11-23T04", "2026-11-23T05")
 SECRETS = ("s3cret-of-reddit", "s3cret-of-aws", "s3cret-of-a-session", "s3cret-of-redshift")
 
 
-def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(
-    make_pipeline, on_aws, glue_server, warm_spark, capsys
+def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(  # noqa: PLR0917
+    make_pipeline, on_aws, glue_server, warm_spark, monkeypatch, capsys
 ):
     glue_server.work = warm_spark
-    chosen = {"subreddits": ["python", "aws"], "listings": ["new", "top"], "limit": 300}
+    monkeypatch.setenv("COMMENT_TREE_AGES", '["2h"]')
+    chosen = {"subreddits": ["python", "aws"], "listings": ["new", "top", "comments"], "limit": 300}
     embedded = make_pipeline("embedded")
     for hour in HOURS:
         assert embedded.run(hour, **chosen) == 0
@@ -29,8 +30,10 @@ def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(
     for hour in HOURS:
         assert pipeline.run(hour, **chosen) == 0
     assert pipeline.tables() == ended
-    assert [run.state for run in glue_server.runs] == ["SUCCEEDED"] * 2
+    # Posts and comments of each hour, and the trees of the second: in the first none is due.
+    assert [run.state for run in glue_server.runs] == ["SUCCEEDED"] * 5
     assert len(ended["posts"]) > 1000
+    assert len(ended["comments"]) > 600
     report = capsys.readouterr().out
     assert f"catalog     {pipeline.settings['GLUE_DATABASE']} in Athena" in report
     assert f"lake        {pipeline.settings['LAKE_URL']}" in report
@@ -38,7 +41,7 @@ def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(
     keys = pipeline.keys("")
     assert pipeline.run(HOURS[1], **chosen) == 0
     assert "already complete" in capsys.readouterr().out
-    assert (pipeline.keys(""), pipeline.tables(), len(glue_server.runs)) == (keys, ended, 2)
+    assert (pipeline.keys(""), pipeline.tables(), len(glue_server.runs)) == (keys, ended, 5)
 
 
 def test_the_catalog_has_each_validated_attempt(on_aws):
