@@ -32,7 +32,7 @@ class Transform(ReceiptTask[Transformed]):
 
     def requires(self) -> list[Extract]:
         if not self.extracts:
-            raise ConfigurationError('--extracts: give a JSON list of at least one name, like ["python-new-1000"]')
+            raise ConfigurationError('--extracts: use a JSON list of at least one name, such as ["python-new-1000"]')
         return [Extract(hour=self.hour, name=name) for name in self.extracts]
 
     def work(self, attempt: Attempt) -> Transformed:

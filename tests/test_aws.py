@@ -37,7 +37,7 @@ def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(
     # Once more: nothing is asked of anybody, nothing changes.
     keys = pipeline.keys("")
     assert pipeline.run(HOURS[1], **chosen) == 0
-    assert "was complete before" in capsys.readouterr().out
+    assert "already complete" in capsys.readouterr().out
     assert (pipeline.keys(""), pipeline.tables(), len(glue_server.runs)) == (keys, ended, 2)
 
 
@@ -92,7 +92,7 @@ def test_a_new_warehouse_under_the_same_url_is_filled_and_a_lost_object_made_aga
     redshift_server.reset()
     assert pipeline.run(HOURS[1], limit=100) == 0
     assert pipeline.tables() == whole
-    assert capsys.readouterr().out.count("rows that the warehouse had lost") == 2
+    assert capsys.readouterr().out.count("rows that were missing in the warehouse") == 2
 
     redshift_server.reset()
     [lost] = [key for key in pipeline.keys("curated/") if "/hr=04/" in key and key.endswith(".parquet")]

@@ -375,7 +375,7 @@ DEPLOY = ("deploy", "--yes")
         (("status",), {"AWS_DEFAULT_REGION": ""}, "set AWS_DEFAULT_REGION"),
         (DEPLOY, {"REDDIT_CLIENT_ID": ""}, "REDDIT_CLIENT_ID missing"),
         (DEPLOY, {"REDDIT_CLIENT_ID": "x\n"}, "white space"),
-        (DEPLOY, {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has white space"),
+        (DEPLOY, {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has surrounding white space"),
         (DEPLOY, {"REDDIT_USER_AGENT": "mybot"}, "REDDIT_USER_AGENT must look like"),
         ((*DEPLOY, "--set", "Color=red"), {}, "parameters are AlarmEmail, CopyRoleArn, "),
         ((*DEPLOY, "--set", "ImageUri=x"), {}, "--set ImageUri: the stack's parameters are"),

@@ -80,7 +80,7 @@ ROLE = "arn:aws:iam::123456789012:role/other"
     ("changes", "part", "says"),
     [
         ({"REDDIT_USER_AGENT": "python-requests"}, "settings", "REDDIT_USER_AGENT must look like"),
-        ({"REDDIT_CLIENT_SECRET": "s3cret-0815\n"}, "settings", "REDDIT_CLIENT_SECRET has white space"),
+        ({"REDDIT_CLIENT_SECRET": "s3cret-0815\n"}, "settings", "REDDIT_CLIENT_SECRET has surrounding white space"),
         ({"TRANSFORM_ENGINE": "spark"}, "settings", "TRANSFORM_ENGINE is 'spark': give duckdb, or glue"),
         ({"LAKE_URL": "s3://no-such-bucket/reddit"}, "lake", "NoSuchBucket: create the bucket"),
         ({"GLUE_JOB_NAME": "other"}, "transform", "GLUE_JOB_NAME: other: EntityNotFoundException: no such job"),
@@ -111,7 +111,7 @@ def test_refused_reddit_credentials_are_named(aws):
 def test_a_lake_without_rights_is_named_and_what_hangs_on_it_not_tried(aws):
     with answering(lambda *_: (403, refusal("AccessDenied"))) as server:
         found = faults(examined(aws, AWS_ENDPOINT_URL_S3=server.url))
-    assert "AccessDenied: give this role s3:GetObject" in found["lake"]
+    assert "AccessDenied: grant this role s3:GetObject" in found["lake"]
     assert found["catalog"] == found["warehouse"] == "not tried: mend lake first"
 
 

@@ -220,7 +220,7 @@ def test_the_embedded_run_ends_in_the_mounted_folder_and_is_not_repeated(local: 
     assert counted == [(3000, 3000)]
     files = {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()}
     code, out, err = local.run("RedditPipeline", "--hour", HOUR, **sandbox)
-    assert (code, "was complete before" in out) == (0, True), err
+    assert (code, "already complete" in out) == (0, True), err
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()} == files
 
 
@@ -286,7 +286,7 @@ def test_sigterm_ends_process_1_before_the_pipeline_has_set_its_own_handler(loca
         (["RedditPipeline", "--nothing", "1"], {}, 2, "unrecognized arguments"),
         (["RedditPipelin"], {}, MISCONFIGURED, "No task RedditPipelin"),
         # The root is read-only, and nothing is mounted there.
-        ([], {}, MISCONFIGURED, "Read-only file system: name a folder that can be written"),
+        ([], {}, MISCONFIGURED, "Read-only file system: use a folder that is writable"),
     ],
 )
 def test_each_way_to_fail_has_its_code(
@@ -322,7 +322,7 @@ def test_the_batch_image_runs_the_graph_on_aws(
     code, out, err = batch.run(*run, environment={name: deployed[name] for name in deployed if name != "LAKE_URL"})
     assert (code, "LAKE_URL is not set" in err) == (MISCONFIGURED, True), err
     code, out, err = batch.run(*run, environment=deployed)
-    assert (code, "was complete before" in out) == (0, True), err
+    assert (code, "already complete" in out) == (0, True), err
     for name, value in pipeline.environment().items():
         pipeline.monkeypatch.setenv(name, value)
     states = "SELECT post_id, score, num_comments FROM reddit.posts ORDER BY post_id"

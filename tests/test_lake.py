@@ -218,7 +218,7 @@ def test_a_changed_object_is_refused(lake, tmp_path):
     lake.create("raw/a", b"what the receipt lists")
     good = DataObject("raw/a", 22, hashlib.sha256(b"what the receipt lists").hexdigest(), 1)
     assert lake.verified_file(good, tmp_path).read_bytes() == b"what the receipt lists"
-    with pytest.raises(LakeError, match="not the object that its receipt lists"):
+    with pytest.raises(LakeError, match="does not match its receipt"):
         lake.verified_file(replace(good, sha256="0" * 64), tmp_path)
 
 
@@ -465,7 +465,7 @@ def test_a_file_where_the_folder_should_be_is_an_error_that_names_the_setting(tm
     (tmp_path / "lake").write_text("not a folder")
     for message in messages(FolderLake(tmp_path / "lake")):
         assert message.startswith(f"LAKE_URL: {tmp_path / 'lake'}")
-        assert message.endswith("a file is in the way, name a folder")
+        assert message.endswith("it is a file, use a folder")
 
 
 # Stands for a full disk: neither needs a file system of its own, and both fail a write that was going well.
@@ -544,22 +544,20 @@ def test_a_lake_is_a_bucket_with_a_prefix_or_a_folder(aws, url, shown):
 def test_another_kind_of_lake_is_refused_with_what_to_give(url):
     with pytest.raises(ConfigurationError) as caught:
         open_lake(url)
-    assert one_line(caught.value) == "LAKE_URL is not understood: give s3://bucket/prefix or a folder"
+    assert one_line(caught.value) == "LAKE_URL is not valid: use s3://bucket/prefix or a folder"
 
 
 @pytest.mark.parametrize("prefix", ["/x", "x//y", ".", "./x", "x/.", "..", "../x", "x/../y", "x/..//"])
 def test_a_prefix_that_glue_would_not_find_is_refused(prefix):
     with pytest.raises(ConfigurationError) as caught:
         open_lake(f"s3://bucket/{prefix}")
-    assert one_line(caught.value) == (
-        "LAKE_URL has //, /. or /.. in its prefix, where Glue finds nothing: leave them out"
-    )
+    assert one_line(caught.value) == ("LAKE_URL has //, /. or /.. in its prefix, which Glue cannot read: remove them")
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "http"])
 def test_credentials_in_the_url_are_refused_and_not_repeated(scheme):
     with pytest.raises(ConfigurationError) as caught:
         open_lake(f"{scheme}://AKIAEXAMPLE:wJalrXUtn@bucket/prefix")
-    assert one_line(caught.value).startswith("LAKE_URL holds credentials")
+    assert one_line(caught.value).startswith("LAKE_URL contains credentials")
     assert "AKIA" not in str(caught.value)
     assert "wJal" not in str(caught.value)

@@ -41,14 +41,14 @@ def test_the_same_hour_again_requests_nothing_and_changes_nothing(
     assert pipeline.server.used == requests
     assert pipeline.files() == files
     assert pipeline.tables() == tables
-    assert "was complete before; nothing was requested" in capsys.readouterr().out
+    assert "already complete; nothing requested" in capsys.readouterr().out
 
 
 def test_a_scheduler_s_moment_belongs_to_its_hour(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     assert pipeline.run(HOUR, limit=100) == 0
     for moment in ("2026-11-23T04:05:00Z", "2026-11-23T04:59Z", "2026-11-23T04:00:00.000Z"):
         assert pipeline.run(moment, limit=100) == 0
-        assert f"Hour {HOUR} UTC, sandbox Reddit (invented data): was complete before" in capsys.readouterr().out
+        assert f"Hour {HOUR} UTC, sandbox Reddit (invented data): already complete" in capsys.readouterr().out
 
 
 def test_the_next_hour_updates_scores_and_adds_posts_with_none_twice(pipeline: Pipeline) -> None:
@@ -340,7 +340,7 @@ def test_a_right_that_is_missing_on_a_receipt_is_no_matter_of_trying_again(
 
     def refusing(lake: FolderLake, key: str) -> bytes | None:
         if f"/hr=04/{denied}" in key:
-            raise ConfigurationError(f"LAKE_URL: {key}: AccessDenied: give this role s3:GetObject")
+            raise ConfigurationError(f"LAKE_URL: {key}: AccessDenied: grant this role s3:GetObject")
         return read(lake, key)
 
     monkeypatch.setattr(FolderLake, "read", refusing)

@@ -62,11 +62,11 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
 @pytest.mark.parametrize(
     ("environment", "names"),
     [
-        (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has white space"),
+        (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has surrounding white space"),
         (LOGIN | {"REDDIT_CLIENT_SECRET": " "}, "REDDIT_CLIENT_SECRET missing"),
         (LOGIN | {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has surrounding white space or a character"),
-        (LOGIN | {"AWS_SESSION_TOKEN": "a-secret-0815\n"}, "AWS_SESSION_TOKEN has white space"),
-        (LOGIN | {"AWS_ACCESS_KEY_ID": "a-secret-0815\n"}, "AWS_ACCESS_KEY_ID has white space"),
+        (LOGIN | {"AWS_SESSION_TOKEN": "a-secret-0815\n"}, "AWS_SESSION_TOKEN has surrounding white space"),
+        (LOGIN | {"AWS_ACCESS_KEY_ID": "a-secret-0815\n"}, "AWS_ACCESS_KEY_ID has surrounding white space"),
         (LOGIN | {"REDDIT_USER_AGENT": "python-requests/2"}, "REDDIT_USER_AGENT must look like"),
         (LOGIN | {"REDDIT_URL": "http://reddit.example.com"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1:80@reddit.example.com"}, "REDDIT_URL"),
@@ -75,7 +75,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         (LOGIN | {"REDDIT_URL": "ftp://127.0.0.1:21"}, "REDDIT_URL"),
         ({"LAKE_URL": "s3://bucket/lake"}, "REDDIT_CLIENT_ID"),
         # What is wrong in itself is told first.
-        ({"LAKE_URL": "gs://bucket/lake"}, "LAKE_URL is not understood"),
+        ({"LAKE_URL": "gs://bucket/lake"}, "LAKE_URL is not valid"),
         ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
         ({"LAKE_URL": "s3://bucket/lake", "TRANSFORM_ENGINE": "glue"}, "GLUE_JOB_NAME is not set"),
         (
@@ -187,7 +187,7 @@ def test_a_wrong_parameter_is_one_line_and_nothing_starts(
     ("environment", "names"),
     [
         ({"TRANSFORM_ENGINE": "sparkle"}, "TRANSFORM_ENGINE is 'sparkle'"),
-        (LOGIN | {"LAKE_URL": "gs://bucket"}, "LAKE_URL is not understood"),
+        (LOGIN | {"LAKE_URL": "gs://bucket"}, "LAKE_URL is not valid"),
         ({"WAREHOUSE_URL": "duckdb:///"}, "WAREHOUSE_URL"),
         (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
         ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
@@ -257,7 +257,7 @@ def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (("Extract", "--name=../../x-new-5"), "'../../x-new-5' is of reddit"),
+        (("Extract", "--name=../../x-new-5"), "'../../x-new-5' reads reddit"),
         (("Extract", "--name=sandbox.python-api-5"), "--listings: 'api'"),
         (("Extract", "--name=sandbox.python-new-0"), "--limit is 0"),
         (("Extract", "--name=sandbox.Python-new-5"), "is not the name of an extract"),

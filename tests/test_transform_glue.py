@@ -515,7 +515,7 @@ def test_an_object_that_is_not_what_its_receipt_lists_fails_the_run(sparkling):
     sparkling.add_records(3)
     sparkling.add_records(4)
     del sparkling.inputs[1]
-    assert f"TransformError: {RAW} is not the object that its receipt lists" in sparkling.refused()
+    assert f"TransformError: {RAW} does not match its receipt" in sparkling.refused()
     assert sparkling.objects() == []
 
 

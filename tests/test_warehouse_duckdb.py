@@ -224,7 +224,7 @@ def test_a_file_of_rows_that_is_gone_is_an_error_and_the_load_rolled_back(loads)
     before = loads.everything()
     gone = loads.file(post("c"))
     (loads.folder / "lake" / gone[0].key).unlink()
-    with pytest.raises(LakeError, match=r"which a receipt lists, is gone$") as caught:
+    with pytest.raises(LakeError, match=r"which a receipt lists, is missing$") as caught:
         loads.load_files(loads.file(post("b")), gone)
     assert "\n" not in str(caught.value)
     assert loads.everything() == before

@@ -285,7 +285,7 @@ def test_a_file_of_the_manifest_that_is_gone_is_an_error_and_the_load_rolled_bac
     gone = loads.file(post("c"))
     bucket, _, prefix = loads.lake.url.removeprefix("s3://").partition("/")
     boto3.client("s3").delete_object(Bucket=bucket, Key=f"{prefix}/{gone[0].key}")
-    with pytest.raises(DamagedObjectError, match=r"which a receipt lists, is gone$") as caught:
+    with pytest.raises(DamagedObjectError, match=r"which a receipt lists, is missing$") as caught:
         loads.load_files(loads.file(post("b")), gone)
     assert "\n" not in str(caught.value)
     assert loads.everything() == before

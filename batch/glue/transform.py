@@ -116,7 +116,7 @@ def _verify(files: Files, inputs: Sequence[dict[str, Any]]) -> None:
         found = pool.map(files.measured, [entry["key"] for entry in inputs])
         for entry, measured in zip(inputs, found, strict=True):
             if measured != (entry["bytes"], entry["sha256"]):
-                raise TransformError(f"{entry['key']} is not the object that its receipt lists: its checksum differs")
+                raise TransformError(f"{entry['key']} does not match its receipt: its checksum differs")
 
 
 def _read(spark: SparkSession, files: Files, entity: Entity, inputs: Sequence[dict[str, Any]]) -> DataFrame:

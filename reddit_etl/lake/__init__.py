@@ -12,26 +12,24 @@ if TYPE_CHECKING:
 def kind_of_lake(url: str) -> Literal["s3", "folder"]:
     """Raises ConfigurationError for anything else."""
     scheme, colon, rest = url.partition(":")
-    place = rest.removeprefix("//").partition("/")[0]
+    host = rest.removeprefix("//").partition("/")[0]
     if url and (not colon or "/" in scheme):
         return "folder"
-    if "@" in place or ":" in place:
-        raise ConfigurationError("LAKE_URL holds credentials: leave them out, AWS's own settings give them")
-    if scheme == "s3" and rest.startswith("//") and place:
-        # They are part of a key to S3, and nothing to Hadoop's paths, by which Glue reads.
+    if "@" in host or ":" in host:
+        raise ConfigurationError("LAKE_URL contains credentials: remove them, they come from AWS's own settings")
+    if scheme == "s3" and rest.startswith("//") and host:
+        # In S3 they are part of a key; Hadoop's paths, which Glue uses, drop them.
         if {"", ".", ".."} & set(rest.rstrip("/").split("/")[3:]):
-            raise ConfigurationError(
-                "LAKE_URL has //, /. or /.. in its prefix, where Glue finds nothing: leave them out"
-            )
+            raise ConfigurationError("LAKE_URL has //, /. or /.. in its prefix, which Glue cannot read: remove them")
         return "s3"
     # Not repeated here: it may hold a password.
-    raise ConfigurationError("LAKE_URL is not understood: give s3://bucket/prefix or a folder")
+    raise ConfigurationError("LAKE_URL is not valid: use s3://bucket/prefix or a folder")
 
 
 def open_lake(url: str) -> "Lake":
-    """The lake at `s3://bucket[/prefix]`, or in a folder."""
+    """The lake at `s3://bucket[/prefix]`, or in a folder. Raises ConfigurationError."""
     if kind_of_lake(url) == "s3":
-        # boto3 is 25 MB of memory that a local lake does not need.
+        # boto3 takes 25 MB of memory, which a local lake does not need.
         from reddit_etl.lake.s3 import S3Lake  # noqa: PLC0415
 
         bucket, _, prefix = url.removeprefix("s3://").partition("/")

@@ -1,7 +1,7 @@
 """The data lake: objects under keys, in a folder or in an S3 bucket.
 
-Data objects are streamed and appear whole or not at all. Receipts are created once; a second writer is told that it
-came second.
+Data objects are streamed and appear completely or not at all. Receipts are created once; a second writer learns that
+there is one already.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ CHUNK = 1 << 20
 
 
 class Measured:
-    """Passes bytes on to a new object, counting and hashing them."""
+    """Writes bytes to a new object, counting and hashing them."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -26,63 +26,65 @@ class Measured:
         self._bytes = 0
 
     def write(self, chunk: bytes) -> int:
+        """Write all of the chunk."""
         self._stream.write(chunk)
         self._digest.update(chunk)
         self._bytes += len(chunk)
         return len(chunk)
 
     def flush(self) -> None:
-        """Asked for by gzip; parts are flushed when they are full."""
+        """Does nothing, though gzip calls it: parts are written when they are full."""
 
     def entry(self, key: str, rows: int) -> DataObject:
+        """The object's entry in a receipt, when all is written."""
         return DataObject(key, self._bytes, self._digest.hexdigest(), rows)
 
 
 class Lake(ABC):
-    """Where the objects are. Keys are relative to `url`."""
+    """A store of objects. Keys are relative to `url`. All methods raise LakeError and ConfigurationError."""
 
     url: str
 
     @abstractmethod
     def open_new(self, key: str) -> AbstractContextManager[IO[bytes]]:
-        """A stream to a new object, which appears when the block ends well and never otherwise."""
+        """A stream to a new object, which appears only if the block ends without an exception."""
 
     @abstractmethod
     def create(self, key: str, content: bytes) -> bool:
-        """Put a small object unless there is one; False says that there is another one, which stays."""
+        """Create a small object. False: there is one with another content, which is kept."""
 
     @abstractmethod
     def read(self, key: str) -> bytes | None:
-        """A small object's content, None if there is none. No right to look is an error, not an absence."""
+        """The content of a small object, None if it does not exist. A missing permission is an error."""
 
     @abstractmethod
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """The keys that begin with a prefix, which ends in `/`, each with its object's size in bytes."""
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys alone."""
+        """The keys that begin with a prefix."""
         for key, _ in self.sizes(prefix):
             yield key
 
     @abstractmethod
     def keys_between(self, first: str, last: str) -> Iterator[str]:
-        """The keys from `first` up to `last`, which is not among them; both begin with the same folder."""
+        """The keys from `first` to `last`, exclusive, in order; both begin with the same folder."""
 
     @abstractmethod
     def local_file(self, key: str, scratch: Path) -> Path:
-        """A file with the object's content: the object itself where it is a file, else a copy in `scratch`."""
+        """A file with the object's content: the object itself in a local lake, else a copy in `scratch`."""
 
     def verified_file(self, entry: DataObject, scratch: Path) -> Path:
-        """The object's file, once its checksum is that of its receipt.
+        """The object as a local file, after its checksum was compared with the receipt.
 
-        Raises DamagedObjectError if the object is gone or is another one, and LakeError if it cannot be read.
+        Raises DamagedObjectError if the object is missing or differs, and LakeError if it cannot be read.
         """
         try:
             path = self.local_file(entry.key, scratch)
         except LakeError as error:
-            # Whether there is one is only asked where that may be the reason.
+            # Only after an error: does it exist at all?
             if entry.key not in self.keys(f"{entry.key.rpartition('/')[0]}/"):
-                message = f"{self.url}/{entry.key}, which a receipt lists, is gone"
+                message = f"{self.url}/{entry.key}, which a receipt lists, is missing"
                 raise DamagedObjectError(message, key=entry.key) from error
             raise
         try:
@@ -92,12 +94,12 @@ class Lake(ABC):
             raise LakeError(f"{self.url}/{entry.key}: {error.strerror}") from error
         if digest.hexdigest() != entry.sha256:
             raise DamagedObjectError(
-                f"{self.url}/{entry.key} is not the object that its receipt lists: its checksum differs", key=entry.key
+                f"{self.url}/{entry.key} does not match its receipt: its checksum differs", key=entry.key
             )
         return path
 
     def add_file(self, path: Path, key: str, rows: int) -> DataObject:
-        """Copy a local file into the lake."""
+        """Copy a local file into the lake; returns its entry for a receipt."""
         with self.open_new(key) as target, path.open("rb") as stream:
             measured = Measured(target)
             while chunk := stream.read(CHUNK):

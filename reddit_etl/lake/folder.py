@@ -1,4 +1,4 @@
-"""A lake in a folder of this machine."""
+"""A lake in a local folder."""
 
 import errno
 import os
@@ -14,22 +14,24 @@ from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.base import Lake
 
 FIXES: dict[int | None, str] = {
-    errno.EACCES: "give this user the right to read and write there",
-    errno.EPERM: "give this user the right to read and write there",
-    errno.EROFS: "name a folder that can be written",
-    errno.EEXIST: "a file is in the way, name a folder",
-    errno.ENOTDIR: "a file is in the way, name a folder",
+    errno.EACCES: "grant this user read and write permission",
+    errno.EPERM: "grant this user read and write permission",
+    errno.EROFS: "use a folder that is writable",
+    errno.EEXIST: "it is a file, use a folder",
+    errno.ENOTDIR: "it is a file, use a folder",
 }
 
 
 class FolderLake(Lake):
+    """Objects are files below the folder."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder.expanduser().absolute()
         self.url = str(self.folder)
 
     def _path(self, key: str) -> Path:
         if ".." in key.split("/"):
-            raise ConfigurationError(f"LAKE_URL: {key!r} leads out of the lake: give names without ..")
+            raise ConfigurationError(f"LAKE_URL: {key!r} is outside of the lake: use names without ..")
         return self.folder / key
 
     @contextmanager
@@ -56,7 +58,7 @@ class FolderLake(Lake):
                 with partial.open("xb") as stream:
                     stream.write(content)
                     _to_disk(stream)
-                # A link to a name that exists fails, which a rename would not.
+                # Unlike a rename, a link fails if the name exists.
                 os.link(partial, path)
             except FileExistsError:
                 return path.read_bytes() == content
@@ -102,9 +104,9 @@ class FolderLake(Lake):
 
 
 def _files(folder: Path, first: Path | None = None, last: Path | None = None) -> Iterator[Path]:
-    """In order; folders that lie outside of the bounds as a whole are not looked into.
+    """All files, in order, without those in folders that are completely outside of the bounds.
 
-    Unlike `rglob`, this says so if it may not look into a folder.
+    Unlike `rglob`, it raises an error for a folder that may not be read.
     """
     try:
         paths = sorted(folder.iterdir())
@@ -121,6 +123,6 @@ def _files(folder: Path, first: Path | None = None, last: Path | None = None) ->
 
 
 def _to_disk(stream: IO[bytes]) -> None:
-    """What a receipt lists must outlive a power cut."""
+    """What a receipt lists must survive a power failure."""
     stream.flush()
     os.fsync(stream.fileno())

@@ -1,4 +1,4 @@
-"""The receipts of a range of hours, by their keys alone: one listing of the lake, instead of a read a receipt."""
+"""The receipts of a range of hours by their keys, from one listing of the lake instead of one read per receipt."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from reddit_etl.lake.layout import RECEIPT, receipts_of
 
 @dataclass(frozen=True, order=True)
 class ReceiptKey:
-    """What the key of a receipt says."""
+    """The parts of the key of a receipt."""
 
     hour: datetime
     step: str
@@ -21,6 +21,7 @@ class ReceiptKey:
 
     @classmethod
     def parse(cls, key: str) -> "ReceiptKey | None":
+        """None for any other key."""
         found = RECEIPT.fullmatch(key)
         if not found:
             return None
@@ -29,7 +30,7 @@ class ReceiptKey:
 
 
 class Receipts:
-    """The receipts of the hours from `first` to `last`, as they stood when they were first asked for."""
+    """The receipts of the hours from `first` to `last`, inclusive, as of their first use."""
 
     def __init__(self, lake: Lake, first: datetime, last: datetime) -> None:
         self._lake = lake
@@ -38,18 +39,19 @@ class Receipts:
 
     @cached_property
     def all(self) -> list[ReceiptKey]:
-        """In the order of the hours. Raises LakeError."""
+        """By hour. Raises LakeError."""
         return sorted(self._listed())
 
     def keys_of(self, step: str, entity: str, name: str) -> list[str]:
-        """The keys of one task's receipts, in the order of the hours. Raises LakeError."""
+        """The keys of one task's receipts, by hour. Raises LakeError."""
         return [one.key for one in self.all if (one.step, one.entity, one.name) == (step, entity, name)]
 
     def covers(self, hour: datetime) -> bool:
+        """Whether the hour is in the range."""
         return self._first <= hour <= self._last
 
     def has(self, key: str) -> bool:
-        """Whether that receipt stood. Raises LakeError."""
+        """Whether the receipt existed. Raises LakeError."""
         return key in self._keys
 
     @cached_property
@@ -57,7 +59,7 @@ class Receipts:
         return {one.key for one in self.all}
 
     def _listed(self) -> Iterator[ReceiptKey]:
-        # In the place of the slash: what is beyond all keys of the last hour, which may be the last there is.
+        # "0" follows "/": the end of all keys of the last hour, after which there may be no other.
         end = receipts_of(self._last).rstrip("/") + "0"
         for key in self._lake.keys_between(receipts_of(self._first), end):
             found = ReceiptKey.parse(key)

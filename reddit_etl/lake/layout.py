@@ -1,4 +1,4 @@
-"""The names of everything in the lake: each key comes from a task's parameters, and from one function here."""
+"""The keys of the lake: each is made from a task's parameters, by one function here."""
 
 import hashlib
 import re
@@ -12,16 +12,17 @@ RECEIPT = re.compile(
 
 
 def selection_of(extracts: Iterable[str]) -> str:
-    """A short name for a set of extracts, the same for the same set."""
+    """A short hash of a set of extracts."""
     return hashlib.sha256("\n".join(sorted(set(extracts))).encode()).hexdigest()[:12]
 
 
 def hour_text(hour: datetime) -> str:
+    """`2026-11-23T04`, as parameters and receipts have it."""
     return hour.strftime("%Y-%m-%dT%H")
 
 
 def spans_text(hours: Iterable[datetime]) -> str:
-    """Hours in order, those without a gap between them as one span."""
+    """A list of hours, in which consecutive ones are shown as a span."""
     spans: list[list[datetime]] = []
     for hour in sorted(hours):
         if spans and hour - spans[-1][-1] == timedelta(hours=1):
@@ -41,28 +42,30 @@ def receipts_of(hour: datetime) -> str:
 
 
 def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
-    """Where the receipt of a task is. `name` is an extract's name, or a selection."""
+    """The key of a task's receipt. `name` is an extract's name, or begins with a selection."""
     return f"{receipts_of(hour)}{task}-{entity}-{name}.json"
 
 
 def load_prefix(entity: str, hour: datetime, selection: str) -> str:
-    """How the warehouse's name of a load begins; the transformation's attempt follows."""
+    """The beginning of a `load_id` in the warehouse; the attempt of the transformation follows."""
     return f"{entity}/{hour_text(hour)}/{selection}/"
 
 
 def hour_of_load(load_id: str) -> datetime:
-    """The hour in the warehouse's name of a load."""
+    """The hour in a `load_id`."""
     return datetime.fromisoformat(f"{load_id.split('/')[1]}:00")
 
 
 def raw_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
+    """The records of an extract."""
     return f"raw/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"
 
 
 def rejected_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
+    """The rejects of an extract."""
     return f"rejected/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"
 
 
 def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) -> str:
-    """Where a transformation's Parquet objects are, `part-00000.parquet` the first of them."""
+    """The prefix of a transformation's Parquet objects, the first of which is `part-00000.parquet`."""
     return f"curated/{entity}/{_partition(hour)}/sel={selection}/{attempt}/"

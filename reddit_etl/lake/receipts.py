@@ -1,7 +1,7 @@
 """Receipts: what each task did.
 
-A receipt is a small JSON object, put once and never changed, that lists exactly what its task produced. The next task
-reads what the receipt lists and nothing else, so an orphaned or half-written object can never be taken for data.
+A receipt is a small JSON object, created once and never changed, that lists exactly what its task produced. The next
+task reads only what the receipt lists, so an orphaned or incomplete object is never mistaken for data.
 """
 
 import json
@@ -14,7 +14,7 @@ from reddit_etl.lake.layout import RECEIPT
 
 @dataclass(frozen=True)
 class DataObject:
-    """An object of data in the lake: its key, its size in bytes, the SHA-256 of them, and its rows."""
+    """A data object in the lake: its key, size in bytes, SHA-256 and number of rows."""
 
     key: str
     bytes: int
@@ -24,7 +24,7 @@ class DataObject:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What the report says of one extract."""
+    """What the report shows of one extract."""
 
     records: int
     rejects: int
@@ -40,7 +40,7 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What every receipt says. `hour` is written like `2026-11-23T04`, every other time in full."""
+    """The fields of all receipts. `hour` is like `2026-11-23T04`, all other times are complete."""
 
     entity: str
     hour: str
@@ -48,11 +48,12 @@ class Receipt:
     committed_at: str
 
     def to_json(self) -> bytes:
+        """The content of the object."""
         return json.dumps(asdict(self), indent=1).encode()
 
     @classmethod
     def from_json(cls, text: bytes, *, key: str) -> Self:
-        """What is stored under `key`. Raises LakeError, also if it is the receipt of another hour."""
+        """Parse the object under `key`. Raises LakeError, also for the receipt of another hour."""
         try:
             values = _known(cls, json.loads(text))
             for name in {"objects", "rejected"} & set(values):
@@ -78,56 +79,57 @@ def _summary(content: dict[str, Any]) -> Summary:
 
 
 def _known(kind: type[Receipt | DataObject | Summary], content: dict[str, Any]) -> dict[str, Any]:
-    """A later version may say more; what it says as we know it is enough."""
+    """Without fields that a later version may have added."""
     return {field.name: content[field.name] for field in fields(kind) if field.name in content}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned(Receipt):
-    """What is due, asked once: every attempt of the hour works from the same list."""
+    """The posts that are due, decided once: every attempt of the hour works from the same list."""
 
     until: str
-    """When it was asked, by the clock of the run."""
+    """When it was decided, by the clock of the run."""
     due: list[dict[str, Any]]
     missed: int
-    """How many were due for so long that they were dropped."""
+    """How many were dropped because they were overdue."""
     loads: list[str]
-    """The loads that the warehouse knew of."""
+    """The loads that were in the warehouse at that time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted(Receipt):
-    """What one source gave, read once."""
+    """One reading of a source."""
 
     source: str
     verdict: str
-    """`ok`, or why Reddit does not give the listing: private, banned, unknown, …"""
+    """`ok`, or why Reddit does not return the listing: private, banned, unknown, …"""
     requests: int
     records: int
     rejects: int
     objects: tuple[DataObject, ...]
     rejected: tuple[DataObject, ...]
     reasons: dict[str, int] = field(default_factory=dict)
-    """How many payloads were rejected for which reason."""
+    """The number of rejected payloads by reason."""
     cleaned: dict[str, int] = field(default_factory=dict)
-    """How many values were changed in which column."""
+    """The number of changed values by column."""
     truncated: int = 0
-    """How many records had a text cut to its column's size."""
+    """The number of records with a text that was cut to its column's size."""
     oldest: str | None = None
     newest: str | None = None
     gap: tuple[str, str] | None = None
-    """What was created between these two times was missed: the listing ended before the previous one began."""
+    """Items created between these times were missed: the listing did not reach back to the previous one."""
     subreddit: str | None = None
-    """With the next two, of a listing."""
+    """This and the next two are set for listings."""
     listing: str | None = None
     limit: int | None = None
     coverage: dict[str, int] = field(default_factory=dict)
-    """Of trees: posts that were due, done, unavailable and missed; comments fetched, left and counted by Reddit."""
+    """For trees: posts due, done, unavailable and missed; comments fetched, left in stubs, and Reddit's count."""
     left: list[dict[str, Any]] = field(default_factory=list)
-    """Of trees: the posts that are left for a later hour."""
+    """For trees: the posts that are deferred to a later hour."""
 
     @property
     def summary(self) -> Summary:
+        """For the receipt of the transformation, from which the report is made."""
         values = {name: getattr(self, name) for name in ("records", "rejects", "verdict", "reasons", "cleaned")}
         values |= {name: getattr(self, name) for name in ("truncated", "gap", "coverage")}
         return Summary(**values, is_listing=self.listing is not None, left=len(self.left))
@@ -138,25 +140,26 @@ class Transformed(Receipt):
     """Each observation of several extracts, once."""
 
     extracts: list[str]
-    """The names of the extracts that went in."""
+    """The names of the extracts that were transformed."""
     records: int
     objects: tuple[DataObject, ...]
     columns: dict[str, str] = field(default_factory=dict)
-    """The objects' own columns, in their order, each with its SQL type; not said by the oldest receipts."""
+    """The columns of the objects, in their order, each with its SQL type; empty in the oldest receipts."""
     summaries: dict[str, Summary] = field(default_factory=dict)
-    """Of the extracts, by their names; older receipts have none."""
+    """By name of extract; older receipts have none."""
 
     @property
     def rows(self) -> int:
+        """Of all objects."""
         return sum(entry.rows for entry in self.objects)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Successor(Transformed):
-    """The same rows once more, in place of objects that were lost."""
+    """The same rows once more, as a replacement of objects that were lost."""
 
     replaces: str
-    """The attempt whose objects they were."""
+    """The attempt that wrote the lost objects."""
     reason: str
 
 
@@ -165,7 +168,7 @@ class Published(Receipt):
     """The catalog's entry for one transformation's rows."""
 
     location: str | None
-    """The partition's; None where there were no rows."""
+    """The location of the partition; None if there were no rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,4 +179,4 @@ class Loaded(Receipt):
     inserted: int
     updated: int
     stale: int
-    """Rows that changed nothing: the warehouse knew the post in the same or a newer state."""
+    """Rows that changed nothing: the warehouse had the same or a newer state."""

@@ -18,18 +18,18 @@ from reddit_etl.lake.base import Lake
 PART_BYTES = 5 * 1024 * 1024
 SMALL = PART_BYTES  # Bytes; what is smaller goes in one request.
 CHUNK = 1 << 20  # Bytes of an object that are read at a time.
-RIGHTS = "give this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"
+RIGHTS = "grant this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"
 FIXES = {
     "AccessDenied": RIGHTS,
-    "NoSuchBucket": "create the bucket, or name the one that exists",
+    "NoSuchBucket": "create the bucket, or use an existing one",
     "PermanentRedirect": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
     "AuthorizationHeaderMalformed": "the bucket is in another region, set AWS_DEFAULT_REGION to it",
-    "ParamValidationError": "name a bucket as S3 allows it",
+    "ParamValidationError": "use a valid name of a bucket",
 }
-# What S3 answers if the object is there, or if another writer of it is at work.
+# Error codes if the object exists, or if it is being written by another client.
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
-# What S3 may be asked twice, with what is in every answer. An upload beside one that was begun and lost is the one that
-# is completed, and a part replaces itself.
+# Idempotent operations, with the fields that every response has. If the response that began an upload is lost, another
+# upload is begun and completed; a part replaces itself.
 REPEATABLE = {
     "GetObject": ("ETag", "ContentLength"),
     "ListObjectsV2": ("IsTruncated",),
@@ -39,13 +39,13 @@ REPEATABLE = {
     "CompleteMultipartUpload": ("ETag",),
 }
 
-# Its own retries speak in tracebacks, and wait a minute for an upload that was completed.
+# Its own retries log tracebacks, and wait a minute for an upload that was completed.
 smart_open.s3.RETRY.exceptions = []
 smart_open.s3.RETRY.client_error_codes = []
 
 
 class _Beginning(io.BytesIO):
-    """What is written, until it fills a part; from then on it goes to the upload that `begin` opens."""
+    """Buffers what is written while it is small; then passes it on to the upload that `begin` opens."""
 
     def __init__(self, begin: Callable[[], IO[bytes]]) -> None:
         super().__init__()
@@ -54,9 +54,11 @@ class _Beginning(io.BytesIO):
 
     @property
     def is_handed_on(self) -> bool:
+        """Whether there is an upload."""
         return self._upload is not None
 
     def write(self, chunk: Any) -> int:
+        """Write all of the chunk."""
         if self._upload:
             return self._upload.write(chunk)
         written = super().write(chunk)
@@ -68,6 +70,8 @@ class _Beginning(io.BytesIO):
 
 
 class S3Lake(Lake):
+    """Objects are below a prefix of a bucket."""
+
     def __init__(self, *, bucket: str, prefix: str) -> None:
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
@@ -80,11 +84,11 @@ class S3Lake(Lake):
             content = _Beginning(lambda: stack.enter_context(self._upload(key)))
             yield content
             if not content.is_handed_on:
-                # One request instead of the three of an upload in parts.
+                # One request instead of the three of a multipart upload.
                 self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content.getvalue())
 
     def _upload(self, key: str) -> AbstractContextManager[IO[bytes]]:
-        """In parts. smart_open aborts the upload when an exception leaves its block."""
+        """A multipart upload. smart_open aborts it if the block raises an exception."""
         url = f"s3://{self.bucket}/{self.prefix}{key}"
         options = {"client": self._client, "min_part_size": PART_BYTES}
         stream: AbstractContextManager[IO[bytes]] = smart_open.open(
@@ -106,7 +110,7 @@ class S3Lake(Lake):
                 stored = self.read(key) if aws.code_of(error) in TAKEN else None
                 if stored is None:
                     raise
-                # A request whose answer was lost is repeated, and then finds what the first one put.
+                # A retry after a lost response finds the object that the first request created.
                 return stored == content
         return True
 

@@ -1,4 +1,4 @@
-"""What a run did, gathered from the receipts of its tasks."""
+"""The facts of a run, collected from the receipts of its tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from reddit_etl.lake.receipts import Loaded, Summary
 
 @dataclass(frozen=True)
 class EntityFacts:
-    """One entity's part of an hour."""
+    """One entity in one hour."""
 
     name: str
     extracts: Mapping[str, Summary]
@@ -18,10 +18,12 @@ class EntityFacts:
 
     @property
     def records(self) -> int:
+        """Records in all extracts."""
         return sum(extracted.records for extracted in self.extracts.values())
 
     @property
     def rejects(self) -> int:
+        """Rejected payloads in all extracts."""
         return sum(extracted.rejects for extracted in self.extracts.values())
 
 
@@ -32,16 +34,16 @@ class Facts:
     hour: datetime
     source: str
     was_complete: bool
-    """All of the hour was done before."""
+    """Whether the hour was complete before the run."""
     entities: Sequence[EntityFacts]
     requests: int
-    """What this run asked of Reddit."""
+    """Requests that this run sent to Reddit."""
     seconds: float
     caught_up: Sequence[Loaded] = field(default=())
     """Loads of earlier hours."""
     reloaded: Mapping[str, int] = field(default_factory=dict)
-    """Rows that the warehouse had lost, by hour."""
+    """The number of reloaded rows that were missing in the warehouse, by hour and entity."""
     stores: Mapping[str, str] = field(default_factory=dict)
-    """Where the data is: lake, catalog, warehouse."""
+    """The URLs of lake, catalog and warehouse."""
     query: str = ""
-    """A command to go on with."""
+    """A command to query the warehouse."""

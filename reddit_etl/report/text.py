@@ -1,4 +1,4 @@
-"""The report of a run as lines of text."""
+"""The report of a run as text."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,11 +10,11 @@ SANDBOX = "sandbox Reddit (invented data)"
 
 
 def lines(facts: Facts) -> Iterator[str]:
-    """A title, then a name and a value in each line."""
+    """A title, then lines with a name and a value."""
     title = f"Hour {hour_text(facts.hour)} UTC, {SANDBOX if facts.source == 'sandbox' else 'Reddit'}"
     if facts.was_complete:
         changed = "" if facts.caught_up or facts.reloaded else ", nothing changed"
-        yield f"{title}: was complete before; nothing was requested{changed}"
+        yield f"{title}: already complete; nothing requested{changed}"
     else:
         yield f"{title}: complete"
     for entity in facts.entities:
@@ -24,12 +24,12 @@ def lines(facts: Facts) -> Iterator[str]:
     for late in facts.caught_up:
         yield _line("caught up", f"{late.hour} {late.entity}: {late.inserted:,} new, {late.updated:,} updated")
     for hour, rows in facts.reloaded.items():
-        yield _line("reloaded", f"{hour}: {rows:,} rows that the warehouse had lost")
+        yield _line("reloaded", f"{hour}: {rows:,} rows that were missing in the warehouse")
     for entity in facts.entities:
         for listing, extracted in entity.extracts.items():
-            yield from _troubles(listing, entity.name, extracted)
-    for name, place in facts.stores.items():
-        yield _line(name, place)
+            yield from _issues(listing, entity.name, extracted)
+    for name, url in facts.stores.items():
+        yield _line(name, url)
     if facts.query:
         yield _line("query", facts.query)
 
@@ -48,7 +48,7 @@ def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
 
 
 def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
-    """How much of the trees below posts was read."""
+    """How much of the comment trees was read."""
     if not coverage:
         return
     fetched, number = coverage["fetched"], coverage["num_comments"]
@@ -56,28 +56,28 @@ def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
     posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
     yield _line("trees", f"{posts}, {fetched:,} of {number:,} comments{share}" if coverage["due"] else "no post is due")
     others = {
-        "left for the next run": left,
-        "no longer given": coverage["unavailable"],
+        "deferred to the next run": left,
+        "unavailable": coverage["unavailable"],
         "missed": coverage["missed"],
         "comments left in stubs": coverage["stubs_left"],
     }
-    if told := [f"{count:,} {what}" for what, count in others.items() if count]:
-        yield _line("", ", ".join(told))
+    if parts := [f"{count:,} {what}" for what, count in others.items() if count]:
+        yield _line("", ", ".join(parts))
 
 
-def _troubles(listing: str, entity: str, extracted: Summary) -> Iterator[str]:
+def _issues(listing: str, entity: str, extracted: Summary) -> Iterator[str]:
     yield from _coverage(extracted.coverage, extracted.left)
     if extracted.verdict != "ok":
         yield _line("skipped", f"{listing}: {extracted.verdict}")
     for reason, count in extracted.reasons.items():
-        yield _line("rejected", f"{listing}: {count} because {reason}")
+        yield _line("rejected", f"{listing}: {reason} ({count})")
     if extracted.gap:
-        yield _line("gap", f"{listing}: {entity} created from {extracted.gap[0]} to {extracted.gap[1]} were missed")
+        yield _line("gap", f"{listing}: {entity} created between {extracted.gap[0]} and {extracted.gap[1]} were missed")
     if extracted.cleaned:
         changed = [f"{column} {count}" for column, count in extracted.cleaned.items()]
         yield _line("cleaned", f"{listing}: {', '.join(changed)}")
     if extracted.truncated:
-        yield _line("cut", f"{listing}: {extracted.truncated} with a text longer than its column")
+        yield _line("truncated", f"{listing}: {extracted.truncated} with a text longer than its column")
 
 
 def _line(name: str, value: str) -> str:
