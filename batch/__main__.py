@@ -85,6 +85,7 @@ def _push(given: argparse.Namespace) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; `words` are its arguments, by default those of the process."""
     given = _parser().parse_args(words)
     try:
         return int(given.command(given))

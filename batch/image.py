@@ -82,6 +82,7 @@ def tag(target: str, machine: str, project: Path = PROJECT) -> str:
 
 
 def version(project: Path = PROJECT) -> str:
+    """The version in setup.cfg, such as 2.0.0; part of the image's tag and of its labels."""
     parser = configparser.ConfigParser()
     parser.read(project / "setup.cfg")
     return parser["metadata"]["version"]

@@ -35,6 +35,8 @@ ALARMS, METRICS = 4, 3  # In batch/stack.yaml.
 
 @dataclass(frozen=True)
 class Line:
+    """The cost of one service in US dollars per month; `how` says how much of it is used."""
+
     name: str
     usd: float
     how: str

@@ -18,6 +18,8 @@ MAX_ALARM_HOURS = 168  # CloudWatch looks back a week.
 
 @dataclass(frozen=True)
 class Schedule:
+    """A schedule as EventBridge writes it, with what follows for costs and for the alarm."""
+
     text: str
     runs: float
     """Per month."""

@@ -37,6 +37,7 @@ class Stack:
 
     @property
     def exists(self) -> bool:
+        """Whether it can be updated. False if it is deleted, or if its first creation failed or was not executed."""
         return self.status != DELETED and self.status not in NEVER_CREATED
 
 
@@ -107,6 +108,7 @@ def apply(name: str, text: str, values: Mapping[str, str]) -> None:
 
 
 def delete(stack: Stack) -> None:
+    """Delete the stack and wait until that is done. Raises DeployError if a resource cannot be deleted."""
     token = secrets.token_hex(8)
     with using("cloudformation") as aws:
         aws.delete_stack(StackName=stack.id, ClientRequestToken=token)

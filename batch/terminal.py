@@ -6,6 +6,7 @@ from reddit_etl.errors import ConfigurationError
 
 
 def say(line: str = "") -> None:
+    """Write the line to standard output at once, even if that is a pipe."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -11,10 +11,12 @@ LIBRARY = "library.zip"
 
 
 def files() -> dict[str, bytes]:
+    """The content of both files, by their name in the bucket."""
     return {SCRIPT: (PROJECT / "batch" / "glue" / "transform.py").read_bytes(), LIBRARY: library()}
 
 
 def code_version() -> str:
+    """The first 16 hex digits of a SHA-256 digest over names and contents."""
     digest = hashlib.sha256()
     for name, content in files().items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)

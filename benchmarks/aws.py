@@ -54,7 +54,7 @@ def whole_graph(posts: int, hours: Sequence[str] = HOURS) -> list[Usage]:
             chosen = ["--hour", hour, "--subreddits", json.dumps(subreddits(posts))]
             command = ["luigi", "--module", "jobs", "RedditPipeline", *chosen]
             usages.append(measure(command, Path(folder), reddit, aws | settings)[0])
-        loads = warehouse.rows("SELECT rows_inserted, rows_updated FROM reddit.load_audit ORDER BY hour")
+        loads = warehouse.rows("SELECT rows_inserted, rows_updated FROM reddit.load_audit WHERE entity = 'posts'")
     for inserted, updated in loads:
         expect(posts, inserted + updated)
     return usages

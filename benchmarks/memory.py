@@ -25,6 +25,7 @@ HOURS = ("2026-11-23T04", "2026-11-23T05")
 
 EXTRACTION_GROWTH = 5.0  # MB that ten times the posts may add to the extraction's peak.
 WHOLE_JOB = 256.0  # MB that the whole job stays under.
+TREE_GROWTH = 60.0  # MB that a tree of 50,000 comments may add to what the imports take.
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ def extraction(url: str, posts: int) -> Usage:
         usage, output = measure(["benchmarks.extraction", url, *subreddits(posts)], Path(folder), url)
     expect(posts, int(output))
     return usage
+
+
+def tree(url: str) -> tuple[Usage, Usage]:
+    """The extraction's imports alone, and with one tree of 50,000 comments, of which the sandbox shows nearly all."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        start, _ = measure(["benchmarks.tree"], Path(folder), url)
+        usage, output = measure(["benchmarks.tree", url], Path(folder), url)
+    if int(output) < 49_000:
+        raise RuntimeError(f"{int(output):,} comments arrived: nothing was measured")
+    return start, usage
 
 
 def whole_job(url: str, posts: int) -> tuple[Usage, Usage]:
@@ -130,6 +141,8 @@ def table(small: int, large: int) -> Iterator[str]:
         extractions = [extraction(url, posts) for posts in (small, large)]
         for posts, usage in zip((small, large), extractions, strict=True):
             yield row("extraction alone", posts, usage)
+        start, comments = tree(url)
+        yield row("one tree of comments", 50_000, comments)
         jobs = []
         for posts in (small, large):
             first, update = whole_job(url, posts)
@@ -140,6 +153,7 @@ def table(small: int, large: int) -> Iterator[str]:
     highest = max(usage.peak for usage in jobs)
     yield ""
     yield f"- Extraction: {growth:+.1f} MB from {small:,} to {large:,} posts; the bound is {EXTRACTION_GROWTH:.0f} MB."
+    yield f"- Tree: {comments.peak - start.peak:+.1f} MB above the imports; the bound is {TREE_GROWTH:.0f} MB."
     yield f"- Whole job: {highest:.1f} MB at its highest; the bound is {WHOLE_JOB:.0f} MB."
 
 

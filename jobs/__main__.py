@@ -30,6 +30,7 @@ def _cell(value: object) -> str:
 
 
 def main() -> int:
+    """Run the command of `sys.argv` and return its exit code: 0, 1 if it failed, 78 for a wrong setting."""
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     query = commands.add_parser("query", help=f"ask the warehouse; prints the first {ROWS:,} rows")

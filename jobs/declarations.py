@@ -61,6 +61,8 @@ def _count(name: str, text: str) -> int:
 
 @dataclass(frozen=True)
 class RedditSettings:
+    """How to reach Reddit. None of these may be in luigi.cfg, which is committed with the project."""
+
     reddit_client_id: str | None = setting(
         "client ID of your Reddit app; set all three credentials, or none for the sandbox",
         shown="none: the sandbox",
@@ -78,6 +80,8 @@ class RedditSettings:
 
 @dataclass(frozen=True)
 class CommentSettings:
+    """Which comment trees are read, and how many requests they may take."""
+
     comment_tree_ages: tuple[int, ...] = setting(
         'JSON list of the ages at which a post\'s whole comment tree is read, such as `["24h", "7d"]`',
         default="[]",
@@ -94,17 +98,23 @@ class CommentSettings:
 
 @dataclass(frozen=True)
 class LakeSettings:
+    """Where objects and receipts are stored."""
+
     lake_url: str = setting("local folder or `s3://bucket/prefix`", shown="`data/lake`", needed=True)
 
 
 @dataclass(frozen=True)
 class TransformSettings:
+    """What converts records to Parquet."""
+
     transform_engine: str = setting("`duckdb` (in process) or `glue`", shown="`duckdb`", needed=True)
     glue_job_name: str | None = setting("name of the Glue job; required by `glue`", shown="none")
 
 
 @dataclass(frozen=True)
 class CatalogSettings:
+    """Where the lake's tables are registered; optional."""
+
     glue_database: str | None = setting(
         "database of the Glue Data Catalog, in which Athena finds the lake", shown="none: no catalog"
     )
@@ -112,6 +122,8 @@ class CatalogSettings:
 
 @dataclass(frozen=True)
 class WarehouseSettings:
+    """Where rows are loaded. The role, workgroup and cluster are used by Redshift only."""
+
     warehouse_url: str = setting(
         "DuckDB file, or `redshift+psycopg2://user:password@host:5439/database`; the port is optional; write `@` in a "
         "password as `%40`",

@@ -26,6 +26,7 @@ from reddit_etl.warehouse import DUCKDB, kind_of_warehouse
 FOLDER = "doctor"
 PROBE = f"{FOLDER}/probe.json"
 CONTENT = b'{"probe": "ok"}\n'
+LARGE = 6_000_000  # Bytes.
 DEADLINE = 10.0  # Seconds, of each check.
 LEAST_FREE = 500_000_000
 """Bytes. A run of 100,000 posts writes less, but a disk with no more is nearly full."""
@@ -33,6 +34,8 @@ LEAST_FREE = 500_000_000
 
 @dataclass(frozen=True)
 class Finding:
+    """The result of one check; as text it is one line of the doctor's output."""
+
     name: str
     mark: str
     """ok, WRONG, or - for what was not tried."""
@@ -40,6 +43,7 @@ class Finding:
 
     @property
     def good(self) -> bool:
+        """False for a check that failed, and for one that was not tried."""
         return self.mark == "ok"
 
     def __str__(self) -> str:
@@ -48,6 +52,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
+    """One setting or right to test. `try_it` raises EtlError or OSError if it is wrong."""
+
     name: str
     needs: tuple[str, ...]
     """What must be well before it makes sense to try."""
@@ -144,7 +150,8 @@ def _lake() -> str:
     if lake.create(PROBE, b"another"):
         raise LakeError(f"LAKE_URL: {lake.url} lets an object be replaced: receipts need a store with If-None-Match")
     with suppress(_Enough), lake.open_new(f"{FOLDER}/given-up") as stream:
-        stream.write(CONTENT)
+        # What is smaller goes in one request, and nothing is begun that could be given up.
+        stream.write(bytes(LARGE))
         raise _Enough
     if PROBE not in lake.keys(f"{FOLDER}/"):
         raise LakeError(f"LAKE_URL: {lake.url} does not list what is in it")

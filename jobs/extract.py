@@ -20,6 +20,8 @@ from reddit_etl.steps.extract import extract
 
 
 class Extract(ReceiptTask[Extracted]):
+    """Reads one source in one hour, and puts its records and rejects in the lake."""
+
     name: str = luigi.Parameter(description="what is read, like python-new-1000")
 
     step = "extract"
@@ -40,16 +42,20 @@ class Extract(ReceiptTask[Extracted]):
 
     @property
     def entity(self) -> Entity:
+        """See `ReceiptTask`."""
         return self.what.entity
 
     @property
     def receipt_name(self) -> str:
+        """See `ReceiptTask`."""
         return self.name
 
     def requires(self) -> list[Plan]:
+        """The hour's plan for comment trees; nothing for a listing."""
         return [Plan(hour=self.hour, name=self.name)] if isinstance(self.what, Trees) else []
 
     def work(self, attempt: Attempt) -> Extracted:
+        """See `ReceiptTask`."""
         reddit, what = resources.reddit(self.hour), self._planned()
         with tqdm(
             desc=what.title,

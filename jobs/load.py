@@ -12,6 +12,8 @@ from reddit_etl.steps.load import load
 
 
 class Load(ReceiptTask[Loaded]):
+    """Loads the rows of one transformation into the warehouse, in one transaction."""
+
     extracts: tuple[str, ...] = NamesParameter(description="the names of extracts of one entity")
 
     priority = 10
@@ -20,6 +22,7 @@ class Load(ReceiptTask[Loaded]):
 
     @property
     def entity(self) -> Entity:
+        """See `ReceiptTask`."""
         return self.requires().entity
 
     @property
@@ -33,9 +36,12 @@ class Load(ReceiptTask[Loaded]):
         return load_prefix(self.entity.name, self.hour, selection_of(self.extracts))
 
     def requires(self) -> Transform:
+        """The transformation of the same extracts, whose receipt lists the Parquet files to load."""
         return Transform(hour=self.hour, extracts=self.extracts)
 
     def work(self, attempt: Attempt) -> Loaded:
+        """See `ReceiptTask`."""
+
         def repaired(lost: Transformed, reason: str) -> Transformed:
             return repair.successor(self.requires(), lost, attempt, reason)
 
@@ -53,9 +59,11 @@ class Reload(Load):
     _is_done = False
 
     def complete(self) -> bool:
+        """Whether this task has run in this process; the receipt of the first load does not count."""
         return self._is_done
 
     def run(self) -> None:
+        """Load the rows again. The receipt of the first load stays, and no other is committed."""
         log.warning("the warehouse has lost this load; it is loaded again", extra=self.log_fields())
         self.rows = self.work(self.new_attempt()).rows
         self._is_done = True

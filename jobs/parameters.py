@@ -18,11 +18,14 @@ MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d):[0-5]\d(:[0-5]\d(\.\d+)?)?Z", re.AS
 
 
 class HourParameter(luigi.DateHourParameter):
+    """A UTC hour such as 2026-11-23T04. `flag` is the option that an error message names."""
+
     def __init__(self, *args: Any, flag: str = "--hour", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._flag = flag
 
     def parse(self, text: str) -> datetime:
+        """The hour, also from a full time that ends with Z. Raises SystemExit with code 78."""
         moment = MOMENT.fullmatch(text)
         written = moment[1] if moment else text
         hour: datetime = _parsed(super().parse, written, self._flag, "write a UTC hour like 2026-11-23T04")
@@ -30,13 +33,19 @@ class HourParameter(luigi.DateHourParameter):
 
 
 class TaskNameParameter(luigi.TaskParameter[luigi.Task]):
+    """The name of a task class, such as RedditPipeline."""
+
     def parse(self, text: str) -> type[luigi.Task]:
+        """The task class of that name. Raises SystemExit with code 78 if there is none."""
         task: type[luigi.Task] = _parsed(super().parse, text, "--of", "give RedditPipeline")
         return task
 
 
 class NamesParameter(luigi.ListParameter):
+    """A JSON list of strings, as a tuple."""
+
     def parse(self, text: str) -> tuple[str, ...]:
+        """The strings, in the order given. Raises SystemExit with code 78 for any other JSON."""
         fix = """write a JSON list of names, in the shell between single quotes: '["python"]'"""
         names: tuple[str, ...] = _parsed(self._list, text, "--subreddits, --listings, --extracts", fix)
         return names
@@ -49,7 +58,10 @@ class NamesParameter(luigi.ListParameter):
 
 
 class LimitParameter(luigi.IntParameter):
+    """The number of items per listing."""
+
     def parse(self, text: str) -> int:
+        """Any integer; `checked_limit` checks its range. Raises SystemExit with code 78."""
         limit: int = _parsed(super().parse, text, "--limit", f"write a number from 1 to {LISTING_CAP}")
         return limit
 

@@ -96,6 +96,7 @@ class RedditPipeline(luigi.Task):
         return all(task.complete() for task in _ends(self._loads))
 
     def requires(self) -> list[Load | Publish]:
+        """The loads, and entries in the catalog, of this hour and of unfinished earlier hours."""
         _ = self._was_complete
         return _ends([*self._catch_up, *self._loads])
 
@@ -131,6 +132,7 @@ class RedditPipeline(luigi.Task):
         return not all(extract.complete() for extract in extracts if not extract.what.has_past)
 
     def run(self) -> Iterator[list[Reload]]:
+        """Reload what the warehouse has lost and print the report; then raise the first error of an earlier hour."""
         # All that was asked for is in the warehouse by now; so it is asked whether it also kept what came before.
         yield self._lost
         report = "\n".join(("", *text.lines(self._facts()), ""))

@@ -16,6 +16,8 @@ from reddit_etl.steps.plan import plan
 
 
 class Plan(ReceiptTask[Planned]):
+    """Fixes which posts are due for a comment tree in one hour, so that every attempt reads the same ones."""
+
     name: str = luigi.Parameter(description="the trees, like tree-024h")
 
     # After the listings, which wait for no warehouse.
@@ -33,13 +35,16 @@ class Plan(ReceiptTask[Planned]):
 
     @property
     def entity(self) -> Entity:
+        """See `ReceiptTask`."""
         return self.trees.entity
 
     @property
     def receipt_name(self) -> str:
+        """See `ReceiptTask`."""
         return self.name
 
     def work(self, attempt: Attempt) -> Planned:
+        """See `ReceiptTask`."""
         receipt = plan(
             attempt,
             self.trees,

@@ -53,6 +53,7 @@ class LineFormatter(logging.Formatter):
         self._words = words
 
     def format(self, record: logging.LogRecord) -> str:
+        """One line with the message and the extra fields; as JSON also with time, level and traceback."""
         message, fields = record.getMessage(), {k: v for k, v in vars(record).items() if k not in _PLAIN}
         if "\nTraceback" in message:
             # Luigi puts the traceback of a failed completeness check into the message.

@@ -13,6 +13,8 @@ from reddit_etl.steps.publish import publish
 
 
 class Publish(ReceiptTask[Published]):
+    """Adds the Parquet files of one transformation to the catalog."""
+
     extracts: tuple[str, ...] = NamesParameter(description="the names of extracts of one entity")
 
     priority = 15
@@ -21,6 +23,7 @@ class Publish(ReceiptTask[Published]):
 
     @property
     def entity(self) -> Entity:
+        """See `ReceiptTask`."""
         return self.requires().entity
 
     @property
@@ -29,9 +32,11 @@ class Publish(ReceiptTask[Published]):
         return f"{selection_of(self.extracts)}-{resources.catalog_name()}"
 
     def requires(self) -> Transform:
+        """The transformation of the same extracts, whose receipt lists the Parquet files."""
         return Transform(hour=self.hour, extracts=self.extracts)
 
     def work(self, attempt: Attempt) -> Published:
+        """See `ReceiptTask`. Raises ConfigurationError if GLUE_DATABASE is not set."""
         catalog = resources.catalog()
         if not catalog:
             raise ConfigurationError("GLUE_DATABASE is not set: set it to the catalog's database")

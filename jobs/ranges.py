@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class RangeHourly(luigi_range.RangeHourly):
+    """One RedditPipeline per hour, from `start` up to but not including `stop`."""
+
     of: type[RedditPipeline] = TaskNameParameter(description="RedditPipeline")
     param_name: Any = "hour"
     start: Any = HourParameter(default=None, flag="--start", description="the first UTC hour")
@@ -39,6 +41,7 @@ class RangeHourly(luigi_range.RangeHourly):
             raise misconfigured(error) from None
 
     def requires(self) -> list[RedditPipeline]:
+        """The pipelines of the hours to be done. Raises SystemExit with code 78 for invalid parameters."""
         try:
             hours: list[RedditPipeline] = super().requires()  # type: ignore[no-untyped-call]
         except ParameterException as error:
@@ -48,12 +51,14 @@ class RangeHourly(luigi_range.RangeHourly):
         return hours
 
     def moving_start(self, now: datetime) -> datetime:
+        """The earliest hour that is looked at. Raises ConfigurationError if `start` is before it."""
         begin: datetime = super().moving_start(now)  # type: ignore[no-untyped-call]
         if self.start and self.start < begin:
             raise ConfigurationError(f"--start is more than {self.hours_back} hours ago: add --hours-back with more")
         return begin
 
     def missing_datetimes(self, finite_datetimes: Collection[datetime]) -> set[datetime]:
+        """The hours that are not complete. Raises ConfigurationError if they exceed `task_limit`."""
         missing: set[datetime] = super().missing_datetimes(finite_datetimes)  # type: ignore[no-untyped-call]
         if len(missing) > self.task_limit:
             fix = "raise it, or ask for fewer"

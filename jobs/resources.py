@@ -36,6 +36,7 @@ SUBREDDITS: set[str] = set()
 
 @cache
 def settings() -> Settings:
+    """All settings, after a warning for each variable that looks misspelt. Raises ConfigurationError."""
     for name, meant in misspelt().items():
         log.warning("a variable in the environment is no setting", extra={"variable": name, "maybe": meant})
     return Settings.read()
@@ -43,16 +44,19 @@ def settings() -> Settings:
 
 @cache
 def lake() -> Lake:
+    """The lake at LAKE_URL. Raises ConfigurationError for an invalid URL."""
     return open_lake(settings().lake_url)
 
 
 @cache
 def transform() -> TransformEngine:
+    """The engine that TRANSFORM_ENGINE names. Raises ConfigurationError for an unknown one."""
     return open_transform(settings().transform_engine, glue_job=settings().glue_job_name)
 
 
 @cache
 def catalog() -> "Catalog | None":
+    """The catalog in GLUE_DATABASE; None if that is not set."""
     database = settings().glue_database
     if not database:
         return None
@@ -64,6 +68,7 @@ def catalog() -> "Catalog | None":
 
 @cache
 def warehouse() -> Warehouse:
+    """The warehouse at WAREHOUSE_URL. Raises ConfigurationError for an invalid URL or role."""
     chosen = settings()
     return open_warehouse(
         chosen.warehouse_url,
@@ -87,8 +92,9 @@ def past_receipts(hour: datetime) -> Receipts:
 
 def had_receipt(hour: datetime, key: str) -> bool:
     """Whether the receipt stood when the lake was last listed, so that not each is asked for by itself."""
-    listed = next((index for index in _listings() if index.covers(hour)), None) or _listed(hour, hour)
-    return listed.has(key)
+    # Several in a range of hours: what a later one shows is there, though an earlier one lacks it.
+    covering = [index for index in _listings() if index.covers(hour)] or [_listed(hour, hour)]
+    return any(index.has(key) for index in covering)
 
 
 def _listed(first: datetime, last: datetime) -> Receipts:
@@ -124,6 +130,8 @@ def clock(hour: datetime) -> Clock:
 
 @dataclass(frozen=True)
 class Reddit:
+    """The client with the clock that belongs to it; `source` is `reddit` or `sandbox`."""
+
     client: RedditClient
     clock: Clock
     source: str

@@ -40,6 +40,7 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
         return self._content is not None
 
     def read(self) -> Kind:
+        """The parsed receipt. Raises LakeError if it is missing or malformed."""
         if not self.exists() or self._content is None:
             raise LakeError(f"{self.key}: the receipt is gone, though it was there before")
         try:
@@ -89,14 +90,17 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
 
     @cached_property
     def receipt(self) -> ReceiptTarget[Kind]:
+        """The target, whose key has the step, the entity, the hour and the receipt's name."""
         return ReceiptTarget(
             self.hour, receipt_key(self.step, self.entity.name, self.hour, self.receipt_name), self.kind
         )
 
     def output(self) -> ReceiptTarget[Kind]:
+        """The receipt alone: data objects without a receipt do not count."""
         return self.receipt
 
     def complete(self) -> bool:
+        """Whether the receipt exists. A ConfigurationError is raised, and makes the exit code 78."""
         try:
             return bool(super().complete())  # type: ignore[no-untyped-call]
         except ConfigurationError as error:
@@ -105,11 +109,13 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
             raise
 
     def new_attempt(self) -> Attempt:
+        """An attempt named by the time and eight random hex digits, like 20261123T040506-1a2b3c4d."""
         clock = resources.clock(self.hour)
         name = f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
         return Attempt(resources.lake(), self.entity, self.hour, name, clock)
 
     def run(self) -> None:
+        """Work under a new attempt and commit its receipt, unless another run has committed one."""
         receipt = self.work(self.new_attempt())
         if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
@@ -118,4 +124,5 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
         return f"{self.task_family}({hour_text(self.hour)}, {self.entity.name}, {self.receipt_name})"
 
     def log_fields(self) -> dict[str, object]:
+        """The fields that identify the task in log lines: hour, entity, and `of` for the receipt's name."""
         return {"hour": hour_text(self.hour), "entity": self.entity.name, "of": self.receipt_name}

@@ -34,7 +34,7 @@ LOGIN = {
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    """S3, and what else moto knows of AWS."""
+    """moto's server: S3 and the other services that it emulates."""
     with moto_server() as url:
         yield url
 
@@ -84,7 +84,7 @@ class AwsPipeline(Pipeline):
 
 @pytest.fixture(scope="session")
 def warm_spark() -> Iterator[Spark]:
-    """Starting one takes ten seconds, so all that a process tests go through it."""
+    """One Spark for all tests: starting one takes ten seconds."""
     pytest.importorskip("pyspark")
     with spark() as session:
         yield session
@@ -92,7 +92,7 @@ def warm_spark() -> Iterator[Spark]:
 
 @pytest.fixture
 def glue_server(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[GlueServer]:
-    """With runs done by DuckDB, unless a test gives it Spark: that both do the same is for test_two_engines.py."""
+    """Glue's runs are done by DuckDB, unless a test sets Spark; test_two_engines.py shows that both give the same."""
     monkeypatch.setattr(transform_glue, "_intervals", lambda: repeat(0.05))
     with glue(work=by_duckdb, s3=s3_url, moto=s3_url) as server:
         yield server
@@ -106,7 +106,7 @@ def on_aws(
     redshift_server: Redshift,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., "AwsPipeline"]:
-    """A maker of pipelines, of which the newest has the warehouse to itself."""
+    """Makes pipelines; each empties the warehouse."""
     monkeypatch.setattr(warehouse_redshift, "LONGEST_WAIT", 0.05)
 
     iam = boto3.client("iam")

@@ -40,7 +40,7 @@ LONGEST_RUN = 0.6  # Seconds until a kill, at most; most runs take less.
 
 
 def run(folder: Path, url: str, hour: datetime) -> None:
-    """One run of the main job, as its process does it; ends the process."""
+    """Run the main job in this process, then exit."""
     log = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -111,7 +111,7 @@ class Chaos:
         time.sleep(self.dice.random() * LONGEST_RUN)
 
     def play(self) -> list[str]:
-        """All hours; gives what was wrong in the end."""
+        """Run all hours; gives the differences from the expected tables."""
         for number in range(len(self.hours)):
             self.hour(number)
         for number, hour in enumerate(self.hours):
@@ -148,7 +148,7 @@ class Chaos:
         return fault
 
     def until_done(self, number: int) -> None:
-        """Runs of an hour that nobody disturbs. What a person has to remove is said, and removed."""
+        """Run an hour without faults until it succeeds; files that the error message names for removal are removed."""
         for _ in range(2):
             code = self.end(self.start(number))
             if code == 0:
@@ -202,7 +202,7 @@ def remove(chaos: Chaos) -> None:
 
 
 def restore(chaos: Chaos) -> None:
-    """From an older copy, in one go, as a person would who takes care; the log is forgotten now and then."""
+    """Restore an older copy, atomically; sometimes the write-ahead log is left behind."""
     copies = sorted(chaos.folder.glob("copy-*"))
     if copies:
         new = shutil.copy(chaos.dice.choice(copies), chaos.folder / "new")
@@ -212,7 +212,7 @@ def restore(chaos: Chaos) -> None:
 
 
 def leave_half_made(chaos: Chaos) -> None:
-    """By a run of some hour that is killed while it fills the file again."""
+    """Remove the file, and kill a run while it fills a new one."""
     remove(chaos)
     child = chaos.start(chaos.dice.randrange(len(chaos.hours)) if chaos.chance(0.2) else 0)
     chaos.pause()
@@ -246,7 +246,7 @@ LAKE_FAULTS: tuple[Fault, ...] = (lose_curated, damage_curated)
 
 
 def play(seed: int, hours: int, folder: Path) -> tuple[list[str], Counter[str]]:
-    """What was wrong after the hours of a seed, and how often what happened."""
+    """Run the hours of a seed; gives the differences and how often each event happened."""
     times = [FIRST + timedelta(hours=number) for number in range(hours)]
     with reddits(times) as urls:
         chaos = Chaos(seed, folder, times, urls)

@@ -120,7 +120,7 @@ class Pipeline:
 
 
 def forget_run() -> None:
-    """What one process keeps between its tasks, a new process does not have."""
+    """Clear what is cached between the tasks of a process."""
     Register.clear_instance_cache()
     for kept in vars(resources).values():
         if hasattr(kept, "cache_clear"):
@@ -129,7 +129,7 @@ def forget_run() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones come first, so that of two processes none is left with them; what a file shares is made in one."""
+    """Run slow tests first, so that both workers end together, and keep tests that share a fixture in one worker."""
     for item in items:
         fixtures = vars(item)["_fixtureinfo"].name2fixturedefs
         if "warm_spark" in fixtures or "on_aws" in fixtures:
@@ -142,7 +142,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine's reaches a test."""
+    """Unset every setting of this machine."""
     for name in list(os.environ):
         if name.startswith(
             ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")
@@ -159,7 +159,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What AWS does not answer is asked again at once."""
+    """Retry requests to AWS without waiting."""
     for module in ("botocore.endpoint", "tenacity.nap"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda _: None))
 

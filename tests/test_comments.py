@@ -27,9 +27,9 @@ BOTH = ("new", "comments")
 RECORD = {column.name for column in COMMENTS.record} - {"observed_at", "listing", "place", "source"}
 
 
-def values(observation: Observation, moment: datetime | None = None) -> dict[str, object]:
+def values(observation: Observation, moment: datetime | None = None, place: int = 1) -> dict[str, object]:
     """The record, of which the fetch is left out unless there is a moment."""
-    observed = {"observed_at": iso(moment), "listing": "x", "place": 1, "source": "sandbox"} if moment else {}
+    observed = {"observed_at": iso(moment), "listing": "x", "place": place, "source": "sandbox"} if moment else {}
     outcome = to_record(COMMENTS, observation.child, observed)
     assert isinstance(outcome, Record)
     return outcome.values
@@ -76,7 +76,7 @@ def test_listing_after_tree_and_tree_after_listing_end_equal(
     for kind in ("listing", "tree", "listing", "tree"):
         moment = begin + timedelta(minutes=dice.randrange(60))
         names = dice.sample(sorted(read[kind]), 100)
-        batches.append([values(read[kind][name], moment) for name in names])
+        batches.append([values(read[kind][name], moment, place) for place, name in enumerate(names, start=1)])
     ended = []
     for run in range(3):
         order = batches if run == 0 else dice.sample(batches, len(batches))

@@ -423,10 +423,8 @@ def test_rejects_count_where_a_listing_is_asked_whether_it_was_full(
     assert run(client, lake, limit=100).gap == (created(50), created(181))
 
 
-@pytest.mark.parametrize(
-    "other", [{"subreddit": "aws"}, {"listing": "hot"}, {"limit": 50}, {"hours_before": 49}, {"hours_before": -1}]
-)
-def test_only_the_same_listing_of_the_last_two_days_is_compared(
+@pytest.mark.parametrize("other", [{"subreddit": "aws"}, {"listing": "hot"}, {"hours_before": -1}])
+def test_only_the_same_listing_of_hours_before_is_compared(
     reddit: ScriptedReddit, client: RedditClient, lake: FolderLake, other: dict[str, object]
 ) -> None:
     seen(client, lake, reddit, 50, **other)  # type: ignore[arg-type]
@@ -452,6 +450,17 @@ def test_hours_in_which_nothing_was_shown_do_not_hide_a_gap(
     seen(client, lake, reddit, 0, hours_before=1)
     reddit.content = Posts(200)
     assert run(client, lake, limit=100).gap == (created(50), created(101))
+
+
+@pytest.mark.parametrize(("hours_before", "limit"), [(60, 100), (24 * 300, 100), (1, 1000), (1, 10)])
+def test_a_gap_is_found_after_any_pause_and_whatever_the_limit_was(
+    reddit: ScriptedReddit, client: RedditClient, lake: FolderLake, hours_before: int, limit: int
+) -> None:
+    seen(client, lake, reddit, 50, hours_before=hours_before, limit=limit)
+    reddit.content = Posts(200)
+    assert run(client, lake, limit=100).gap == (created(50), created(101))
+    # What was read of another listing says nothing.
+    assert run(client, lake, limit=100, listing="comments").gap is None
 
 
 def test_a_listing_cut_off_by_a_refusal_before_it_reached_what_was_seen_is_a_gap(

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -243,6 +244,9 @@ def test_sigterm_in_mid_extraction_aborts_the_upload_and_the_next_run_converges(
         reached.set()
         stall(handler)
 
+    # Two pages of these fill a part of an upload; what is smaller goes in one request at the end.
+    for entry in reddit.content.posts:
+        entry["selftext"] = secrets.token_hex(40_000)
     reddit.script(pages=[None, None, stop_here])
     with local.start(*run, environment=settings, folders={data: "/data"}) as process:
         assert reached.wait(timeout=120)

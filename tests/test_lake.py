@@ -26,7 +26,7 @@ from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.lake.s3 import PART_BYTES, S3Lake
+from reddit_etl.lake.s3 import PART_BYTES, SMALL, S3Lake
 from tests import PROJECT
 from tests.standins.s3 import ENVIRONMENT, answering, refusal
 
@@ -431,7 +431,7 @@ def test_an_upload_that_may_not_be_aborted_names_the_right(aws):
         lake = S3Lake(bucket="some-bucket", prefix="")
         refused = pytest.raises(ConfigurationError, match=r"AccessDenied: .*s3:AbortMultipartUpload")
         with refused, lake.open_new("raw/a") as stream:
-            stream.write(b"given up")
+            stream.write(bytes(SMALL))
             raise KeyboardInterrupt
     assert server.asked[-1] == "DELETE /some-bucket/raw/a?uploadId=u1"
 

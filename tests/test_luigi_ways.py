@@ -1,12 +1,17 @@
 """Luigi's own ways to start work: a range of hours, a central scheduler, a name that is no task's."""
 
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from luigi.retcodes import run_with_retcodes
 
+from jobs import resources
 from jobs.settings import Settings
+from jobs.task import ReceiptTarget
+from reddit_etl.lake.layout import receipt_key
+from reddit_etl.lake.receipts import Published
 from tests import PROJECT, commands
 from tests.conftest import Pipeline, forget_run
 
@@ -43,6 +48,22 @@ def test_a_range_runs_the_sandbox_s_hours_once_and_loads_them_into_a_warehouse_t
         name: tables[name] for name in ("posts", "post_metrics")
     }
     assert pipeline.server.used == asked
+
+
+def test_what_another_process_did_while_a_range_was_listed_is_no_error(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in pipeline.environment().items():
+        monkeypatch.setenv(name, value)
+    forget_run()
+    hour = datetime.fromisoformat(f"{DAY}T04:00")
+    key = receipt_key("publish", "posts", hour, "a-selection")
+    assert resources.receipts(hour).all == []
+    made = Published(entity="posts", hour=f"{DAY}T04", attempt="x", committed_at="x", location=None)
+    assert resources.lake().create(key, made.to_json())
+    # The next hour of the range sees it.
+    assert resources.receipts(hour + timedelta(hours=1)).has(key)
+    assert ReceiptTarget(hour, key, Published).read() == made
 
 
 def test_a_range_loads_what_was_read_of_reddit_and_names_the_hours_that_nobody_read(

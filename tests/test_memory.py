@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.aws import LUIGI_PROCESS, whole_graph
-from benchmarks.memory import EXTRACTION_GROWTH, HOURS, WHOLE_JOB, extraction, sandbox, whole_job
+from benchmarks.memory import EXTRACTION_GROWTH, HOURS, TREE_GROWTH, WHOLE_JOB, extraction, sandbox, tree, whole_job
 
 pytestmark = pytest.mark.slow
 
@@ -14,13 +14,20 @@ def test_the_extraction_holds_no_more_of_thirty_listings_than_of_three():
     assert thirty - three <= EXTRACTION_GROWTH
 
 
-def test_the_whole_job_stays_within_a_small_container():
+def test_a_tree_of_fifty_thousand_comments_is_never_held_whole():
     with sandbox() as url:
-        peaks = [usage.peak for usage in whole_job(url, 100_000)]
+        start, usage = tree(url)
+    assert usage.peak - start.peak < TREE_GROWTH
+
+
+def test_the_whole_job_stays_within_a_small_container():
+    """With 100,000 rows: 50,000 posts and, as luigi.cfg lists them too, as many comments."""
+    with sandbox() as url:
+        peaks = [usage.peak for usage in whole_job(url, 50_000)]
     assert max(peaks) < WHOLE_JOB
 
 
 def test_the_job_on_the_engines_of_aws_is_smaller_still():
-    """It holds nothing of the rows, nor of what Redshift updates: benchmarks/aws.py has the same of 100,000 posts."""
-    [usage] = whole_graph(30_000, HOURS[:1])
+    """The process holds no rows, so fewer show it; `python -m benchmarks.aws` measures 100,000 posts."""
+    [usage] = whole_graph(10_000, HOURS[:1])
     assert usage.peak < LUIGI_PROCESS

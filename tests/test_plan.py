@@ -9,6 +9,7 @@ import pytest
 
 from reddit_etl.clock import iso
 from reddit_etl.entities import COMMENTS
+from reddit_etl.errors import LakeError
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import receipt_key
 from reddit_etl.lake.receipts import Extracted, Planned
@@ -122,6 +123,12 @@ def test_what_an_hour_left_is_due_again_until_it_is_missed(loads: Loads) -> None
     assert made.missed == 1
 
 
+def test_what_has_failed_is_due_after_all_others(loads: Loads) -> None:
+    planned(loads, HOUR)
+    extracted(loads, HOUR, [Due("broken", 24, iso(HOUR - 1.2 * DAY), failed=True), Due("a", 24, iso(HOUR - DAY))])
+    assert due(planned(loads, HOUR + timedelta(hours=1))) == ["a", "broken"]
+
+
 def test_the_plan_of_an_hour_that_was_not_read_is_taken_over(loads: Loads) -> None:
     load(loads, HOUR - DAY, post("a", HOUR - DAY))
     assert due(planned(loads, HOUR)) == ["a"]
@@ -138,3 +145,32 @@ def test_each_age_has_its_turn(loads: Loads) -> None:
 def test_reddit_s_posts_are_no_business_of_the_sandbox(loads: Loads) -> None:
     load(loads, HOUR - DAY, post("a", HOUR - DAY, source="reddit"))
     assert due(planned(loads, HOUR)) == []
+
+
+def test_of_hourly_runs_none_comes_too_late_for_a_short_age(loads: Loads) -> None:
+    trees, hour = Trees((1,)), timedelta(hours=1)
+    # Seen within half an hour each, and loaded after the plan of the hour.
+    begin, minutes = HOUR - 1.5 * hour, (5, 25, 45)
+    load(loads, HOUR - hour, *(post(f"p{after}", begin + timedelta(minutes=after)) for after in minutes))
+    assert due(planned(loads, HOUR, trees)) == ["p5", "p25", "p45"]
+
+
+def test_a_daily_schedule_reads_what_came_of_age_since_the_day_before(loads: Loads) -> None:
+    planned(loads, HOUR)
+    extracted(loads, HOUR)
+    load(loads, HOUR - 0.9 * DAY, post("a", HOUR - 0.9 * DAY), post("b", HOUR - 0.1 * DAY))
+    made = planned(loads, HOUR + DAY)
+    assert (due(made), made.missed) == (["a", "b"], 0)
+    # Once more, should the run fail; then it is too late.
+    again = planned(loads, HOUR + 2 * DAY)
+    assert (due(again), again.missed) == (["b"], 1)
+
+
+@pytest.mark.parametrize("step", ["plan", "extract"])
+def test_a_damaged_receipt_of_an_earlier_hour_is_named(loads: Loads, step: str) -> None:
+    key = receipt_key(step, "comments", HOUR, f"sandbox.{NAME}")
+    if step == "extract":
+        planned(loads, HOUR)
+    assert loads.lake.create(key, b"{")
+    with pytest.raises(LakeError, match=f"{key}.*remove it"):
+        planned(loads, HOUR + timedelta(hours=1))

@@ -262,6 +262,7 @@ def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Pa
         (("Extract", "--name=sandbox.python-new-0"), "--limit is 0"),
         (("Extract", "--name=sandbox.Python-new-5"), "is not the name of an extract"),
         (("Extract", "--name=sandbox.python-new-005"), "is not the name of an extract"),
+        (("Plan", "--name=sandbox.tree-99999999999999h"), "is not the name of an extract"),
         (("Load", '--extracts=["sandbox.../../x-new-5"]'), "--extracts: 'sandbox.../../x-new-5'"),
         (("Load", "--extracts=[1]"), "--extracts: '[1]' cannot be read"),
         (("Load", "--extracts=[]"), "use a JSON list of at least one name"),

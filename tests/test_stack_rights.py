@@ -4,6 +4,7 @@ The calls are recorded from runs on stand-ins that have the names of a deployed 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import repeat
@@ -275,13 +276,14 @@ def test_each_role_is_of_one_service(stack):
 
 
 def test_no_role_may_more_than_it_has_a_name_for(stack):
-    """Objects of a folder have no names yet, nor do the streams of a log; all else does."""
+    """Objects of a folder have no names yet, nor do a log's streams and a database's tables; all else does."""
     bucket = f"arn:aws:s3:::{stack.outputs['Bucket']}/"
     for name in stack.of_kind("AWS::IAM::Role"):
         for action, resource in given(stack.statements(name)):
             assert "*" not in action
             assert action != "iam:PassRole"
-            named = resource.removesuffix("/*") if resource.startswith(bucket) else resource
+            is_folder = resource.startswith(bucket) or re.search(r":table/\w+/\*$", resource)
+            named = resource.removesuffix("/*") if is_folder else resource
             named = named.removesuffix(":*") if action.startswith("logs:") else named
             named = named.removesuffix(":*") if action == "batch:SubmitJob" else named
             assert "*" not in named or (action, resource) == ("ecr:GetAuthorizationToken", "*")

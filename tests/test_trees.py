@@ -98,6 +98,7 @@ def things(*children: object) -> dict[str, Any]:
     return {"json": {"errors": [], "data": {"things": list(children)}}}
 
 
+@pytest.mark.slow
 def test_fifty_thousand_comments_are_read_once_each_in_few_requests(sandbox: RedditServer) -> None:
     client = make_client(sandbox.url)
     [newest] = client.listing("huge_example", "new", limit=1)
@@ -117,8 +118,9 @@ def test_fifty_thousand_comments_are_read_once_each_in_few_requests(sandbox: Red
 @pytest.mark.slow
 def test_what_the_requests_do_not_suffice_for_is_gone_on_with_from_there(sandbox: RedditServer) -> None:
     client = make_client(sandbox.url)
-    posts = [one.child["data"]["id"] for one in client.listing("huge_example", "new", limit=3)]  # type: ignore[index]
-    _, observations = read(sandbox, *posts)
+    listed = chain(client.listing("huge_example", "new", limit=1), client.listing("python", "new", limit=2))
+    posts = [one.child["data"]["id"] for one in listed]  # type: ignore[index]
+    _, observations = read(sandbox, *posts[1:])
     left, found = [Due(post, 24, CREATED) for post in posts], list[str]()
     runs = 0
     while left:
@@ -126,12 +128,17 @@ def test_what_the_requests_do_not_suffice_for_is_gone_on_with_from_there(sandbox
         trees, part = read(sandbox, *left, most_requests=100)
         found += ids(part)
         assert trees.left != left
-        # A receipt is JSON.
-        left = [Due.read(one) for one in json.loads(json.dumps(trees.facts()))["left"]]
+        left = left_by(trees)
     assert runs > 4
-    assert set(found) == set(ids(observations))
+    assert set(found) > set(ids(observations))
+    assert len(set(found)) == shown_comments(posts[0]) + len(set(ids(observations)))
     # Where a thread is gone on with, the comment above comes once more.
     assert len(found) - len(set(found)) < len(found) / 100
+
+
+def left_by(trees: Trees) -> list[Due]:
+    """As the next hour reads it; a receipt is JSON."""
+    return [Due.read(one) for one in json.loads(json.dumps(trees.facts()))["left"]]
 
 
 def test_nested_comments_stubs_and_deep_threads_are_each_read_once(reddit: ScriptedReddit) -> None:
@@ -194,6 +201,15 @@ def test_a_post_that_is_no_longer_given_is_counted_and_the_others_are_read(reddi
     assert (trees.coverage.done, trees.coverage.unavailable, trees.left) == (1, 2, [])
 
 
+def test_a_thread_that_is_no_longer_given_leaves_the_others_of_its_post(reddit: ScriptedReddit) -> None:
+    gone = answer(404, {"message": "Not Found", "error": 404})
+    deep = answer(200, tree(comment("a"), comment("b"), more(parent="t1_a"), more(parent="t1_b")))
+    reddit.script(pages=[deep, gone, answer(200, tree(comment("b", replies=page([comment("c", "t1_b")]))))])
+    trees, observations = read(reddit, "p1")
+    assert ids(observations) == ["a", "b", "c"]
+    assert (trees.coverage.done, trees.coverage.unavailable, trees.coverage.stubs_left) == (1, 0, 1)
+
+
 def test_a_tree_that_fails_is_left_for_later_and_three_in_a_row_fail_the_extract(reddit: ScriptedReddit) -> None:
     broken = [answer(200, {"kind": "Listing"})] * 6
     reddit.script(pages=[*broken, answer(200, tree(comment("a"))), *broken])
@@ -203,6 +219,22 @@ def test_a_tree_that_fails_is_left_for_later_and_three_in_a_row_fail_the_extract
     reddit.script(pages=broken * 3)
     with pytest.raises(RedditError, match="not a post with its comments"):
         read(reddit, "p1", "p2", "p3")
+
+
+def test_posts_that_always_fail_do_not_keep_the_others_from_being_read(reddit: ScriptedReddit) -> None:
+    broken = [answer(200, {"kind": "Listing"})] * 6
+    reddit.script(pages=[*broken * 2, answer(200, tree(comment("a"))), *broken * 3])
+    trees, observations = read(reddit, "p1", "p2", "p3", "p4", "p5", "p6", "p7")
+    assert ids(observations) == ["a"]
+    # The last was not requested.
+    assert [(one.post_id, one.failed) for one in left_by(trees)] == [
+        *[(post_id, True) for post_id in ("p1", "p2", "p4", "p5", "p6")],
+        ("p7", False),
+    ]
+    # Nothing else is due: it is known that they fail.
+    reddit.script(pages=broken * 3)
+    again, _ = read(reddit, *left_by(trees)[:4])
+    assert left_by(again) == left_by(trees)[:4]
 
 
 def test_a_refusal_of_two_at_once_is_waited_out(reddit: ScriptedReddit) -> None:

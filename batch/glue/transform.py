@@ -55,6 +55,7 @@ class Files:
         self._configuration: Any = spark._jsc.hadoopConfiguration()
 
     def url(self, key: str) -> str:
+        """The URL of the object of that key."""
         return f"{self._lake}/{key}"
 
     def _at(self, key: str) -> tuple[Any, Any]:
@@ -62,6 +63,7 @@ class Files:
         return path.getFileSystem(self._configuration), path
 
     def read(self, key: str) -> bytes:
+        """The whole content of a small object."""
         system, path = self._at(key)
         stream = system.open(path)
         try:
@@ -70,6 +72,7 @@ class Files:
             stream.close()
 
     def write(self, key: str, content: bytes) -> None:
+        """Put a small object, in place of one that is there."""
         system, path = self._at(key)
         stream = system.create(path, True)
         stream.write(bytearray(content))

@@ -33,6 +33,7 @@ def table_input(entity: Entity, lake_url: str) -> Definition:
 
 
 def latest_view(entity: Entity, database: str, lake_url: str) -> Definition:
+    """The view `<entity>_latest`, as Glue's TableInput; `database` has the table that it selects from."""
     description = f"Each of the {entity.name} once, in the newest state that was seen."
     return _view(
         f"{entity.name}_latest", description, entity.table, latest_sql(entity), database=database, lake_url=lake_url
@@ -40,6 +41,7 @@ def latest_view(entity: Entity, database: str, lake_url: str) -> Definition:
 
 
 def metrics_view(entity: Entity, database: str, lake_url: str) -> Definition:
+    """The view of the entity's metrics, as Glue's TableInput; one row per key and `observed_at`."""
     description = f"What changes from observation to observation of the {entity.name}, each observation once."
     return _view(
         entity.metrics_table, description, entity.metrics, metrics_sql(entity), database=database, lake_url=lake_url
@@ -98,6 +100,7 @@ def _view(
 
 
 def storage(entity: Entity, location: str) -> Definition:
+    """Glue's StorageDescriptor of the Parquet files below `location`, a URL that ends with a slash."""
     return {
         "Columns": _columns(entity.curated),
         "Location": location,

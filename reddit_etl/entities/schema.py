@@ -86,6 +86,7 @@ class Column:
 
     @property
     def read(self) -> Cast:
+        """How to convert the payload's value: by the column's own `cast` if it has one, else by its type's."""
         return self.cast or self.type.cast
 
 
@@ -103,6 +104,7 @@ class Entity:
 
     @property
     def payload(self) -> tuple[Column, ...]:
+        """The columns that are read from a field of the payload."""
         return tuple(column for column in self.columns if isinstance(column.origin, str))
 
     @property
@@ -127,4 +129,5 @@ class Entity:
 
     @property
     def metrics_table(self) -> str:
+        """The table with one row per observation, in the singular, such as `post_metrics`."""
         return f"{self.name.removesuffix('s')}_metrics"

@@ -71,6 +71,10 @@ class Lake(ABC):
         """The keys from `first` to `last`, exclusive, in order; both begin with the same folder."""
 
     @abstractmethod
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders directly below a prefix, which ends in `/`."""
+
+    @abstractmethod
     def local_file(self, key: str, scratch: Path) -> Path:
         """A file with the object's content: the object itself in a local lake, else a copy in `scratch`."""
 

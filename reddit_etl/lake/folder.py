@@ -36,6 +36,7 @@ class FolderLake(Lake):
 
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
+        """See `Lake`."""
         path = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         with self._failures(key):
@@ -50,6 +51,7 @@ class FolderLake(Lake):
                     partial.unlink()
 
     def create(self, key: str, content: bytes) -> bool:
+        """See `Lake`."""
         path = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         with self._failures(key):
@@ -68,6 +70,7 @@ class FolderLake(Lake):
         return True
 
     def read(self, key: str) -> bytes | None:
+        """See `Lake`."""
         with self._failures(key):
             try:
                 return self._path(key).read_bytes()
@@ -75,18 +78,29 @@ class FolderLake(Lake):
                 return None
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See `Lake`."""
         with self._failures(prefix):
             for path in _files(self.folder / prefix):
                 yield path.relative_to(self.folder).as_posix(), path.stat().st_size
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
+        """See `Lake`."""
         with self._failures(first):
             for path in _files(self.folder / first.partition("/")[0], self.folder / first, self.folder / last):
                 key = path.relative_to(self.folder).as_posix()
                 if first <= key < last:
                     yield key
 
+    def folders(self, prefix: str) -> list[str]:
+        """See `Lake`."""
+        with self._failures(prefix):
+            try:
+                return [path.name for path in (self.folder / prefix).iterdir() if path.is_dir()]
+            except FileNotFoundError:
+                return []
+
     def local_file(self, key: str, scratch: Path) -> Path:  # noqa: ARG002
+        """See `Lake`."""
         path = self._path(key)
         with self._failures(key):
             path.stat()

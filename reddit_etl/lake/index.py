@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.layout import RECEIPT, receipts_of
+from reddit_etl.lake.layout import RECEIPT, RECEIPTS, receipts_of
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +45,22 @@ class Receipts:
     def keys_of(self, step: str, entity: str, name: str) -> list[str]:
         """The keys of one task's receipts, by hour. Raises LakeError."""
         return [one.key for one in self.all if (one.step, one.entity, one.name) == (step, entity, name)]
+
+    def extracts_of(self, entity: str, name: str) -> list[str]:
+        """The keys of the extracts of the same listing, whatever their limits. Raises LakeError."""
+        listing, _, _ = name.rpartition("-")
+        found = (one for one in self.all if (one.step, one.entity) == ("extract", entity))
+        return [one.key for one in found if one.name.rpartition("-")[0] == listing]
+
+    @cached_property
+    def before(self) -> "Receipts | None":
+        """Those of the last day that has any before `first`: a pause may have been longer. Raises LakeError."""
+        latest = self._first - timedelta(hours=1)
+        days = [found for found in self._lake.folders(RECEIPTS) if "dt=" < found <= f"dt={latest:%Y-%m-%d}"]
+        if not days:
+            return None
+        first = datetime.fromisoformat(max(days).removeprefix("dt="))
+        return Receipts(self._lake, first, min(latest, first + timedelta(hours=23)))
 
     def covers(self, hour: datetime) -> bool:
         """Whether the hour is in the range."""

@@ -36,6 +36,10 @@ def _partition(hour: datetime) -> str:
     return hour.strftime("dt=%Y-%m-%d/hr=%H")
 
 
+RECEIPTS = "receipts/"
+"""The folder of all receipts, with one folder a day in it."""
+
+
 def receipts_of(hour: datetime) -> str:
     """The prefix of all receipts of an hour."""
     return f"receipts/{_partition(hour)}/"

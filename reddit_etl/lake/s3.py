@@ -80,6 +80,7 @@ class S3Lake(Lake):
 
     @contextmanager
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
+        """See `Lake`."""
         with self._failures(key), ExitStack() as stack:
             content = _Beginning(lambda: stack.enter_context(self._upload(key)))
             yield content
@@ -97,6 +98,7 @@ class S3Lake(Lake):
         return stream
 
     def create(self, key: str, content: bytes) -> bool:
+        """See `Lake`."""
         with self._failures(key):
             try:
                 self._client.put_object(
@@ -115,6 +117,7 @@ class S3Lake(Lake):
         return True
 
     def read(self, key: str) -> bytes | None:
+        """See `Lake`."""
         content = io.BytesIO()
         with self._failures(key):
             try:
@@ -136,6 +139,7 @@ class S3Lake(Lake):
         aws.retrying(aws.BrokenAnswer)(once)
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See `Lake`."""
         with self._failures(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self.prefix + prefix
@@ -145,6 +149,7 @@ class S3Lake(Lake):
                     yield entry["Key"].removeprefix(self.prefix), entry["Size"]
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
+        """See `Lake`."""
         folder = first.partition("/")[0]
         with self._failures(first):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -155,7 +160,17 @@ class S3Lake(Lake):
                     return
                 yield key
 
+    def folders(self, prefix: str) -> list[str]:
+        """See `Lake`."""
+        with self._failures(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix + prefix, Delimiter="/"
+            )
+            found = (entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ()))
+            return [path.removeprefix(self.prefix + prefix).rstrip("/") for path in found]
+
     def local_file(self, key: str, scratch: Path) -> Path:
+        """See `Lake`."""
         path = scratch / key.replace("/", "_")
         with self._failures(key), path.open("wb") as copy:
             self._copy(key, copy)

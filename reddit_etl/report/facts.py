@@ -18,12 +18,12 @@ class EntityFacts:
 
     @property
     def records(self) -> int:
-        """Records in all extracts."""
+        """The sum over the extracts, before duplicates are removed."""
         return sum(extracted.records for extracted in self.extracts.values())
 
     @property
     def rejects(self) -> int:
-        """Rejected payloads in all extracts."""
+        """Payloads that were not converted to a record, summed over the extracts."""
         return sum(extracted.rejects for extracted in self.extracts.values())
 
 

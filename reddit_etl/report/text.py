@@ -35,9 +35,10 @@ def lines(facts: Facts) -> Iterator[str]:
 
 
 def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
-    listings = sum(extracted.is_listing for extracted in entity.extracts.values())
-    read = [f"{listings} listing{'s' if listings > 1 else ''}"] if listings else []
-    read += ["trees"] if len(entity.extracts) > listings else []
+    listings = sum(one.is_listing and one.verdict == "ok" for one in entity.extracts.values())
+    has_trees = any(not one.is_listing for one in entity.extracts.values())
+    read = [f"{listings} listing{'' if listings == 1 else 's'}"] if listings or not has_trees else []
+    read += ["trees"] if has_trees else []
     yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
     load = entity.load
     new, updated, known = (0, 0, load.rows) if was_complete else (load.inserted, load.updated, load.stale)
@@ -54,11 +55,12 @@ def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
     fetched, number = coverage["fetched"], coverage["num_comments"]
     share = f" ({fetched / number:.0%})" if number else ""
     posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
-    yield _line("trees", f"{posts}, {fetched:,} of {number:,} comments{share}" if coverage["due"] else "no post is due")
+    read = f"{posts}, with {fetched:,} of their {number:,} comments{share}"
+    yield _line("trees", read if coverage["due"] else "no post is due")
     others = {
-        "deferred to the next run": left,
-        "unavailable": coverage["unavailable"],
-        "missed": coverage["missed"],
+        "posts deferred to the next run": left,
+        "posts no longer available": coverage["unavailable"],
+        "posts missed": coverage["missed"],
         "comments left in stubs": coverage["stubs_left"],
     }
     if parts := [f"{count:,} {what}" for what, count in others.items() if count]:

@@ -36,32 +36,40 @@ class Listing:
 
     @property
     def name(self) -> str:
+        """See `Source`."""
         return f"{self.subreddit}-{self.listing}-{self.limit}"
 
     @property
     def title(self) -> str:
+        """See `Source`."""
         return f"r/{self.subreddit} {self.listing}"
 
     @property
     def entity(self) -> Entity:
+        """See `Source`."""
         return ENTITIES[LISTINGS[self.listing]]
 
     @property
     def is_newest_first(self) -> bool:
+        """See `Source`."""
         return self.listing in NEWEST_FIRST
 
     @property
     def has_past(self) -> bool:
+        """See `Source`."""
         return False
 
     @property
     def expected(self) -> int:
+        """See `Source`."""
         return self.limit
 
     def is_full(self, seen: int) -> bool:
+        """See `Source`."""
         return seen >= NEARLY_FULL * self.limit
 
     def facts(self) -> Mapping[str, object]:
+        """See `Source`."""
         return {"subreddit": self.subreddit, "listing": self.listing, "limit": self.limit}
 
     def observations(self, client: RedditClient) -> Iterator[Observation]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from reddit_etl.sources.client import NotUnderstoodError, Observation, RedditClient
+from reddit_etl.sources.verdict import Unavailable
 
 MOST = 500  # Comments per response: 333 to 527 were recorded, whatever limit is requested.
 IDS = 100  # Reddit's maximum of ids per request.
@@ -76,11 +77,7 @@ class Thread:
             elif self.stubs:
                 yield from self._more(client)
             else:
-                below = self.threads[0]
-                params: dict[str, str | int] = {"comment": below, "context": 0, "limit": MOST}
-                tree, observed_at = client.ask(f"comments/{self._post_id}", tree_of, params=params)
-                self.threads.popleft()
-                yield from self._read(tree.children, observed_at)
+                yield from self._below(client)
 
     def _more(self, client: RedditClient) -> Iterator[Observation]:
         """Request the next stubs, pooled over the whole tree."""
@@ -95,6 +92,21 @@ class Thread:
             raise
         self._asked.update(ids)
         yield from self._read(things, observed_at)
+
+    def _below(self, client: RedditClient) -> Iterator[Observation]:
+        """Request the next thread that is too deep."""
+        params: dict[str, str | int] = {"comment": self.threads[0], "context": 0, "limit": MOST}
+        try:
+            tree, observed_at = client.ask(f"comments/{self._post_id}", tree_of, params=params)
+        except Unavailable as unavailable:
+            if unavailable.verdict != "not_found":
+                raise
+            # The comment above it is gone; the rest of the post need not be.
+            self.threads.popleft()
+            self._nameless += 1
+            return
+        self.threads.popleft()
+        yield from self._read(tree.children, observed_at)
 
     def _next_stubs(self) -> list[str]:
         """As many as fit in one request, without those that other responses contained."""

@@ -15,7 +15,7 @@ from reddit_etl.sources.verdict import Unavailable
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"tree-(\d{3,}h(?:\.\d{3,}h)*)", re.ASCII)
+NAME = re.compile(r"tree-(\d{3,4}h(?:\.\d{3,4}h)*)", re.ASCII)
 # Consecutive ones: then the posts are not the cause.
 FAILURES = 3
 
@@ -31,12 +31,15 @@ class Due:
     """Ids of comments that an earlier hour had no requests left for. Empty if the tree was not begun."""
     threads: tuple[str, ...] = ()
     """Ids of comments below which to continue, likewise."""
+    failed: bool = False
+    """Whether its tree could not be read in an earlier hour. Such posts come last, so that they delay no others."""
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Self:
         """From its JSON in a receipt."""
         stubs, threads = tuple(value.get("stubs", ())), tuple(value.get("threads", ()))
-        return cls(str(value["post_id"]), int(value["age"]), str(value["created_at"]), stubs, threads)
+        failed = bool(value.get("failed"))
+        return cls(str(value["post_id"]), int(value["age"]), str(value["created_at"]), stubs, threads, failed)
 
 
 @dataclass
@@ -79,29 +82,36 @@ class Trees:
 
     @property
     def name(self) -> str:
+        """See `Source`."""
         return "tree-" + ".".join(f"{age:03d}h" for age in sorted(set(self.ages)))
 
     @property
     def title(self) -> str:
+        """See `Source`."""
         return "comment trees"
 
     @property
     def entity(self) -> Entity:
+        """See `Source`."""
         return COMMENTS
 
     @property
     def is_newest_first(self) -> bool:
+        """See `Source`."""
         return False
 
     @property
     def has_past(self) -> bool:
+        """See `Source`."""
         return True
 
     @property
     def expected(self) -> None:
+        """See `Source`."""
         return None
 
     def is_full(self, seen: int) -> bool:  # noqa: ARG002
+        """See `Source`."""
         return False
 
     def planned(self, due: Sequence[Due], *, missed: int, most_requests: int) -> Self:
@@ -111,17 +121,18 @@ class Trees:
         )
 
     def facts(self) -> Mapping[str, Any]:
+        """See `Source`."""
         return {"coverage": asdict(self.coverage), "left": [asdict(due) for due in self.left]}
 
     def observations(self, client: RedditClient) -> Iterator[Observation]:
         """Each comment once per tree. Holds one response, and the ids of one tree, in memory.
 
-        Posts that are no longer available are counted; posts that fail are left for a later hour. Raises `RedditError`
-        after consecutive failures.
+        Posts that are no longer available are counted; posts that fail are left for a later hour, and after consecutive
+        failures all others too. Raises `RedditError` if nothing was read before these.
         """
         end = client.requests + self.most_requests
         for due in self.plan:
-            if client.requests >= end:
+            if client.requests >= end or self._failures == FAILURES:
                 self.left.append(due)
                 continue
             thread = Thread(due.post_id, due.stubs, due.threads)
@@ -129,6 +140,7 @@ class Trees:
                 yield from thread.observations(client, end=end)
             except Unavailable as unavailable:
                 log.info("post unavailable", extra={"post": due.post_id, "verdict": unavailable.verdict})
+                self._failures = 0
                 self.coverage.unavailable += 1
             except RedditError as error:
                 self._failed(due, thread, error)
@@ -147,10 +159,12 @@ class Trees:
 
     def _failed(self, due: Due, thread: Thread, error: RedditError) -> None:
         self._failures += 1
-        if self._failures == FAILURES:
+        # What was read is kept. Posts that have failed before may well be the cause.
+        is_first = not due.failed and not self.coverage.fetched and not self.coverage.done
+        if self._failures == FAILURES and is_first:
             raise error
         log.warning("tree deferred to a later hour", extra={"post": due.post_id, "error": str(error)})
-        self._leave(due, thread)
+        self._leave(replace(due, failed=True), thread)
 
     def _leave(self, due: Due, thread: Thread) -> None:
         self.left.append(replace(due, stubs=tuple(thread.stubs), threads=tuple(thread.threads)))

@@ -1,6 +1,7 @@
 """Gaps: items that were missed because a listing no longer reached back to the previous run."""
 
 import logging
+from collections.abc import Iterator
 
 from reddit_etl.errors import LakeError
 from reddit_etl.lake.index import Receipts
@@ -23,25 +24,29 @@ def find_gap(past: Receipts, attempt: Attempt, name: str, oldest: str | None) ->
 
 
 def _watermark(past: Receipts, attempt: Attempt, name: str) -> str | None:
-    """The time of creation of the newest item that an earlier extract of this name has read, if there is one."""
+    """The time of creation of the newest item that an earlier extract of this listing has read, if there is one."""
     try:
-        earlier = past.keys_of("extract", attempt.entity.name, name)
+        for key in _earlier(past, attempt.entity.name, name):
+            newest = _newest(attempt.lake.read(key), key)
+            # An hour in which the subreddit was private or empty has none.
+            if newest and isinstance(newest, str):
+                return newest
     except Exception as error:  # noqa: BLE001
-        log.warning("gap check failed", extra={"receipts": name, "error": str(error)})
-        return None
-    for key in reversed(earlier):
-        try:
-            content = attempt.lake.read(key)
-        except Exception as error:  # noqa: BLE001
-            # Whatever the error is, it must not discard what was just read from Reddit.
-            log.warning("gap check failed", extra={"receipt": key, "error": str(error)})
-            return None
-        try:
-            newest = Extracted.from_json(content, key=key).newest if content else None
-        except LakeError as error:
-            log.warning("damaged receipt skipped", extra={"receipt": key, "error": str(error)})
-            continue
-        # An hour in which the subreddit was private or empty has none.
-        if newest and isinstance(newest, str):
-            return newest
+        # Whatever the error is, it must not discard what was just read from Reddit.
+        log.warning("gap check failed", extra={"listing": name, "error": str(error)})
     return None
+
+
+def _earlier(past: Receipts, entity: str, name: str) -> Iterator[str]:
+    """The keys of earlier extracts of the listing, the latest first; after a long pause, of the last day before it."""
+    yield from reversed(past.extracts_of(entity, name))
+    if past.before:
+        yield from reversed(past.before.extracts_of(entity, name))
+
+
+def _newest(content: bytes | None, key: str) -> str | None:
+    try:
+        return Extracted.from_json(content, key=key).newest if content else None
+    except LakeError as error:
+        log.warning("damaged receipt skipped", extra={"receipt": key, "error": str(error)})
+        return None

@@ -34,6 +34,8 @@ class LoadCounts:
 
 
 class Warehouse(Protocol):
+    """Where the rows end: a table of newest states and one of observations for each entity, and the audit of loads."""
+
     url: str
     """Without a password."""
 

@@ -45,6 +45,8 @@ def _is_locked(error: BaseException) -> bool:
 
 
 class DuckDBWarehouse:
+    """A `Warehouse` in one DuckDB file, opened for each use and closed after it."""
+
     def __init__(self, path: Path, *, clock: Clock = utc_now) -> None:
         self._clock = clock
         self.path = path.expanduser().absolute()

@@ -33,6 +33,8 @@ AUDIT = (
 
 @dataclass(frozen=True)
 class Table:
+    """A table of the warehouse, as the entity declares it."""
+
     name: str
     columns: tuple[Column, ...]
     storage: str
@@ -40,6 +42,7 @@ class Table:
 
     @property
     def path(self) -> str:
+        """The name with its schema."""
         return f"{SCHEMA}.{self.name}"
 
 

@@ -90,6 +90,7 @@ def count_known(entity: Entity) -> str:
 
 
 def merge(entity: Entity) -> str:
+    """Updates the stored rows that `staged` is newer than, and inserts the new ones."""
     table = f"{SCHEMA}.{entity.name}"
     changing = [column.name for column in entity.curated if column.name != entity.key]
     updates = ",\n  ".join(f"{name} = staged.{name}" for name in changing)
@@ -121,6 +122,7 @@ def audit(placeholder: str) -> str:
 
 
 def find_audit(placeholder: str) -> str:
+    """The counts of a load that was committed before, by its bound `load_id`."""
     return (
         "SELECT rows_staged, rows_inserted, rows_updated, rows_stale "
         f"FROM {SCHEMA}.load_audit WHERE load_id = {placeholder}"

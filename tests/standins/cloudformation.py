@@ -34,6 +34,8 @@ class CloudFormation:
         self.stacks: dict[str, Stack] = {}
         """By ID; the newest of a name is the last."""
         self.asked: list[str] = []
+        self.is_slow = True
+        """Whether an operation is in progress when it is looked at first."""
         self.failure: tuple[str, str] | None = None
         """A resource that cannot be created, and why."""
 
@@ -84,7 +86,7 @@ class CloudFormation:
         name, resolved = asked["StackName"], _resolved(asked, secrets.token_hex(6))
         tags = [{"Key": k, "Value": v} for k, v in members(asked, "Tags", "Key", "Value").items()]
         stack_id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/{resolved.suffix}"
-        stack = self.stacks[stack_id] = Stack(stack_id, resolved, tags, ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
+        stack = self.stacks[stack_id] = Stack(stack_id, resolved, tags, self._statuses("CREATE"))
         if self.failure:
             resource, reason = self.failure
             stack.statuses = ["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"]
@@ -104,14 +106,14 @@ class CloudFormation:
         before, after = stack.resolved, _resolved(asked, stack.resolved.suffix)
         if (before.text, before.values) == (after.text, after.values):
             raise Refused("No updates are to be performed.")
-        stack.resolved, stack.statuses = after, ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+        stack.resolved, stack.statuses = after, self._statuses("UPDATE")
         self._tell(stack, asked, before.stack, "UPDATE_COMPLETE")
         return {"StackId": stack.id}
 
     def DeleteStack(self, asked: dict[str, str]) -> dict[str, Any]:
         stack = self.find(asked["StackName"])
         self._unmake(stack)
-        stack.statuses = ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
+        stack.statuses = self._statuses("DELETE")
         self._tell(stack, asked, stack.resolved.stack, "DELETE_COMPLETE")
         return {}
 
@@ -127,6 +129,9 @@ class CloudFormation:
         """Delete what was made."""
         for stack in self.stacks.values():
             self._unmake(stack)
+
+    def _statuses(self, operation: str) -> list[str]:
+        return [f"{operation}_IN_PROGRESS"] * self.is_slow + [f"{operation}_COMPLETE"]
 
     def _unmake(self, stack: Stack) -> None:
         if stack.made:

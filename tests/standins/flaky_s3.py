@@ -1,6 +1,6 @@
-"""A way to a real S3 of the tests on which answers break: each request goes on, and its answer comes back as told.
+"""A proxy before the tests' S3 that damages answers: each request is forwarded, its answer is returned as scripted.
 
-A fault is given the answer as S3 gave it, and the socket; None stands for the answer as it is.
+A fault gets the original answer and the client's socket; None returns the answer unchanged.
 """
 
 import re
@@ -39,7 +39,7 @@ def as_it_is(answer: Answer, to: socket.socket) -> None:
 
 @dataclass(frozen=True)
 class Instead:
-    """Another answer, of which only the first bytes may come; the request does not go on."""
+    """An answer without forwarding the request; with `sent`, only its first bytes are sent."""
 
     status: int
     body: bytes
@@ -56,12 +56,12 @@ class Instead:
 
 
 def cut(answer: Answer, to: socket.socket) -> None:
-    """Half of the body comes."""
+    """Only half of the body is sent."""
     to.sendall(answer.head() + answer.body[: len(answer.body) // 2])
 
 
 def cut_at_once(answer: Answer, to: socket.socket) -> None:
-    """The body is announced, and nothing of it comes."""
+    """The body is announced but not sent."""
     to.sendall(answer.head(content_length=str(len(answer.body) + 9)))
 
 
@@ -75,7 +75,7 @@ def bad_chunks(answer: Answer, to: socket.socket) -> None:
 
 
 def short_length(answer: Answer, to: socket.socket) -> None:
-    """More comes than was announced."""
+    """The body is longer than announced."""
     to.sendall(answer.head(content_length=str(len(answer.body) // 2)) + answer.body)
 
 
@@ -102,7 +102,7 @@ def no_http(answer: Answer, to: socket.socket) -> None:  # noqa: ARG001
 
 
 class FlakyS3(ThreadingHTTPServer):
-    """`script` says what becomes of the answers to one operation; `asked` are the operations that came."""
+    """`script` sets the faults of one operation's answers; `asked` are the operations that were requested."""
 
     daemon_threads = True
 
@@ -121,7 +121,7 @@ class FlakyS3(ThreadingHTTPServer):
         self.scripts = {operation: iter(faults)}
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that turns away is no news."""
+        """Clients that disconnect are expected."""
 
 
 @contextmanager
@@ -169,4 +169,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent: `asked` tells."""
+        """Not logged: requests are recorded in `asked`."""

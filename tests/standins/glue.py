@@ -1,7 +1,7 @@
-"""AWS Glue on loopback: its job API over HTTP, with runs that really run the job's script on local Spark, or DuckDB.
+"""AWS Glue on loopback: its job API over HTTP, with runs that really transform, by the job's script or on DuckDB.
 
-A test may give each run its states instead of work, and have requests refused or their answers lost. What is not about
-job runs goes to moto, if it is given.
+A test may script the states of runs, refuse requests and drop answers. Requests that are not about job runs are
+forwarded to moto, if its URL is given.
 """
 
 import json
@@ -33,7 +33,7 @@ LIVE = ("STARTING", "RUNNING", "WAITING", "STOPPING")
 
 
 def by_duckdb(lake: Path, manifest: str) -> None:
-    """The work of a run without Spark, for tests of everything around it."""
+    """A run's work on DuckDB in place of Spark, for tests of everything around it."""
     asked = json.loads((lake / manifest).read_text())
     done = DuckDBTransform()(
         entity=ENTITIES[asked["entity"]],
@@ -47,7 +47,7 @@ def by_duckdb(lake: Path, manifest: str) -> None:
 
 @dataclass
 class Run:
-    """A run of the job. Given states, it goes one further each time that it is asked about, and stays in the last."""
+    """A run of the job. Scripted states advance with each request for the run; the last one stays."""
 
     id: str
     arguments: dict[str, str]
@@ -78,14 +78,14 @@ class Refusal(Exception):
 
 
 class GlueServer(ThreadingHTTPServer):
-    """The API, and what a test may ask of it."""
+    """The API, and what a test may script."""
 
     daemon_threads = True
 
     def __init__(self, work: Callable[[Path, str], str | None], s3: str | None, moto: str | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.work = work
-        """Does a run, in a folder that is the lake or a copy of it, by the manifest of this key; gives its error."""
+        """Does a run: takes a folder, the lake or a copy of it, and the manifest's key; gives an error or None."""
         self.s3, self.moto = s3, moto
         self.job, self.role = JOB, ROLE
         self.max_concurrent = 1
@@ -94,15 +94,15 @@ class GlueServer(ThreadingHTTPServer):
         self.runs: list[Run] = []
         self.asked: list[str] = []
         self.states: list[str] | None = None
-        """The states of runs to come, none of which does any work."""
+        """The states of the next runs, which then do no work."""
         self.error: str | None = None
         """Their ErrorMessage."""
         self.after: Callable[[Path], None] | None = None
-        """What becomes of the lake when the work was done, before anybody sees it."""
+        """Changes the lake after a run's work and before the run ends."""
         self.refusals: dict[str, list[Refusal]] = {}
-        """By action: what it answers first."""
+        """By action: errors that are answered first."""
         self.lost_answers = 0
-        """How many runs to come are started, and the connection closed without a word."""
+        """For how many next runs StartJobRun closes the connection without an answer, though the run starts."""
         self.lock = RLock()
 
     @property
@@ -237,14 +237,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent: `asked` tells."""
+        """Not logged: actions are recorded in `asked`."""
 
 
 @contextmanager
 def glue(
     *, work: Callable[[Path, str], str | None], s3: str | None = None, moto: str | None = None
 ) -> Iterator[GlueServer]:
-    """A Glue that knows one job, `transform` unless it is given another; `work` does its runs. The others are URLs."""
+    """A Glue with one job, named `transform`; `work` does its runs, `s3` and `moto` are URLs."""
     with GlueServer(work, s3, moto) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server

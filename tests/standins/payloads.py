@@ -1,4 +1,4 @@
-"""What Reddit sends, and what becomes of it: a payload, a record, a line in the lake, a row of Parquet."""
+"""Builders of test data: payloads of Reddit, records, lines in the lake, rows of Parquet files."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -156,7 +156,7 @@ def post(post_id: str | None = "abc", *, seen: datetime | None = NOON, **fields:
     } | fields
 
 
-# What nobody has seen Reddit send, as strategies for hypothesis.
+# Payloads that Reddit was never seen to send, as hypothesis strategies.
 any_text = st.text(st.characters(exclude_categories=()))
 any_json = st.recursive(
     st.none()

@@ -1,4 +1,4 @@
-"""S3 on loopback, spoken to over HTTP: moto's server in a process of its own, and a server that answers as it is told.
+"""S3 on loopback, over HTTP: moto's server in a process of its own, and a server with scripted answers.
 
 `python -m tests.standins.s3` serves until its standard input ends.
 """
@@ -44,7 +44,7 @@ def serve() -> None:
 
     class Silent(WSGIRequestHandler):
         def log(self, *_: Any) -> None:
-            """Requests are the client's to tell."""
+            """Requests are not logged."""
 
     moto = DomainDispatcherApplication(create_backend_app)
     lock = Lock()
@@ -65,10 +65,7 @@ Answer = Callable[..., tuple[int, str]]
 
 
 class AnsweringS3(ThreadingHTTPServer):
-    """Answers each request, a method and a path, with a status and a body; remembers what was asked.
-
-    With `bodies` the request's body is handed to the answer too.
-    """
+    """Answers each request by a function of its method and path, with `bodies` of its body too; records requests."""
 
     daemon_threads = True
 
@@ -91,7 +88,7 @@ def answering(answer: Answer, *, bodies: bool = False) -> Iterator[AnsweringS3]:
 
 
 def refusal(code: str) -> str:
-    """The body of S3's refusals."""
+    """The body of an S3 error."""
     return f"<Error><Code>{code}</Code><Message>no</Message></Error>"
 
 
@@ -107,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-length", str(len(content)))
         self.send_header("content-type", "application/xml")
-        # S3 says it with every refusal, and boto3 looks for it when the bucket is elsewhere.
+        # S3 sends it with every error, and boto3 reads it when the bucket is in another region.
         self.send_header("x-amz-bucket-region", "eu-central-1")
         self.send_header("etag", '"of-something"')
         self.send_header("connection", "close")
@@ -117,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent: `asked` tells."""
+        """Not logged: requests are recorded in `asked`."""
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ from tests.standins.s3 import PROJECT
 
 JOB = "transform"
 SCRIPT = PROJECT / "batch" / "glue" / "transform.py"
-# A run is over before code that is compiled better, or memory that several threads clear, would save anything: half the
-# time of the processor.
+# The runs are short: the optimizing compiler and parallel garbage collection would double their CPU time.
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SPARK = {
     "spark.driver.extraJavaOptions": JAVA,
@@ -28,7 +27,7 @@ SPARK = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.catalogImplementation": "in-memory",
-    # The folders, empty then, through which files come to their place: a test asks where that is.
+    # Keeps the committer's temporary folders: a test checks the rights on them.
     "spark.hadoop.mapreduce.fileoutputcommitter.cleanup.skipped": "true",
 }
 # Runs the script again and again in one process; a line of JSON in, a line of JSON out.
@@ -49,7 +48,7 @@ for line in sys.stdin:
 
 
 def spark_environment(scratch: Path) -> dict[str, str]:
-    """What a Spark process is told; it finds nothing of the project's own but the library."""
+    """The environment of a Spark process, in which only the job's library can be imported from the project."""
     library_file = scratch / "library.zip"
     library_file.write_bytes(library())
     options = " ".join(f"--conf '{name}={value}'" for name, value in SPARK.items())

@@ -33,6 +33,7 @@ def put_manifest(lake: Lake, objects: Sequence[DataObject]) -> str | None:
 
 
 def copy(connection: sa.Connection, table: str, manifest: str, *, role: str) -> None:
+    """Copy the Parquet objects of a manifest into a table, by the right of an IAM role's ARN."""
     options = {"format": Format.parquet, "manifest": True, "iam_role_arns": role}
     connection.execute(CopyCommand(sa.table(table), data_location=manifest, **options))
 

@@ -41,6 +41,7 @@ class LostError(PassingError):
 
 
 def code_of(error: DBAPIError) -> str | None:
+    """The SQLSTATE of a driver's error, such as `57014`; None if the server sent none."""
     return getattr(error.orig, "pgcode", None)
 
 

@@ -52,6 +52,8 @@ OBSCURE = ("--", "/*", "\\", "$")
 
 
 class RedshiftWarehouse:
+    """A `Warehouse` in Amazon Redshift, with one connection for each use."""
+
     def __init__(
         self,
         login: Login,
