@@ -1,9 +1,9 @@
 # make help     these lines
-# make run      the whole pipeline on embedded defaults; HOUR=2026-11-23T04, SUBREDDITS='["python"]', LISTINGS, LIMIT
+# make run      the whole pipeline on the local defaults; HOUR=2026-11-23T04, SUBREDDITS='["python"]', LISTINGS, LIMIT
 # make test     the whole test suite; PYTEST_ARGS adds to pytest's arguments
 # make check    formatting, lint and types alone
-# make quick    the tests of a few seconds each, without installing Spark
-# make tools    checkov and hadolint, whose tests are skipped without it; pip-audit, and uv for `make lock`
+# make quick    all tests but the slow ones, without installing Spark
+# make tools    checkov and hadolint, whose tests are skipped without them; pip-audit, and uv for `make lock`
 # make image    the container image; TARGET=batch for the one without DuckDB, SOURCE for the label of that name
 # make deploy   create or update the pipeline on AWS Batch and start a run; SUBREDDITS, LISTINGS, LIMIT as above,
 #               SCHEDULE='rate(1 day)', EMAIL=me@example.com for alarms, YES=1 without confirmation, STACK for another
@@ -14,8 +14,8 @@
 # make lock     the newest versions that setup.cfg and tests/tools.in allow, into the locks
 # make clean    removes the environments
 #
-# PYTHON=python3.13 chooses the Python. All install what the locks name; with NEWEST=1 the newest versions
-# allowed, into environments of their own.
+# PYTHON=python3.13 selects the Python. Everything is installed from the locks; with NEWEST=1 the newest versions that
+# setup.cfg allows are installed into environments of their own.
 
 PYTHON ?= python3
 VENV = .venv$(if $(NEWEST),-newest)
@@ -23,7 +23,7 @@ BIN = $(VENV)/bin
 # checkov wants versions of its own, and brings a hundred libraries.
 TOOLS = $(VENV)-tools
 
-# What is said where nothing is asked for.
+# The default target.
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 

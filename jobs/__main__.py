@@ -1,4 +1,4 @@
-"""Beside the pipeline: `python -m jobs doctor`, `python -m jobs query "SELECT …"`, and what docs/ is made from."""
+"""Tools beside the pipeline: check the set-up, query the warehouse, print the generated parts of docs/."""
 
 import argparse
 import os
@@ -33,11 +33,13 @@ def main() -> int:
     """Run the command of `sys.argv` and return its exit code: 0, 1 if it failed, 78 for a wrong setting."""
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    query = commands.add_parser("query", help=f"ask the warehouse; prints the first {ROWS:,} rows")
+    query = commands.add_parser("query", help=f"query the warehouse, read-only; prints the first {ROWS:,} rows")
     query.add_argument("sql")
     commands.add_parser("dictionary", help="print the data dictionary")
     commands.add_parser("settings", help="print the table of settings")
-    commands.add_parser("doctor", help="try every setting and right that a run needs; ends with 0 if all is well")
+    commands.add_parser(
+        "doctor", help="check every setting and permission that a run needs; exits with 0 if all checks pass"
+    )
     arguments = parser.parse_args()
     if arguments.command == "doctor":
         _doctor()

@@ -69,7 +69,7 @@ def examine(deadline: float = DEADLINE) -> Iterator[Finding]:
     for check in CHECKS:
         wrong = set().union(*(blame[need] for need in check.needs))
         if wrong:
-            finding = Finding(check.name, "-", f"not tried: mend {' and '.join(sorted(wrong))} first")
+            finding = Finding(check.name, "-", f"skipped: fix {' and '.join(sorted(wrong))} first")
         else:
             finding = _found(check, deadline)
         blame[check.name] = wrong or (set() if finding.good else {check.name})
@@ -101,10 +101,10 @@ def _settings() -> str:
 
 
 def _names() -> str:
-    found = [f"{name} is no setting: rename it to {meant}, or unset it" for name, meant in misspelt().items()]
+    found = [f"{name} is not a setting: rename it to {meant}, or unset it" for name, meant in misspelt().items()]
     if found:
         raise ConfigurationError("; ".join(found))
-    return "no variable's name is nearly a setting's"
+    return "no misspelled settings found"
 
 
 def _disk() -> str:
@@ -155,7 +155,7 @@ def _lake() -> str:
         raise _Enough
     if PROBE not in lake.keys(f"{FOLDER}/"):
         raise LakeError(f"LAKE_URL: {lake.url} does not list what is in it")
-    return f"{lake.url} is read, written, listed, and keeps what is created once"
+    return f"{lake.url} can be read, written and listed, and supports conditional create"
 
 
 def _transform() -> str:
@@ -165,7 +165,7 @@ def _transform() -> str:
 def _catalog() -> str:
     catalog = resources.catalog()
     if not catalog:
-        return "none is kept (GLUE_DATABASE is not set)"
+        return "not configured (GLUE_DATABASE is not set)"
     for entity in ENTITIES.values():
         catalog.prepare(entity=entity, lake=resources.lake())
     return f"{resources.settings().glue_database} has the tables and the views"

@@ -38,7 +38,7 @@ SUBREDDITS: set[str] = set()
 def settings() -> Settings:
     """All settings, after a warning for each variable that looks misspelt. Raises ConfigurationError."""
     for name, meant in misspelt().items():
-        log.warning("a variable in the environment is no setting", extra={"variable": name, "maybe": meant})
+        log.warning("an environment variable resembles a setting", extra={"variable": name, "maybe": meant})
     return Settings.read()
 
 

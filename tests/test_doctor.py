@@ -97,7 +97,7 @@ def test_a_wrong_setting_is_named_with_its_fix(aws, changes, part, says):
     found = faults(examined(aws, **changes))
     assert says in found.pop(part)
     # What hangs on it is not tried; the rest is well.
-    assert all(text == f"not tried: mend {part} first" for text in found.values())
+    assert all(text == f"skipped: fix {part} first" for text in found.values())
 
 
 def test_refused_reddit_credentials_are_named(aws):
@@ -112,7 +112,7 @@ def test_a_lake_without_rights_is_named_and_what_hangs_on_it_not_tried(aws):
     with answering(lambda *_: (403, refusal("AccessDenied"))) as server:
         found = faults(examined(aws, AWS_ENDPOINT_URL_S3=server.url))
     assert "AccessDenied: grant this role s3:GetObject" in found["lake"]
-    assert found["catalog"] == found["warehouse"] == "not tried: mend lake first"
+    assert found["catalog"] == found["warehouse"] == "skipped: fix lake first"
 
 
 def test_a_lake_that_replaces_objects_is_named(aws):
@@ -261,7 +261,7 @@ def test_what_does_not_answer_is_named_after_its_deadline_and_holds_nothing_up(p
     said = {line.split()[1]: line for line in lines}
     assert "WRONG  reddit     no answer within 1 s: check the network and its proxy, and REDDIT_URL" in said["reddit"]
     assert "WRONG  lake       no answer within 1 s: check LAKE_URL, and the network to it" in said["lake"]
-    assert said["warehouse"].endswith("not tried: mend lake first")
+    assert said["warehouse"].endswith("skipped: fix lake first")
 
 
 def test_a_warehouse_that_never_answers_is_given_up_though_its_library_waits(aws, silent):
@@ -283,7 +283,7 @@ def test_a_warehouse_that_never_answers_is_given_up_though_its_library_waits(aws
 def test_a_variable_that_is_nearly_a_setting_is_named(monkeypatch, name, meant):
     monkeypatch.setenv(name, "s3cret-0815")
     _, names = islice(examine(), 2)
-    assert (names.good, names.text) == (False, f"{name} is no setting: rename it to {meant}, or unset it")
+    assert (names.good, names.text) == (False, f"{name} is not a setting: rename it to {meant}, or unset it")
 
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "BASE_URL", "DATABASE_URL", "CLIENT_ID", "REDSHIFT_HOST"])

@@ -1,6 +1,6 @@
 """The transformation as a run of an AWS Glue job.
 
-The job's script is batch/glue/transform.py. It is told the lake and the key of a manifest, both of which may be logged,
+The job's script is batch/glue/transform.py. It gets the lake and the key of a manifest, both of which may be logged,
 and leaves a report beside the manifest. StartJobRun takes no token against doubles, so whoever comes back after a kill
 or a lost answer looks for a live run of the same work before it starts another.
 """
@@ -171,20 +171,20 @@ class GlueTransform:
         return None
 
     def _wait(self, run_id: str) -> None:
-        state, waited, told = "", 0, 0
+        state, waited, reported = "", 0, 0
         # A run has a timeout of its own, so this ends.
         for seconds in _intervals():
             run = self._client.get_job_run(JobName=self._job, RunId=run_id)["JobRun"]
-            if run["JobRunState"] != state or waited - told >= 60:
-                state, told = run["JobRunState"], waited
+            if run["JobRunState"] != state or waited - reported >= 60:
+                state, reported = run["JobRunState"], waited
                 log.info("Glue", extra={"run": run_id, "state": state, "minutes": waited // 60})
             stage = STAGES.get(state, Stage.BAD)
             if stage is Stage.GOOD:
                 return
             if stage is Stage.BAD:
-                said = (run.get("ErrorMessage") or "no reason given").strip().splitlines()[0][:LONGEST_MESSAGE]
+                message = (run.get("ErrorMessage") or "no reason given").strip().splitlines()[0][:LONGEST_MESSAGE]
                 raise TransformError(
-                    f"{self._place}: run {run_id} ended as {state}: {said}: "
+                    f"{self._place}: run {run_id} ended as {state}: {message}: "
                     f"see log group {run.get('LogGroupName') or '/aws-glue/jobs'}/error, stream {run_id}"
                 )
             self._pause(seconds)

@@ -76,8 +76,8 @@ class DuckDBWarehouse:
                     connection.rollback()
                     return LoadCounts(*known)
                 counts = self._upsert(connection, entity, hour, files, rows)
-                said = [load_id, entity.name, hour, *astuple(counts), self._clock()]
-                connection.execute(upsert.audit("?"), said)
+                values = [load_id, entity.name, hour, *astuple(counts), self._clock()]
+                connection.execute(upsert.audit("?"), values)
                 connection.commit()
                 return counts
 
@@ -196,25 +196,25 @@ class DuckDBWarehouse:
         )
 
     def _meaning(self, error: Exception) -> ConfigurationError | WarehouseError:
-        place, said = f"WAREHOUSE_URL: {self.url}", str(error).splitlines()[0]
+        place, message = f"WAREHOUSE_URL: {self.url}", str(error).splitlines()[0]
         if _is_locked(error):
             self._is_held = True
-            holder = HOLDER.search(said)
+            holder = HOLDER.search(message)
             who = f"{holder['program']} (PID {holder['pid']})" if holder else "another process"
             return WarehouseError(
                 f"{place}: {who} has it open: end that, and read a copy of the file there or ask by "
                 "`python -m jobs query`; the next run loads what is left"
             )
-        if LEFT_OVER in said:
+        if LEFT_OVER in message:
             return ConfigurationError(
                 f"{place}: {self._wal} is of another copy of the file: remove it; what it held is loaded again"
             )
-        if any(words in said for words in DAMAGE):
+        if any(words in message for words in DAMAGE):
             return ConfigurationError(
-                f"{place}: {said.rstrip('!.')}: name another file, restore this one from a copy, or remove it and its "
-                ".wal; what receipts say of the last 48 hours is loaded again"
+                f"{place}: {message.rstrip('!.')}: name another file, restore this one from a copy, or remove it and "
+                "its .wal; what receipts say of the last 48 hours is loaded again"
             )
-        return WarehouseError(f"{place}: {said}")
+        return WarehouseError(f"{place}: {message}")
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:

@@ -16,7 +16,7 @@ CREATE_LOCK = (
 
 AUDIT = (
     Column("load_id", varchar(256), Origin.WAREHOUSE, "The transformation that was loaded."),
-    Column("entity", varchar(64), Origin.WAREHOUSE, "What was loaded: posts."),
+    Column("entity", varchar(64), Origin.WAREHOUSE, "What was loaded: posts or comments."),
     Column("hour", varchar(16), Origin.WAREHOUSE, "The run's UTC hour."),
     Column("rows_staged", BIGINT, Origin.WAREHOUSE, "Rows that arrived."),
     Column("rows_inserted", BIGINT, Origin.WAREHOUSE, "Rows that were new."),

@@ -202,8 +202,8 @@ class RedshiftWarehouse:
         counts = upsert_staged(entity, connection.exec_driver_sql, hour=hour, now=self._clock())
         if counts.staged != rows:
             raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
-        said = (load_id, entity.name, hour, *astuple(counts), self._clock())
-        connection.exec_driver_sql(upsert.audit("%s"), said)
+        values = (load_id, entity.name, hour, *astuple(counts), self._clock())
+        connection.exec_driver_sql(upsert.audit("%s"), values)
         return counts
 
     def _define(self, connection: sa.Connection, entity: Entity) -> None:
