@@ -11,7 +11,7 @@ from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.lake.layout import hour_text, load_prefix, receipt_key, selection_of
 from reddit_etl.lake.receipts import Transformed
-from reddit_etl.sources import named
+from reddit_etl.sources import full_name, grouped, named
 
 Work = tuple[datetime, tuple[str, ...]]
 """An hour, and the names of extracts of one entity in it, to be transformed and loaded."""
@@ -48,7 +48,7 @@ class Past:
         work: list[Work] = []
         for (hour, entity), steps in sorted(self._steps.items()):
             done = steps.loaded & steps.published if resources.catalog() else steps.loaded
-            if hour == self._hour or (steps.transformed == done and selection_of(steps.extracted) in done):
+            if hour == self._hour or (steps.transformed == done and _selections(steps.extracted) <= done):
                 continue
             try:
                 extracts = {name: self._extracts_of(hour, entity, name) for name in steps.transformed}
@@ -57,8 +57,7 @@ class Past:
                 continue
             work += [(hour, extracts[name]) for name in sorted(steps.transformed - done) if _ours(extracts[name])]
             left = steps.extracted.difference(*extracts.values())
-            if left:
-                work.append((hour, tuple(sorted(left))))
+            work += [(hour, group) for group in _groups(left)]
         return work
 
     @cached_property
@@ -107,9 +106,10 @@ class Past:
 
     def _extracts_of(self, hour: datetime, entity: str, selection: str) -> tuple[str, ...]:
         steps = self._steps[hour, entity]
-        if selection not in steps.transformed and selection == selection_of(steps.extracted):
-            # The receipt of its transformation was deleted, to repeat it.
-            return tuple(sorted(steps.extracted))
+        for group in _groups(steps.extracted) if selection not in steps.transformed else ():
+            if selection == selection_of(group):
+                # The receipt of its transformation was deleted, to repeat it.
+                return group
         target = ReceiptTarget(hour, receipt_key("transform", entity, hour, selection), Transformed)
         return tuple(target.read().extracts)
 
@@ -119,6 +119,17 @@ def known_loads(first: datetime, last: datetime) -> set[str]:
     hours = {"first_hour": hour_text(first), "last_hour": hour_text(last)}
     found = [resources.warehouse().loaded(entity=entity, **hours) for entity in ENTITIES.values()]
     return {load_id[: load_id.rfind("/") + 1] for load_id in set().union(*found)}
+
+
+def _groups(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Extracts of one entity as they are transformed together, by their names."""
+    source = resources.settings().source
+    groups = grouped(named(name, source=source) for name in names)
+    return [tuple(full_name(what.name, source) for what in group) for group in groups]
+
+
+def _selections(names: Iterable[str]) -> set[str]:
+    return {selection_of(group) for group in _groups(names)}
 
 
 def _ours(extracts: Iterable[str]) -> bool:

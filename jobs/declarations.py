@@ -16,6 +16,8 @@ AGE = re.compile(r"([1-9]\d{0,3})([hd])", re.ASCII)
 HOURS = {"h": 1, "d": 24}
 MOST_AGE = 365 * 24
 """Hours."""
+MOST_AGES = 24
+"""They are all in one name of a file, which 255 bytes limit."""
 
 
 def setting(
@@ -46,10 +48,9 @@ def _ages(name: str, text: str) -> tuple[int, ...]:
         [AGE.fullmatch(age) if isinstance(age, str) else None for age in given] if isinstance(given, list) else [None]
     )
     ages = sorted({int(age[1]) * HOURS[age[2]] for age in found if age})
-    if None in found or max(ages, default=0) > MOST_AGE:
-        raise ConfigurationError(
-            f'{name}: {text!r} is not valid: use a JSON list of hours or days, up to a year, such as ["24h", "7d"]'
-        )
+    if None in found or max(ages, default=0) > MOST_AGE or len(ages) > MOST_AGES:
+        form = f'at most {MOST_AGES} hours or days, up to a year, such as ["24h", "7d"]'
+        raise ConfigurationError(f"{name}: {text!r} is not valid: use a JSON list of {form}")
     return tuple(ages)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from reddit_etl.lake.layout import hour_text, spans_text
 from reddit_etl.lake.receipts import Summary
 from reddit_etl.report import text
 from reddit_etl.report.facts import EntityFacts, Facts
-from reddit_etl.sources import full_name
+from reddit_etl.sources import full_name, grouped
 from reddit_etl.sources.listing import Listing
 from reddit_etl.sources.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
 from reddit_etl.sources.tree import Trees
@@ -73,11 +74,20 @@ class RedditPipeline(luigi.Task):
 
     @cached_property
     def _loads(self) -> list[Load]:
-        """One per entity, in the order of `ENTITIES`."""
-        # Sorted, so that tasks with the same extracts are one task.
-        extracts = [Extract(hour=self.hour, name=name) for name in sorted(self._names)]
-        groups = [tuple(task.name for task in extracts if task.entity is entity) for entity in ENTITIES.values()]
-        return [Load(hour=self.hour, extracts=names) for names in groups if names]
+        """One per group of extracts, in the order of `ENTITIES`."""
+        extracts = [Extract(hour=self.hour, name=name) for name in self._names]
+        groups = [grouped(task.what for task in extracts if task.entity is entity) for entity in ENTITIES.values()]
+        source = resources.settings().source
+        return [
+            Load(hour=self.hour, extracts=tuple(full_name(what.name, source) for what in group))
+            for group in chain(*groups)
+        ]
+
+    def _loads_by_entity(self) -> dict[str, list[Load]]:
+        found: dict[str, list[Load]] = {}
+        for load in self._loads:
+            found.setdefault(load.entity.name, []).append(load)
+        return found
 
     @cached_property
     def _past(self) -> Past:
@@ -160,11 +170,11 @@ class RedditPipeline(luigi.Task):
             was_complete=self._was_complete,
             entities=[
                 EntityFacts(
-                    name=load.entity.name,
-                    extracts=_summaries(load.requires()),
-                    load=load.receipt.read(),
+                    name=name,
+                    extracts={title: one for load in loads for title, one in _summaries(load.requires()).items()},
+                    loads=[load.receipt.read() for load in loads],
                 )
-                for load in self._loads
+                for name, loads in self._loads_by_entity().items()
             ],
             requests=resources.requests_sent(self.hour),
             seconds=time.monotonic() - STARTED,

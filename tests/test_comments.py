@@ -138,6 +138,7 @@ def test_trees_wait_for_the_warehouse_and_listings_do_not(pipeline: Pipeline, mo
         "extract-comments-sandbox.python-comments-100.json",
         "extract-posts-sandbox.python-new-100.json",
     }
+    assert {name.split("-")[1] for name in names if name.startswith("transform-")} == {"comments", "posts"}
     pipeline.warehouse.write_bytes(good)
     # What came of age in the hour without a plan is in the next one.
     begin, end = "2026-11-22 23:17", "2026-11-23 01:17"

@@ -102,6 +102,6 @@ def test_the_line_of_coverage_is_the_report_s() -> None:
     )
     header = {"entity": "comments", "hour": "2026-11-23T04", "attempt": "a", "committed_at": "then"}
     load = Loaded(**header, rows=fetched, inserted=fetched, updated=0, stale=0)
-    comments = EntityFacts(name="comments", extracts={"comment trees": trees}, load=load)
+    comments = EntityFacts(name="comments", extracts={"comment trees": trees}, loads=[load])
     facts = Facts(hour=HOUR, source="sandbox", was_complete=False, entities=[comments], requests=0, seconds=0.0)
     assert line in text.lines(facts)

@@ -1,5 +1,6 @@
 """Every wrong setting is answered with one line that names it and its fix, and with an exit code of its own."""
 
+import json
 import logging
 import os
 import subprocess
@@ -74,6 +75,8 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1:99999"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "ftp://127.0.0.1:21"}, "REDDIT_URL"),
         ({"LAKE_URL": "s3://bucket/lake"}, "REDDIT_CLIENT_ID"),
+        ({"COMMENT_TREE_AGES": '["24h", 7]'}, "COMMENT_TREE_AGES"),
+        ({"COMMENT_TREE_AGES": json.dumps([f"{age}h" for age in range(1, 26)])}, "at most 24 hours or days"),
         # What is wrong in itself is told first.
         ({"LAKE_URL": "gs://bucket/lake"}, "LAKE_URL is not valid"),
         ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),

@@ -14,12 +14,22 @@ class EntityFacts:
     name: str
     extracts: Mapping[str, Summary]
     """By title, such as `r/python new`."""
-    load: Loaded
+    loads: Sequence[Loaded]
+    """One of the listings, and one of the trees if any are read."""
 
     @property
     def records(self) -> int:
         """The sum over the extracts, before duplicates are removed."""
         return sum(extracted.records for extracted in self.extracts.values())
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Rows that were new, updated a stored one, and were not newer."""
+        return (
+            sum(load.inserted for load in self.loads),
+            sum(load.updated for load in self.loads),
+            sum(load.stale for load in self.loads),
+        )
 
     @property
     def rejects(self) -> int:

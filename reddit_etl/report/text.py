@@ -40,8 +40,7 @@ def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
     read = [f"{listings} listing{'' if listings == 1 else 's'}"] if listings or not has_trees else []
     read += ["trees"] if has_trees else []
     yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
-    load = entity.load
-    new, updated, known = (0, 0, load.rows) if was_complete else (load.inserted, load.updated, load.stale)
+    new, updated, known = (0, 0, sum(load.rows for load in entity.loads)) if was_complete else entity.counts
     yield _line("new", f"{new:,}")
     yield _line("updated", f"{updated:,}")
     yield _line("not newer", f"{known:,}")

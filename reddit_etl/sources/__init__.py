@@ -6,7 +6,7 @@ The name says what is read and from where: `python-new-1000` and `python-comment
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from reddit_etl.errors import ConfigurationError
@@ -54,6 +54,16 @@ class Source(Protocol):
 
     def facts(self) -> Mapping[str, Any]:
         """Fields for the receipt, after it was read."""
+
+
+def grouped(sources: Iterable[Source]) -> list[list[Source]]:
+    """What is transformed and loaded together, in the order of the names.
+
+    The listings of an entity are one group. Trees are another: they wait for the warehouse, and listings must not.
+    """
+    ordered = sorted(sources, key=lambda source: source.name)
+    groups = ([one for one in ordered if one.has_past is has_past] for has_past in (False, True))
+    return [group for group in groups if group]
 
 
 def full_name(request: str, source: str) -> str:

@@ -196,10 +196,12 @@ def tree_of(answer: object) -> Tree:
 
 def things_of(answer: object) -> list[Any]:
     """Parse a response of `/api/morechildren`. Raises NotUnderstoodError."""
-    try:
-        things = answer["json"]["data"]["things"]  # type: ignore[index]
-    except (TypeError, LookupError):
-        raise NotUnderstoodError("a list of comments") from None
+    body = answer.get("json") if isinstance(answer, dict) else None
+    if not isinstance(body, dict) or body.get("errors"):
+        raise NotUnderstoodError("a list of comments")
+    # Some stubs have nothing to give.
+    data = body.get("data", {})
+    things = data.get("things", []) if isinstance(data, dict) else None
     if not isinstance(things, list):
         raise NotUnderstoodError("a list of comments")
     return things

@@ -43,7 +43,8 @@ def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, p
     for age in trees.ages:
         begin, end = asked - _latest(age), until - timedelta(hours=age)
         before = asked - timedelta(hours=age) if last else begin
-        late = (hours[0], hours[-1] + timedelta(hours=1)) if hours else (end, end)
+        # The run of an hour may be observing still when the next one has begun.
+        late = (hours[0], hours[-1] + timedelta(hours=2)) if hours else (end, end)
         rows = warehouse.find("posts", due_posts, (source, begin, end, before, *late))
         for post_id, created_at in rows:
             found.setdefault((str(post_id), age), Due(str(post_id), age, iso(created_at)))

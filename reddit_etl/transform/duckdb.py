@@ -86,8 +86,6 @@ class Records:
         self._scratch = scratch
         self._batches: list[Path] = []
         self._rows = 0
-        # Else a column that has no NULL in a batch would be declared as one that can have none.
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         connection.execute(f"SET partitioned_write_flush_threshold = {WAITING_ROWS}")
 
     def parse(self, files: Sequence[Path]) -> None:
@@ -128,9 +126,12 @@ class Records:
 
     def shaped(self) -> Iterator[tuple[Path, int]]:
         """The curated rows of each batch that has any, as a file that is there until the next one is asked for."""
-        output = self._scratch / "shaped.parquet"
+        output, nothing = self._scratch / "shaped.parquet", self._scratch / "nothing.parquet"
+        self._view("records", *self._batches)
+        self._copy("FROM records LIMIT 0", nothing)
         for path in self._batches:
-            self._view("records", path)
+            # Of a single file DuckDB knows which columns have no NULL, and declares that they can have none.
+            self._view("records", path, nothing)
             # Only this batch's, for they are held in memory.
             self._connection.execute(
                 "CREATE OR REPLACE TABLE copies AS "
