@@ -127,7 +127,7 @@ def test_a_catalog_without_rights_is_named(aws):
     with answering(lambda *_: (400, refused)) as server:
         found = faults(examined(aws, AWS_ENDPOINT_URL_GLUE=server.url))
     assert "GLUE_DATABASE: " in found["catalog"]
-    assert "AccessDeniedException: give this role glue:" in found["catalog"]
+    assert "AccessDeniedException: grant this role glue:" in found["catalog"]
     assert "AccessDeniedException: give this role glue:" in found["transform"]
 
 
