@@ -16,7 +16,7 @@ WIDEST = 60
 
 
 def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
-    """Rows as aligned text, one line a row."""
+    """Rows as aligned text, one line per row."""
     cells = [columns, *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
@@ -52,11 +52,11 @@ def main() -> int:
 def _doctor() -> NoReturn:
     good = True
     for finding in examine():
-        # The reader may have had enough; the exit code is told all the same.
+        # The reader may have closed the pipe; the exit code is still needed.
         with suppress(BrokenPipeError):
             print(finding, flush=True)
         good = good and finding.good
-    # Without waiting for a check that still waits for an answer.
+    # Without waiting for a check that has no response yet.
     os._exit(0 if good else process.MISCONFIGURED)
 
 
@@ -69,7 +69,7 @@ def _query(sql: str) -> int:
     try:
         print(table(columns, rows[:ROWS]), flush=True)
     except BrokenPipeError:
-        # The reader had enough. Python would complain of the same once more at its end.
+        # The reader closed the pipe. Otherwise Python reports the same error again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if len(rows) > ROWS:
         print(f"… and more; the first {ROWS:,} rows are shown", file=sys.stderr)

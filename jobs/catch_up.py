@@ -1,4 +1,4 @@
-"""What the runs before left undone, by their receipts, and what the warehouse has lost, by its own `load_audit`."""
+"""What earlier runs left undone, by their receipts, and what the warehouse lacks, by its own `load_audit`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from reddit_etl.lake.receipts import Transformed
 from reddit_etl.sources import full_name, grouped, named
 
 Work = tuple[datetime, tuple[str, ...]]
-"""An hour, and extracts of one entity in it to transform and load."""
+"""An hour, and the names of extracts of one entity in it, to be transformed and loaded."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The names that the receipts of an hour and an entity say are done: extracts, and selections of extracts."""
+    """What receipts record as done for an hour and an entity: names of extracts, and selections of extracts."""
 
     extracted: set[str] = field(default_factory=set)
     transformed: set[str] = field(default_factory=set)
@@ -32,8 +32,8 @@ class Steps:
 class Past:
     """The receipts of the 48 hours before an hour, and of that hour itself.
 
-    The sandbox's are left to the sandbox, and Reddit's to Reddit. An hour whose receipts cannot be read is an error
-    that comes with the rest: it must not keep the other hours from being loaded.
+    Only receipts of the settings' source count. An hour whose receipts cannot be read is added to `errors`, so that the
+    other hours are loaded all the same.
     """
 
     def __init__(self, hour: datetime) -> None:
@@ -42,8 +42,8 @@ class Past:
 
     @cached_property
     def unfinished(self) -> list[Work]:
-        """The work left in the hours before: extracts that no transformation lists, transformations that are not
-        loaded, or not published.
+        """The work that earlier hours left: extracts that were not transformed, and transformations that were not
+        loaded or not published.
         """
         work: list[Work] = []
         for (hour, entity), steps in sorted(self._steps.items()):
@@ -62,9 +62,9 @@ class Past:
 
     @cached_property
     def lost(self) -> list[Work]:
-        """What receipts call loaded and the warehouse does not know: it was replaced, emptied or restored.
+        """Loads that receipts record and the warehouse lacks, because it was replaced, emptied or restored.
 
-        To be asked after the extraction, which waits for no warehouse.
+        Use it after the extraction, which must not depend on the warehouse.
         """
         work: list[Work] = []
         called_loaded = sorted((*key, name) for key, steps in self._steps.items() for name in steps.loaded)
@@ -108,14 +108,14 @@ class Past:
         steps = self._steps[hour, entity]
         for group in _groups(steps.extracted) if selection not in steps.transformed else ():
             if selection == selection_of(group):
-                # Its transformation's receipt was removed, to have it done again.
+                # The receipt of its transformation was deleted, to repeat it.
                 return group
         target = ReceiptTarget(hour, receipt_key("transform", entity, hour, selection), Transformed)
         return tuple(target.read().extracts)
 
 
 def known_loads(first: datetime, last: datetime) -> set[str]:
-    """The loads of these hours that are in the warehouse, as `load_prefix` begins their names. Raises EtlError."""
+    """The loads of these hours in the warehouse, each as its `load_prefix`. Raises EtlError."""
     hours = {"first_hour": hour_text(first), "last_hour": hour_text(last)}
     found = [resources.warehouse().loaded(entity=entity, **hours) for entity in ENTITIES.values()]
     return {load_id[: load_id.rfind("/") + 1] for load_id in set().union(*found)}
@@ -133,7 +133,7 @@ def _selections(names: Iterable[str]) -> set[str]:
 
 
 def _ours(extracts: Iterable[str]) -> bool:
-    """Whether they are of the settings' source, and of a kind that this version knows."""
+    """Whether all are of the settings' source and supported by this version."""
     try:
         return all(named(name, source=resources.settings().source) for name in extracts)
     except ConfigurationError:

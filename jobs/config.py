@@ -1,4 +1,4 @@
-"""The file luigi.cfg: what is wrong in it, and what it says of lake, transformation and warehouse."""
+"""The file luigi.cfg: its checks, and the settings in it."""
 
 import configparser
 from collections.abc import Collection
@@ -18,55 +18,57 @@ EXIT_CODES = ("already_running", "missing_data", "not_run", "task_failed", "sche
 def check_file(path: str, known: Collection[str]) -> None:
     """Raises ConfigurationError. `path` is LUIGI_CONFIG_PATH, `known` the settings of `[reddit_etl]`."""
     if path and not Path(path).is_file():
-        raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, where no file is: set it to a luigi.cfg")
+        raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, which does not exist: set it to a luigi.cfg")
     if not get_config().has_section(SECTION):
         raise ConfigurationError(
-            f"luigi.cfg with [{SECTION}] is not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
+            f"luigi.cfg with [{SECTION}] not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
         )
     _check_core()
     check_section(SECTION, known)
     check_section("retcode", EXIT_CODES)
     for code in EXIT_CODES:
-        # Luigi's own default is to end with 0 when a task failed.
+        # By default Luigi exits with 0 after a failed task.
         if not get_config().getint("retcode", code, 0):
-            raise ConfigurationError(f"luigi.cfg: [retcode] {code} is not set: a failed run would look like a good one")
+            raise ConfigurationError(f"luigi.cfg: [retcode] {code} is not set: a failed run would exit with 0")
 
 
 def _check_core() -> None:
     core = luigi_core()
-    # A run must not wait for another service, and the lake's receipts keep apart what overlaps.
+    # A run must not depend on another service; receipts keep overlapping runs apart.
     refused = "a central scheduler is not supported"
     if core.scheduler_url or (core.scheduler_host, core.scheduler_port) != ("localhost", 8082):
-        raise ConfigurationError(f"{refused}: leave out --scheduler-host, --scheduler-port and --scheduler-url")
+        raise ConfigurationError(f"{refused}: remove --scheduler-host, --scheduler-port and --scheduler-url")
     if not core.local_scheduler:
         raise ConfigurationError(f"{refused}: set local_scheduler=true in luigi.cfg's [core]")
     workers = core.workers
     if workers != 1:
-        # Forked workers would share one connection to AWS, and read each other's answers; none does nothing.
-        raise ConfigurationError(f"--workers is {workers}: leave it at 1, for the steps share one worker")
+        # Forked workers would share a connection to AWS and read each other's responses; 0 workers do nothing.
+        raise ConfigurationError(f"--workers is {workers}: only 1 is supported")
 
 
 def check_section(section: str, known: Collection[str]) -> None:
-    """Luigi overlooks a key that it does not know."""
+    """Raises ConfigurationError for an unknown key, which Luigi ignores."""
     config = get_config()
     for key in config.options(section) if config.has_section(section) else ():
         if key not in known:
-            raise ConfigurationError(f"luigi.cfg: [{section}] has no setting {key!r}: it has {', '.join(known)}")
+            raise ConfigurationError(f"luigi.cfg: [{section}] has an unknown key {key!r}: use {', '.join(known)}")
 
 
 def stored(name: str) -> str | None:
-    """A setting of `[reddit_etl]`, as it is written there."""
+    """A setting in `[reddit_etl]`, unchanged. Raises ConfigurationError."""
     try:
         value: str | None = get_config().get(SECTION, name, None)
     except configparser.Error as error:
         raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name}: {' '.join(str(error).split())}") from error
     if value and name == "warehouse_url" and "@" in value:
-        raise ConfigurationError(f"luigi.cfg: [{SECTION}] {name} holds a login: set WAREHOUSE_URL in the environment")
+        raise ConfigurationError(
+            f"luigi.cfg: [{SECTION}] {name} contains a login: set WAREHOUSE_URL in the environment"
+        )
     return value
 
 
 def whole(name: str, value: str) -> str:
-    """A relative path in the file means the file's folder, wherever the run was started."""
+    """The setting, with a relative path made absolute: it is relative to the folder of luigi.cfg."""
     if name == "lake_url" and kind_of_lake(value) == "folder":
         return _beside_file(name, value)
     if name == "warehouse_url" and kind_of_warehouse(value) == "duckdb":
@@ -79,7 +81,7 @@ def _beside_file(name: str, path: str) -> str:
 
 
 def _folder_of(name: str) -> Path:
-    """Luigi reads several files: of those that have the setting, the last counts."""
+    """The folder of the file with the setting. Luigi reads several files, of which the last has precedence."""
     for path in reversed(LuigiConfigParser._config_paths):
         file = configparser.RawConfigParser()
         file.optionxform = str  # type: ignore[assignment, method-assign]

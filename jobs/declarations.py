@@ -1,4 +1,4 @@
-"""Every setting, declared once: one dataclass for each thing that is chosen.
+"""All settings, each declared once, in one dataclass per subject.
 
 The names that are accepted in the environment and in luigi.cfg, the checks and the table of docs/settings.md are made
 from these.
@@ -39,7 +39,7 @@ def setting(
 
 
 def _ages(name: str, text: str) -> tuple[int, ...]:
-    """Hours, in order."""
+    """Parse a list of ages; returns hours, ascending."""
     try:
         given = json.loads(text)
     except (ValueError, RecursionError):
@@ -49,14 +49,14 @@ def _ages(name: str, text: str) -> tuple[int, ...]:
     )
     ages = sorted({int(age[1]) * HOURS[age[2]] for age in found if age})
     if None in found or max(ages, default=0) > MOST_AGE or len(ages) > MOST_AGES:
-        like = f'at most {MOST_AGES} hours or days, a year at most, like ["24h", "7d"]'
-        raise ConfigurationError(f"{name}: {text!r} cannot be read: write a JSON list of {like}")
+        form = f'at most {MOST_AGES} hours or days, up to a year, such as ["24h", "7d"]'
+        raise ConfigurationError(f"{name}: {text!r} is not valid: use a JSON list of {form}")
     return tuple(ages)
 
 
 def _count(name: str, text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,6}", text, re.ASCII):
-        raise ConfigurationError(f"{name}: {text!r} cannot be read: write a number from 1 to 9999999")
+        raise ConfigurationError(f"{name}: {text!r} is not valid: use a number from 1 to 9999999")
     return int(text)
 
 
@@ -152,9 +152,9 @@ def declared() -> Iterator[Field[Any]]:
 
 
 IN_FILE = tuple(one.name for one in declared() if one.metadata["in_file"])
-"""What luigi.cfg may have."""
+"""The keys that luigi.cfg may have."""
 NAMES = tuple(one.name.upper() for one in declared())
-"""In the environment."""
+"""The names in the environment."""
 
 
 def table() -> str:

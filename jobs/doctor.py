@@ -1,7 +1,7 @@
-"""`python -m jobs doctor`: try each setting and right that a run needs, before anything is spent.
+"""`python -m jobs doctor`: check each setting and permission that a run needs, before anything is spent.
 
-Each check does what the run itself will do, and leaves nothing behind but the probe objects under `doctor/` in the
-lake, and the catalog's empty table. A check that gets no answer is given up after its deadline.
+Each check does what a run will do, and leaves only the probe objects under `doctor/` in the lake, and the catalog's
+empty tables. A check without a response fails after its deadline.
 """
 
 import shutil
@@ -27,9 +27,9 @@ FOLDER = "doctor"
 PROBE = f"{FOLDER}/probe.json"
 CONTENT = b'{"probe": "ok"}\n'
 LARGE = 6_000_000  # Bytes.
-DEADLINE = 10.0  # Seconds, of each check.
+DEADLINE = 10.0  # Seconds per check.
 LEAST_FREE = 500_000_000
-"""Bytes. A run of 100,000 posts writes less, but a disk with no more is nearly full."""
+"""Bytes. A run of 100,000 posts writes less, but a disk with less free space is nearly full."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Finding:
 
     name: str
     mark: str
-    """ok, WRONG, or - for what was not tried."""
+    """ok, WRONG, or - for a skipped check."""
     text: str
 
     @property
     def good(self) -> bool:
-        """False for a check that failed, and for one that was not tried."""
+        """False for a check that failed or was skipped."""
         return self.mark == "ok"
 
     def __str__(self) -> str:
@@ -52,45 +52,45 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One setting or right to test. `try_it` raises EtlError or OSError if it is wrong."""
+    """The check of a setting or permission. `run` raises EtlError or OSError if it fails."""
 
     name: str
     needs: tuple[str, ...]
-    """What must be well before it makes sense to try."""
-    try_it: Callable[[], str]
-    """Says what it found."""
-    silence: str = "check the disk"
-    """What to do if there is no answer."""
+    """Checks that must pass first."""
+    run: Callable[[], str]
+    """Returns what it found."""
+    timeout_fix: str = "check the disk"
+    """What to do if there is no response."""
 
 
 def examine(deadline: float = DEADLINE) -> Iterator[Finding]:
-    """One finding a line, in the order of a run. What hangs on something wrong is not tried."""
-    blame: dict[str, set[str]] = {}
+    """One finding per check, in the order of a run. Checks that depend on a failed one are skipped."""
+    causes: dict[str, set[str]] = {}
     for check in CHECKS:
-        wrong = set().union(*(blame[need] for need in check.needs))
-        if wrong:
-            finding = Finding(check.name, "-", f"skipped: fix {' and '.join(sorted(wrong))} first")
+        failed = set().union(*(causes[need] for need in check.needs))
+        if failed:
+            finding = Finding(check.name, "-", f"skipped: fix {' and '.join(sorted(failed))} first")
         else:
             finding = _found(check, deadline)
-        blame[check.name] = wrong or (set() if finding.good else {check.name})
+        causes[check.name] = failed or (set() if finding.good else {check.name})
         yield finding
 
 
 def _found(check: Check, deadline: float) -> Finding:
-    """In a thread of its own, since nothing ends a wait within a C library. Who ends the process ends the thread."""
-    answer: Future[str] = Future()
+    """Run the check in a thread, since a wait within a C library cannot be ended; the process ends the thread."""
+    result: Future[str] = Future()
 
-    def ask() -> None:
+    def run() -> None:
         try:
-            answer.set_result(check.try_it())
+            result.set_result(check.run())
         except BaseException as error:  # noqa: BLE001
-            answer.set_exception(error)
+            result.set_exception(error)
 
-    Thread(target=ask, daemon=True).start()
-    if wait([answer], timeout=deadline).not_done:
-        return Finding(check.name, "WRONG", f"no answer within {deadline:.0f} s: {check.silence}")
+    Thread(target=run, daemon=True).start()
+    if wait([result], timeout=deadline).not_done:
+        return Finding(check.name, "WRONG", f"no response within {deadline:.0f} s: {check.timeout_fix}")
     try:
-        return Finding(check.name, "ok", answer.result())
+        return Finding(check.name, "ok", result.result())
     except (EtlError, OSError) as error:
         return Finding(check.name, "WRONG", " ".join(str(error).split()))
 
@@ -117,44 +117,46 @@ def _disk() -> str:
     free = {}
     for setting, folder in folders.items():
         whole = folder.expanduser().absolute()
-        there = next(place for place in (whole, *whole.parents) if place.exists())
+        there = next(path for path in (whole, *whole.parents) if path.exists())
         free[f"{setting}: {there}"] = shutil.disk_usage(there).free
-    full = [f"{place} has {count / 1e6:,.0f} MB free" for place, count in free.items() if count < LEAST_FREE]
+    full = [f"{path} has {count / 1e6:,.0f} MB free" for path, count in free.items() if count < LEAST_FREE]
     if full:
-        fix = f"make room for {LEAST_FREE / 1e6:.0f} MB, or name another disk"
+        fix = f"free up {LEAST_FREE / 1e6:.0f} MB, or use another disk"
         raise ConfigurationError(f"{'; '.join(full)}: {fix}")
-    return f"{min(free.values()) / 1e9:,.1f} GB free where a run writes on this machine"
+    return f"{min(free.values()) / 1e9:,.1f} GB free on the local disks that a run writes to"
 
 
 def _reddit() -> str:
     chosen = resources.settings()
     defaults = dict(RedditPipeline.get_param_values(RedditPipeline.get_params(), [], {}))  # type: ignore[no-untyped-call]
-    # In production a run is told them by its command. This one is always there.
+    # In production they are options of the command. This subreddit always exists.
     [subreddit, *_] = checked_subreddits(defaults["subreddits"] or ("announcements",))
     reddit = resources.reddit(hour_of(utc_now()))
     for _ in reddit.client.listing(subreddit, "new", limit=1):
         break
-    who = "the sandbox" if not chosen.has_login else f"{chosen.reddit_url or 'Reddit'} logs this client in and"
-    return f"{who} answers for r/{subreddit}"
+    who = "the sandbox" if not chosen.has_login else f"{chosen.reddit_url or 'Reddit'} accepts the credentials and"
+    return f"{who} returns r/{subreddit}"
 
 
-class _Enough(Exception):
-    """The upload is to be given up."""
+class _Abort(Exception):
+    """Aborts the upload."""
 
 
 def _lake() -> str:
     lake = resources.lake()
     lake.create(PROBE, CONTENT)
     if lake.read(PROBE) != CONTENT:
-        raise LakeError(f"LAKE_URL: {lake.url}/{PROBE} is not what was put there: remove it")
+        raise LakeError(f"LAKE_URL: {lake.url}/{PROBE} differs from what was written: remove it")
     if lake.create(PROBE, b"another"):
-        raise LakeError(f"LAKE_URL: {lake.url} lets an object be replaced: receipts need a store with If-None-Match")
-    with suppress(_Enough), lake.open_new(f"{FOLDER}/given-up") as stream:
-        # What is smaller goes in one request, and nothing is begun that could be given up.
+        raise LakeError(
+            f"LAKE_URL: {lake.url} overwrites existing objects: receipts need a store that supports If-None-Match"
+        )
+    with suppress(_Abort), lake.open_new(f"{FOLDER}/given-up") as stream:
+        # A smaller object is written in one request, without an upload that could be aborted.
         stream.write(bytes(LARGE))
-        raise _Enough
+        raise _Abort
     if PROBE not in lake.keys(f"{FOLDER}/"):
-        raise LakeError(f"LAKE_URL: {lake.url} does not list what is in it")
+        raise LakeError(f"LAKE_URL: {lake.url} does not list its objects")
     return f"{lake.url} can be read, written and listed, and supports conditional create"
 
 

@@ -22,19 +22,19 @@ from reddit_etl.steps.extract import extract
 class Extract(ReceiptTask[Extracted]):
     """Reads one source in one hour, and puts its records and rejects in the lake."""
 
-    name: str = luigi.Parameter(description="what is read, like python-new-1000")
+    name: str = luigi.Parameter(description="what to read, such as python-new-1000")
 
     step = "extract"
     kind = Extracted
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A listing missed is gone, so all are read before anything else is done.
+        # A listing that is missed cannot be read later, so all listings are read first.
         self.priority = 28 if self.what.has_past else 30
 
     @cached_property
     def what(self) -> sources.Source:
-        """Raises ConfigurationError for a name that is none, or of another source than the settings'."""
+        """Raises ConfigurationError for an invalid name, or one of another source than the settings'."""
         try:
             return sources.named(self.name, source=resources.settings().source)
         except ConfigurationError as error:
@@ -78,7 +78,7 @@ class Extract(ReceiptTask[Extracted]):
         return receipt
 
     def _planned(self) -> sources.Source:
-        """The source, with what the hour's plan adds to it."""
+        """The source, with the posts of the hour's plan."""
         if not isinstance(self.what, Trees):
             return self.what
         [planned] = (task.receipt.read() for task in self.requires())

@@ -27,12 +27,12 @@ class Load(ReceiptTask[Loaded]):
 
     @property
     def receipt_name(self) -> str:
-        """Another warehouse is another load."""
+        """The selection and the warehouse: each warehouse is loaded on its own."""
         return f"{selection_of(self.extracts)}-{resources.warehouse_name()}"
 
     @property
     def id_prefix(self) -> str:
-        """How the warehouse's name of the load begins."""
+        """The beginning of the `load_id` in the warehouse."""
         return load_prefix(self.entity.name, self.hour, selection_of(self.extracts))
 
     def requires(self) -> Transform:
@@ -52,10 +52,10 @@ class Load(ReceiptTask[Loaded]):
 
 
 class Reload(Load):
-    """A load once more: its receipt is there and stays, but the warehouse does not know of it."""
+    """Repeats a load whose receipt exists but which the warehouse lacks. The receipt stays."""
 
     rows = 0
-    """How many were loaded."""
+    """The number of rows that were loaded."""
     _is_done = False
 
     def complete(self) -> bool:
@@ -64,6 +64,6 @@ class Reload(Load):
 
     def run(self) -> None:
         """Load the rows again. The receipt of the first load stays, and no other is committed."""
-        log.warning("the warehouse has lost this load; it is loaded again", extra=self.log_fields())
+        log.warning("the warehouse lacks this load; loading it again", extra=self.log_fields())
         self.rows = self.work(self.new_attempt()).rows
         self._is_done = True

@@ -1,4 +1,4 @@
-"""Luigi parameters that answer a malformed value with one line."""
+"""Luigi parameters that report an invalid value in one line."""
 
 import re
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from reddit_etl.clock import Clock, hour_of, utc_now
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.sources.selection import LISTING_CAP
 
-# A scheduler gives its moment in full, like 2026-11-23T04:05:00Z: it belongs to the hour that it is in. The Z is
-# needed, as the time of another zone is another hour here.
+# Schedulers pass a complete time such as 2026-11-23T04:05:00Z, which is truncated to its hour. The Z is required, since
+# times of other zones would be other hours.
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d):[0-5]\d(:[0-5]\d(\.\d+)?)?Z", re.ASCII)
 
 
@@ -28,7 +28,7 @@ class HourParameter(luigi.DateHourParameter):
         """The hour, also from a full time that ends with Z. Raises SystemExit with code 78."""
         moment = MOMENT.fullmatch(text)
         written = moment[1] if moment else text
-        hour: datetime = _parsed(super().parse, written, self._flag, "write a UTC hour like 2026-11-23T04")
+        hour: datetime = _parsed(super().parse, written, self._flag, "use a UTC hour such as 2026-11-23T04")
         return hour
 
 
@@ -37,7 +37,7 @@ class TaskNameParameter(luigi.TaskParameter[luigi.Task]):
 
     def parse(self, text: str) -> type[luigi.Task]:
         """The task class of that name. Raises SystemExit with code 78 if there is none."""
-        task: type[luigi.Task] = _parsed(super().parse, text, "--of", "give RedditPipeline")
+        task: type[luigi.Task] = _parsed(super().parse, text, "--of", "use RedditPipeline")
         return task
 
 
@@ -46,7 +46,7 @@ class NamesParameter(luigi.ListParameter):
 
     def parse(self, text: str) -> tuple[str, ...]:
         """The strings, in the order given. Raises SystemExit with code 78 for any other JSON."""
-        fix = """write a JSON list of names, in the shell between single quotes: '["python"]'"""
+        fix = """use a JSON list of names, in single quotes in the shell: '["python"]'"""
         names: tuple[str, ...] = _parsed(self._list, text, "--subreddits, --listings, --extracts", fix)
         return names
 
@@ -62,7 +62,7 @@ class LimitParameter(luigi.IntParameter):
 
     def parse(self, text: str) -> int:
         """Any integer; `checked_limit` checks its range. Raises SystemExit with code 78."""
-        limit: int = _parsed(super().parse, text, "--limit", f"write a number from 1 to {LISTING_CAP}")
+        limit: int = _parsed(super().parse, text, "--limit", f"use a number from 1 to {LISTING_CAP}")
         return limit
 
 
@@ -70,15 +70,15 @@ def _parsed(parse: Callable[[str], Any], text: str, name: str, fix: str) -> Any:
     try:
         return parse(text)
     except Exception as error:
-        raise misconfigured(ConfigurationError(f"{name}: {text!r} cannot be read: {fix}")) from error
+        raise misconfigured(ConfigurationError(f"{name}: {text!r} is not valid: {fix}")) from error
 
 
 def checked_hour(hour: datetime, *, sandbox: bool, now: Clock = utc_now) -> datetime:
-    """Real Reddit has no future; the sandbox has whatever hour it is asked for, since Reddit began."""
+    """Raises ConfigurationError for an hour before 2005, and outside the sandbox for a future one."""
     if hour.year < 2005:
         raise ConfigurationError(f"--hour is in the year {hour.year}: Reddit began in 2005")
     if hour > hour_of(now()) and not sandbox:
         raise ConfigurationError(
-            f"--hour {hour:%Y-%m-%dT%H} has not begun: give the current UTC hour or an earlier one"
+            f"--hour {hour:%Y-%m-%dT%H} is in the future: use the current UTC hour or an earlier one"
         )
     return hour

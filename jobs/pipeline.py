@@ -1,4 +1,4 @@
-"""The whole graph: what this run was asked for, and what the runs before it left undone."""
+"""The whole graph: the hour of this run, and what earlier runs left undone."""
 
 import logging
 import sys
@@ -40,10 +40,12 @@ STARTED = time.monotonic()
 class RedditPipeline(luigi.Task):
     """Posts and comments from Reddit to the lake, transformed, into the warehouse."""
 
-    hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, like 2026-11-23T04")
-    subreddits: tuple[str, ...] = parameters.NamesParameter(default=(), description='JSON list, like ["python", "aws"]')
+    hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, such as 2026-11-23T04")
+    subreddits: tuple[str, ...] = parameters.NamesParameter(
+        default=(), description='JSON list, such as ["python", "aws"]'
+    )
     listings: tuple[str, ...] = parameters.NamesParameter(default=("new",), description=", ".join(LISTINGS))
-    limit: int = parameters.LimitParameter(default=1000, description="items of each listing, 1000 at most")
+    limit: int = parameters.LimitParameter(default=1000, description="items per listing, 1000 at most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
@@ -72,7 +74,7 @@ class RedditPipeline(luigi.Task):
 
     @cached_property
     def _loads(self) -> list[Load]:
-        """One for each group of extracts, in the order of the registry."""
+        """One per group of extracts, in the order of `ENTITIES`."""
         extracts = [Extract(hour=self.hour, name=name) for name in self._names]
         groups = [grouped(task.what for task in extracts if task.entity is entity) for entity in ENTITIES.values()]
         source = resources.settings().source
@@ -101,7 +103,7 @@ class RedditPipeline(luigi.Task):
 
     @cached_property
     def _was_complete(self) -> bool:
-        # Before this run did anything, and with one listing of the lake for all its tasks.
+        # Before this run does anything, and with one listing of the lake for all tasks.
         resources.receipts(self.hour)
         return all(task.complete() for task in _ends(self._loads))
 
@@ -111,39 +113,39 @@ class RedditPipeline(luigi.Task):
         return _ends([*self._catch_up, *self._loads])
 
     def complete(self) -> bool:
-        """Each run ends with its report, though all the work may have been done before."""
+        """Whether the report was printed: each run prints one, even if all of its work was done before."""
         return self._reported
 
     @classmethod
     def bulk_complete(cls, hours: Iterable[datetime]) -> list[datetime]:
-        """A range asks which hours need no run: those that are done, and those that nobody can do any more."""
+        """For ranges, the hours that need no run: those that are complete, and those that cannot be read any more."""
         asked = list(hours)
         if not all(isinstance(hour, datetime) for hour in asked):
-            raise misconfigured(ConfigurationError("RedditPipeline has hours and no days: give it to RangeHourly"))
+            raise misconfigured(ConfigurationError("RedditPipeline runs by the hour: use RangeHourly"))
         tasks = [cls(hour=hour) for hour in asked]
         try:
             known = known_loads(min(asked), max(asked)) if asked else set()
         except EtlError as error:
-            # The runs of these hours will say so.
-            log.warning("the warehouse cannot be asked what it holds", extra={"error": str(error)})
+            # The runs of these hours report it.
+            log.warning("the warehouse cannot be queried for its loads", extra={"error": str(error)})
             known = set()
         done = [task.hour for task in tasks if task._was_complete and {load.id_prefix for load in task._loads} <= known]
         gone = [task.hour for task in tasks if task.hour not in done and task._is_gone()]
         if gone:
-            what = "hours skipped that were not read at the time: Reddit's listings have no past"
+            what = "hours skipped that were not extracted at the time: Reddit's listings have no history"
             log.warning(what, extra={"hours": spans_text(gone)})
         return [*done, *gone]
 
     def _is_gone(self) -> bool:
-        """Whether it is too late to extract what is left to extract. The sandbox has a past."""
+        """Whether it is too late for an extract that is missing. The sandbox has a history."""
         if resources.settings().source == "sandbox" or self.hour >= hour_of(utc_now()):
             return False
         extracts = [extract for load in self._loads for extract in load.requires().requires()]
         return not all(extract.complete() for extract in extracts if not extract.what.has_past)
 
     def run(self) -> Iterator[list[Reload]]:
-        """Reload what the warehouse has lost and print the report; then raise the first error of an earlier hour."""
-        # All that was asked for is in the warehouse by now; so it is asked whether it also kept what came before.
+        """Reload what the warehouse lacks and print the report; then raise the first error of an earlier hour."""
+        # The hour is in the warehouse by now, so it is available: does it have the earlier hours, too?
         yield self._lost
         report = "\n".join(("", *text.lines(self._facts()), ""))
         try:
@@ -184,20 +186,20 @@ class RedditPipeline(luigi.Task):
 
 
 def _ends(loads: list[Load]) -> list[Load | Publish]:
-    """The loads, and the catalog's entries of the same rows where a catalog is kept."""
+    """The loads, and with a catalog its entries for the same rows."""
     publishes = [Publish(hour=load.hour, extracts=load.extracts) for load in loads]
     return [*loads, *(publishes if resources.catalog() else ())]
 
 
 def _summaries(transform: Transform) -> dict[str, Summary]:
-    """What the report says of each extract, by its title; the transformation's receipt has it in one object."""
+    """What the report shows of each extract, by title; the transformation's receipt has it in one object."""
     found = transform.receipt.read().summaries
     extracts = transform.requires()
     return {task.what.title: found.get(task.name) or task.receipt.read().summary for task in extracts}
 
 
 def _python() -> Path:
-    """The interpreter, as it is called from here."""
+    """The path of the interpreter, relative to the working directory if possible."""
     python, here = Path(sys.executable), Path.cwd()
-    # In a container the folder is the root, and its path the shorter one.
+    # In a container the working directory is /, and the absolute path is as short.
     return python.relative_to(here) if python.is_relative_to(here) and here != Path("/") else python

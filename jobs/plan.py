@@ -1,4 +1,4 @@
-"""The plan of an hour's comment trees as a task, put before the first of them is read."""
+"""The plan of an hour's comment trees as a task, which is stored before the first tree is read."""
 
 from functools import cached_property
 
@@ -20,17 +20,17 @@ class Plan(ReceiptTask[Planned]):
 
     name: str = luigi.Parameter(description="the trees, like tree-024h")
 
-    # After the listings, which wait for no warehouse.
+    # After the listings, which do not depend on the warehouse.
     priority = 28
     step = "plan"
     kind = Planned
 
     @cached_property
     def trees(self) -> Trees:
-        """Raises ConfigurationError for a name of anything else."""
+        """Raises ConfigurationError for any other name."""
         found = sources.named(self.name, source=resources.settings().source)
         if not isinstance(found, Trees):
-            raise ConfigurationError(f"--name: {self.name!r} are no trees: write it like tree-024h")
+            raise ConfigurationError(f"--name: {self.name!r} is not a name of trees: use the form tree-024h")
         return found
 
     @property

@@ -1,8 +1,8 @@
-"""How the process speaks and how it ends: log lines, one line for an error, exit codes, SIGTERM.
+"""The process: log lines, one line per error, exit codes, signals.
 
-Exit codes beside those of luigi.cfg's `[retcode]` (30: a task failed, running again may help):
-78 a setting or a right is wrong, running again does not help; 143 stopped by SIGTERM (130 by Ctrl-C), nothing
-half-done is left.
+Exit codes in addition to those of luigi.cfg's `[retcode]` (30: a task failed, a retry may succeed):
+78 a setting or permission is wrong, a retry cannot succeed; 143 stopped by SIGTERM (130 by Ctrl-C), no partial results
+remain.
 """
 
 import io
@@ -30,23 +30,23 @@ TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
 LONGEST_GOODBYE = 8  # Seconds; AWS Batch gives 30 between SIGTERM and SIGKILL.
 
-# Failures that one line tells whole: ours, and the machine's (a full disk, a folder that may not be written).
+# Errors logged without a traceback: our own, and those of the machine (full disk, missing permission).
 UNDERSTOOD = (EtlError, OSError)
 
 log = logging.getLogger("jobs")
 
-# What stopped the process. DuckDB makes a plain KeyboardInterrupt of whatever is raised while it works.
+# The signals received. DuckDB turns any exception raised during a query into a plain KeyboardInterrupt.
 _signals: list[int] = []
 
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came. Luigi lets a KeyboardInterrupt through where it turns a SystemExit into a failed task."""
+    """SIGTERM was received. Luigi passes on KeyboardInterrupt, but turns SystemExit into a failed task."""
 
 
 class LineFormatter(logging.Formatter):
-    """A line per event: words on a terminal, JSON elsewhere."""
+    """One line per event: text on a terminal, JSON elsewhere."""
 
     def __init__(self, *, words: bool) -> None:
         super().__init__()
@@ -70,16 +70,16 @@ class LineFormatter(logging.Formatter):
         return json.dumps({"time": moment, "level": record.levelname.lower(), "event": message} | fields, default=str)
 
 
-def _not_told_already(record: logging.LogRecord) -> bool:
-    """Luigi tells of a failed task and of a task that could not be planned; `_failed` has done so."""
+def _not_logged_already(record: logging.LogRecord) -> bool:
+    """Drops Luigi's messages about failed tasks and dependencies, which `_failed` has logged."""
     text = str(record.msg)
     return not (text.startswith("[pid %s] Worker %s failed") or "due to error in deps() method" in text)
 
 
 def set_up() -> None:
-    """Called when the command line loads the jobs."""
+    """Set up output, logging and signals, when the command line imports the jobs."""
     for stream in (sys.stdout, sys.stderr):
-        # A report with a name that the terminal cannot show is still a report.
+        # Characters that the terminal cannot show are escaped.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if sys.stderr is None:
@@ -88,26 +88,26 @@ def set_up() -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(LineFormatter(words=sys.stderr.isatty()))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # At DEBUG they tell what they send, credentials included; at WARNING of each retry, as the client does itself.
+    # At DEBUG they log requests with credentials; at WARNING each retry, which the client logs itself.
     for chatty in ("botocore", "boto3", "urllib3", "praw", "prawcore", "smart_open"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in ("luigi", "luigi-interface"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("luigi-interface").addFilter(_not_told_already)
+    logging.getLogger("luigi-interface").addFilter(_not_logged_already)
     signal.signal(signal.SIGTERM, _terminate)
     sys.excepthook = _end
     _do_without_shared_memory()
 
 
 class _OwnQueue(Queue[Any]):
-    """Between the tasks of one process."""
+    """A queue within the process."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: there is nothing to close."""
 
 
 def _do_without_shared_memory() -> None:
-    """Luigi makes a queue between processes though it starts none, and not every container has a writable /dev/shm."""
+    """Luigi creates a queue between processes even for one, and some containers have no writable /dev/shm."""
     try:
         multiprocessing.Queue().close()
     except OSError:
@@ -116,7 +116,7 @@ def _do_without_shared_memory() -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let signals wait: the import of a C library does not survive an exception in its middle."""
+    """Defer signals: an exception during the import of a C library breaks it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
         yield
@@ -125,14 +125,14 @@ def held() -> Iterator[None]:
 
 
 def misconfigured(error: ConfigurationError) -> SystemExit:
-    """To be raised where no task runs yet: says the line and ends with its code."""
+    """Log the error; raise the result to exit with 78 before any task runs."""
     log.error("not started", extra={"error": str(error)})
     return SystemExit(MISCONFIGURED)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
     _signals.append(number)
-    # Who swallows the exception, a C library or a finalizer, must not keep the process alive.
+    # If a C library or a finalizer swallows the exception, the process must still end.
     signal.signal(signal.SIGALRM, lambda *_: os._exit(TERMINATED))
     signal.alarm(LONGEST_GOODBYE)
     raise Terminated
@@ -146,10 +146,10 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    log.warning("stopped; what is committed stays, the rest is done by the next run")
+    log.warning("stopped; committed work is kept, the next run does the rest")
     logging.shutdown()
     sys.stdout.flush()
-    # Python would end itself by SIGINT after a KeyboardInterrupt.
+    # After a KeyboardInterrupt Python would end by SIGINT.
     os._exit(TERMINATED if _signals else INTERRUPTED)
 
 
@@ -162,9 +162,9 @@ def _failed(task: luigi.Task, error: BaseException) -> None:
 
 
 def end_as(error: BaseException) -> None:
-    """Let the process end with the code of what is misconfigured, if that is what the error says."""
+    """After a ConfigurationError, let the process exit with 78."""
     if isinstance(error, ConfigurationError):
-        # Luigi keeps one instance of its configuration and reads the codes from it at the end of the run.
+        # Luigi keeps one instance of its configuration, and reads the exit codes from it at the end.
         codes: Any = retcode()
         codes.task_failed = codes.scheduling_error = MISCONFIGURED
 

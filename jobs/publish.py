@@ -1,4 +1,4 @@
-"""The catalog's entry as a task: one transformation's rows made visible to Athena."""
+"""The catalog's entry as a task: makes the rows of one transformation visible to Athena."""
 
 from jobs import resources
 from jobs.parameters import NamesParameter
@@ -28,7 +28,7 @@ class Publish(ReceiptTask[Published]):
 
     @property
     def receipt_name(self) -> str:
-        """Another catalog is another entry."""
+        """The selection and the catalog: each catalog has an entry of its own."""
         return f"{selection_of(self.extracts)}-{resources.catalog_name()}"
 
     def requires(self) -> Transform:
@@ -39,7 +39,7 @@ class Publish(ReceiptTask[Published]):
         """See `ReceiptTask`. Raises ConfigurationError if GLUE_DATABASE is not set."""
         catalog = resources.catalog()
         if not catalog:
-            raise ConfigurationError("GLUE_DATABASE is not set: set it to the catalog's database")
+            raise ConfigurationError("GLUE_DATABASE is not set: set it to the database of the catalog")
         receipt = publish(attempt, catalog, self.requires().receipt.read())
         log.info("published", extra=self.log_fields() | {"location": receipt.location})
         return receipt

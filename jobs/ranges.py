@@ -1,6 +1,6 @@
 """Many hours in one run, by Luigi's own `RangeHourly --of RedditPipeline --start … --stop …`.
 
-What Luigi's would leave out in silence, this one refuses.
+Hours that Luigi's own class would silently leave out are an error here.
 """
 
 import logging
@@ -33,10 +33,10 @@ class RangeHourly(luigi_range.RangeHourly):
         try:
             resources.settings()
             if not issubclass(self.of, RedditPipeline):
-                raise ConfigurationError(f"--of is {self.of.task_family}: give RedditPipeline")
+                raise ConfigurationError(f"--of is {self.of.task_family}: use RedditPipeline")
             if any(isinstance(value, str) for value in self.of_params.values()):
                 like = '{"subreddits": ["python"], "limit": 100}'
-                raise ConfigurationError(f"--of-params has a text: write JSON lists and numbers like {like}")
+                raise ConfigurationError(f"--of-params has a string: use JSON lists and numbers, such as {like}")
         except ConfigurationError as error:
             raise misconfigured(error) from None
 
@@ -54,16 +54,16 @@ class RangeHourly(luigi_range.RangeHourly):
         """The earliest hour that is looked at. Raises ConfigurationError if `start` is before it."""
         begin: datetime = super().moving_start(now)  # type: ignore[no-untyped-call]
         if self.start and self.start < begin:
-            raise ConfigurationError(f"--start is more than {self.hours_back} hours ago: add --hours-back with more")
+            raise ConfigurationError(f"--start is more than {self.hours_back} hours ago: add a larger --hours-back")
         return begin
 
     def missing_datetimes(self, finite_datetimes: Collection[datetime]) -> set[datetime]:
         """The hours that are not complete. Raises ConfigurationError if they exceed `task_limit`."""
         missing: set[datetime] = super().missing_datetimes(finite_datetimes)  # type: ignore[no-untyped-call]
         if len(missing) > self.task_limit:
-            fix = "raise it, or ask for fewer"
+            fix = "raise it, or choose a shorter range"
             raise ConfigurationError(
-                f"--task-limit is {self.task_limit}, and {len(missing)} hours are to be done: {fix}"
+                f"--task-limit is {self.task_limit}, and {len(missing)} hours are incomplete: {fix}"
             )
         log.info("range checked", extra={"hours": len(finite_datetimes), "left": len(missing)})
         return missing

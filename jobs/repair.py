@@ -1,7 +1,7 @@
-"""Curated objects that are gone or damaged, made again from the raw ones.
+"""Rebuild curated objects that are missing or damaged from the raw ones.
 
-What a receipt lists is never overwritten. A successor receipt, created once for the attempt that was lost, says which
-attempt stands in its place.
+What a receipt lists is never overwritten. A successor receipt, created once per lost attempt, records the attempt that
+replaces it.
 """
 
 import logging
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 def successor(task: Transform, lost: Transformed, attempt: Attempt, reason: str) -> Transformed:
-    """What stands for the lost objects; made under the name of `attempt`, unless another run has done so before.
+    """The receipt of the replacement, which is made by `attempt` unless another run has made one before.
 
-    Raises what the transformation raises, for one if the raw objects are gone too.
+    Raises what the transformation raises, such as for missing raw objects.
     """
     name = f"{task.receipt_name}-{lost.attempt}"
     target = ReceiptTarget(task.hour, receipt_key("successor", task.entity.name, task.hour, name), Successor)
     if not target.exists():
-        log.warning("curated objects are made again from raw", extra=task.log_fields() | {"reason": reason})
+        log.warning("rebuilding curated objects from raw", extra=task.log_fields() | {"reason": reason})
         made = task.work(attempt)
         values = {field.name: getattr(made, field.name) for field in fields(Transformed)}
         target.commit(Successor(**values, replaces=lost.attempt, reason=reason))

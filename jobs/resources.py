@@ -1,4 +1,4 @@
-"""What the tasks of one process share, made from the settings when it is first needed."""
+"""What the tasks of a process share, created from the settings on first use."""
 
 import hashlib
 import logging
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 REACH = timedelta(hours=48)
 """How far back a run looks: for what other runs left undone, and for what a listing held when it was last read."""
 
-# The sandbox asks for a login like Reddit, and takes any.
+# The sandbox requires credentials like Reddit, and accepts any.
 VISITOR = ("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
 
 
 SUBREDDITS: set[str] = set()
-"""What this process was asked for: by them the sandbox finds a post of which it has served no listing."""
+"""The subreddits of this process, in which the sandbox finds posts whose listing it has not served."""
 
 
 @cache
@@ -60,7 +60,7 @@ def catalog() -> "Catalog | None":
     database = settings().glue_database
     if not database:
         return None
-    # boto3 is 25 MB of memory that a run without a catalog does not need.
+    # boto3 takes 25 MB of memory, which a run without a catalog does not need.
     from reddit_etl.catalog.glue import Catalog  # noqa: PLC0415
 
     return Catalog(database)
@@ -80,19 +80,19 @@ def warehouse() -> Warehouse:
 
 @cache
 def receipts(hour: datetime) -> Receipts:
-    """Those of an hour and of the 48 before it, as they stood when the run began."""
+    """Those of an hour and of the 48 hours before it, as of the beginning of the run."""
     return _listed(hour - REACH, hour)
 
 
 @cache
 def past_receipts(hour: datetime) -> Receipts:
-    """Those of the 48 hours before an hour, listed when they are first needed: the run may have done such hours too."""
+    """Those of the 48 hours before an hour, listed on first use, since the run may have added some."""
     return Receipts(lake(), hour - REACH, hour - timedelta(hours=1))
 
 
 def had_receipt(hour: datetime, key: str) -> bool:
-    """Whether the receipt stood when the lake was last listed, so that not each is asked for by itself."""
-    # Several in a range of hours: what a later one shows is there, though an earlier one lacks it.
+    """Whether the receipt existed when the lake was last listed, which saves a request per receipt."""
+    # A range of hours has several listings; a receipt that is only in a later one exists, too.
     covering = [index for index in _listings() if index.covers(hour)] or [_listed(hour, hour)]
     return any(index.has(key) for index in covering)
 
@@ -105,17 +105,17 @@ def _listed(first: datetime, last: datetime) -> Receipts:
 
 @cache
 def _listings() -> list[Receipts]:
-    """What this process has listed."""
+    """The listings of this process."""
     return []
 
 
 def warehouse_name() -> str:
-    """A short name for the warehouse, the same for the same one."""
+    """A short hash of the warehouse's URL."""
     return _short(warehouse().url)
 
 
 def catalog_name() -> str:
-    """A short name for the catalog; the empty one's is never a receipt's."""
+    """A short hash of the catalog's name; without a catalog no receipt has it."""
     return _short(settings().glue_database or "")
 
 
@@ -124,7 +124,7 @@ def _short(text: str) -> str:
 
 
 def clock(hour: datetime) -> Clock:
-    """Real time for Reddit; for a sandbox, the run's own hour."""
+    """Real time for Reddit; for the sandbox, a time in the hour of the run."""
     return clock_in(hour) if settings().source == "sandbox" else utc_now
 
 
@@ -138,7 +138,7 @@ class Reddit:
 
 
 def requests_sent(hour: datetime) -> int:
-    """What this process asked of Reddit; nothing if no extract was left to do."""
+    """Requests that this process sent to Reddit; 0 if no extract was left to do."""
     return reddit(hour).client.requests if reddit.cache_info().currsize else 0
 
 
@@ -151,7 +151,7 @@ def reddit(hour: datetime) -> Reddit:
         from reddit_etl.sandbox import start  # noqa: PLC0415
 
         url = start(clock=now, subreddits=SUBREDDITS)
-        log.info("no Reddit credentials are set: the built-in sandbox answers, with invented data")
+        log.info("no Reddit credentials set: using the built-in sandbox with invented data")
     login = (chosen.reddit_client_id, chosen.reddit_client_secret, chosen.reddit_user_agent)
     client_id, client_secret, user_agent = (given or visitor for given, visitor in zip(login, VISITOR, strict=True))
     client = RedditClient(client_id=client_id, client_secret=client_secret, user_agent=user_agent, url=url, clock=now)

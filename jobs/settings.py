@@ -1,6 +1,6 @@
-"""Settings enter here: from the environment, else from `[reddit_etl]` in luigi.cfg. Secrets only from the environment.
+"""Read and check the settings: from the environment, else from `[reddit_etl]` in luigi.cfg, which has no secrets.
 
-A relative path means the working directory if the environment has it, the file's folder if luigi.cfg has it.
+A relative path is relative to the working directory in the environment, to the file's folder in luigi.cfg.
 """
 
 import os
@@ -35,7 +35,7 @@ AWS_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TO
 
 @dataclass(frozen=True)
 class Settings(WarehouseSettings, CatalogSettings, TransformSettings, LakeSettings, CommentSettings, RedditSettings):
-    """All that a run is told, read and checked."""
+    """All settings of a run, checked."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -52,16 +52,16 @@ class Settings(WarehouseSettings, CatalogSettings, TransformSettings, LakeSettin
 
     @property
     def has_login(self) -> bool:
-        """Whether Reddit, or a stand-in for it, is logged in to; else the sandbox answers."""
+        """Whether there are credentials for Reddit or a stand-in; otherwise the sandbox is used."""
         return self.reddit_client_id is not None
 
     @property
     def source(self) -> str:
-        """Where the rows say that they come from."""
+        """The value of the column `source`."""
         return "reddit" if self.has_login and not self.reddit_url else "sandbox"
 
     def _check_engines(self) -> None:
-        """What an engine of AWS needs beside its own setting."""
+        """Raises ConfigurationError if an AWS engine lacks another setting."""
         glue = kind_of_transform(self.transform_engine) == "glue"
         redshift = kind_of_warehouse(self.warehouse_url) == "redshift"
         for chosen, reason, name in (
@@ -79,25 +79,25 @@ class Settings(WarehouseSettings, CatalogSettings, TransformSettings, LakeSettin
                 raise ConfigurationError(f"{reason}, and LAKE_URL is not s3://bucket/prefix: set it to one")
 
     def _check_mixture(self, environment: Mapping[str, str]) -> None:
-        """Invented posts never get to AWS, nor real ones to a stand-in."""
+        """Raises ConfigurationError if sandbox data would get to AWS, or real data to a stand-in."""
         glue = kind_of_transform(self.transform_engine) == "glue"
         for name, own, endpoint in (
             ("LAKE_URL", kind_of_lake(self.lake_url) == "folder", _endpoint(environment, "S3")),
             ("Glue", not glue and self.glue_database is None, _endpoint(environment, "GLUE")),
             ("WAREHOUSE_URL", kind_of_warehouse(self.warehouse_url) == "duckdb", self.warehouse_url),
         ):
-            # A test may bring stand-ins for Reddit and for AWS together; neither is ever mixed with the real other.
+            # Tests may combine stand-ins for Reddit and AWS; neither is ever combined with the real other.
             rehearsal = self.has_login and self.reddit_url is not None and _is_loopback(endpoint)
             if self.source == "sandbox" and not own and not rehearsal:
                 raise ConfigurationError(
-                    f"{name} is not of this machine, so only real Reddit is loaded: "
+                    f"{name} is not local, so only real Reddit data may be loaded: "
                     f"set {', '.join(CREDENTIALS)}, and unset REDDIT_URL"
                 )
 
 
 def misspelt(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Names in the environment that are no setting's, each with the unset setting that it resembles."""
-    # REDIS_URL is another program's.
+    """Variables in the environment that resemble an unset setting, each with that setting."""
+    # REDIS_URL belongs to another program.
     unset = [name for name in NAMES if name not in environment and name != "REDDIT_URL"]
     others = [name for name in environment if name not in NAMES]
     meant = {name: get_close_matches(name.upper(), unset, n=1, cutoff=0.81) for name in others}
@@ -109,8 +109,8 @@ def _check_encoding(values: Mapping[str, str]) -> None:
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            # How Python keeps such a byte; no library can send it on.
-            raise ConfigurationError(f"{name} has a byte that is not UTF-8: set it in UTF-8") from error
+            # Python keeps such bytes as surrogates, which no library can send.
+            raise ConfigurationError(f"{name} is not valid UTF-8: set it in UTF-8") from error
 
 
 def _value(one: Field[Any], environment: Mapping[str, str]) -> Any:
@@ -121,14 +121,14 @@ def _value(one: Field[Any], environment: Mapping[str, str]) -> Any:
         if declaration["needed"]:
             raise ConfigurationError(f"{upper} is not set: set it, or {name} in luigi.cfg's [{SECTION}]")
         return None
-    # The folder of luigi.cfg may have one.
+    # The folder of luigi.cfg may have such a byte.
     _check_encoding({upper: value})
     if upper in CREDENTIALS:
         return value if value.strip() else None
     if upper == "REDDIT_URL":
         return _loopback(value)
     if value != value.strip():
-        raise ConfigurationError(f"{upper} has white space around it: set it without")
+        raise ConfigurationError(f"{upper} has surrounding white space: remove it")
     return declaration["parse"](upper, value) if declaration["parse"] else value
 
 
@@ -146,14 +146,14 @@ def _check_credentials(environment: Mapping[str, str]) -> None:
 
 
 def _endpoint(environment: Mapping[str, str], service: str) -> str:
-    """Where boto3 will look for the service; empty for AWS itself."""
+    """The endpoint that boto3 uses for the service; empty for AWS itself."""
     if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return ""
     return environment.get(f"AWS_ENDPOINT_URL_{service}") or environment.get("AWS_ENDPOINT_URL", "")
 
 
 def _is_loopback(url: str) -> bool:
-    """Whether the URL names this machine."""
+    """Whether the URL has a loopback address."""
     try:
         return is_loopback(urlsplit(url).hostname)
     except ValueError:
@@ -161,7 +161,7 @@ def _is_loopback(url: str) -> bool:
 
 
 def _loopback(url: str) -> str:
-    fix = "REDDIT_URL: only this machine is taken, like http://127.0.0.1:8080"
+    fix = "REDDIT_URL: use a loopback address, such as http://127.0.0.1:8080"
     if not _is_loopback(url):
         raise ConfigurationError(fix)
     parts = urlsplit(url)

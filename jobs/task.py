@@ -24,7 +24,7 @@ Kind = TypeVar("Kind", bound=Receipt)
 
 
 class ReceiptTarget(luigi.Target, Generic[Kind]):
-    """A receipt, which is there for good once it is there."""
+    """A receipt, which never changes once it exists."""
 
     def __init__(self, hour: datetime, key: str, kind: type[Kind]) -> None:
         self.key = key
@@ -34,7 +34,7 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
         self._is_taken = False
 
     def exists(self) -> bool:
-        """As of when the lake was listed. A receipt that came since is found by whoever commits the same."""
+        """As of the last listing of the lake. A newer receipt is found by `commit`."""
         if self._content is None and (self._is_taken or resources.had_receipt(self._hour, self.key)):
             self._content = resources.lake().read(self.key)
         return self._content is not None
@@ -42,14 +42,14 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
     def read(self) -> Kind:
         """The parsed receipt. Raises LakeError if it is missing or malformed."""
         if not self.exists() or self._content is None:
-            raise LakeError(f"{self.key}: the receipt is gone, though it was there before")
+            raise LakeError(f"{self.key}: the receipt has disappeared")
         try:
             return self._kind.from_json(self._content, key=self.key)
         except LakeError as error:
-            raise LakeError(f"{resources.lake().url}/{self.key}: {error}: remove it to have it done again") from error
+            raise LakeError(f"{resources.lake().url}/{self.key}: {error}: delete it to repeat the task") from error
 
     def commit(self, receipt: Kind) -> bool:
-        """False: another run of the same task was first, and its receipt counts."""
+        """Create the receipt. False: another run of the same task was first, and its receipt counts."""
         content = receipt.to_json()
         if not resources.lake().create(self.key, content):
             self._is_taken = True
@@ -69,7 +69,7 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         try:
-            # Of a name that is none, nothing could be said later, not even by its error message.
+            # An invalid name must fail here: later, even the error message would need the entity.
             _ = self.entity
         except ConfigurationError as error:
             raise misconfigured(error) from None
@@ -77,16 +77,16 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
     @property
     @abstractmethod
     def entity(self) -> Entity:
-        """What the task's objects hold."""
+        """The entity of the task's objects."""
 
     @property
     @abstractmethod
     def receipt_name(self) -> str:
-        """What the receipt is of, beside the hour and the entity."""
+        """What identifies the receipt, in addition to step, hour and entity."""
 
     @abstractmethod
     def work(self, attempt: Attempt) -> Kind:
-        """Produce the data under the attempt's prefix, and say what was produced."""
+        """Produce the data under the attempt's prefix, and return the receipt."""
 
     @cached_property
     def receipt(self) -> ReceiptTarget[Kind]:
@@ -104,7 +104,7 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
         try:
             return bool(super().complete())  # type: ignore[no-untyped-call]
         except ConfigurationError as error:
-            # Luigi tells nobody of what fails here.
+            # Luigi reports no failure here.
             end_as(error)
             raise
 

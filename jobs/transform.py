@@ -26,7 +26,9 @@ class Transform(ReceiptTask[Transformed]):
         """The entity of all extracts. Raises ConfigurationError if they have more than one."""
         first, *others = (task.entity for task in self.requires())
         if any(other is not first for other in others):
-            raise ConfigurationError(f"--extracts: {', '.join(self.extracts)} are of different entities: give one's")
+            raise ConfigurationError(
+                f"--extracts: {', '.join(self.extracts)} are of different entities: use extracts of one entity"
+            )
         return first
 
     @property

@@ -148,7 +148,7 @@ def test_the_whole_table() -> None:
         "PartitionKeys": [
             {"Name": "dt", "Type": "string", "Comment": "The UTC day of the run, like 2026-11-23."},
             {"Name": "hr", "Type": "string", "Comment": "The UTC hour of the run, 00 to 23."},
-            {"Name": "sel", "Type": "string", "Comment": "The subreddits and listings of the run, in short."},
+            {"Name": "sel", "Type": "string", "Comment": "A hash of the extracts that were transformed together."},
         ],
         "StorageDescriptor": {"Columns": COLUMNS, "Location": "s3://reddit/lake/curated/things/", **FORMAT},
     }
@@ -298,14 +298,14 @@ def test_somebodys_own_table_stays_as_it_is_and_nothing_is_put_beside_it(
     glue.create_table(DatabaseName=database, TableInput=own)
     there = tables(glue, database)
     assert refusal_of(database, lake) == (
-        f"GLUE_DATABASE: {database}.{own['Name']} is not this pipeline's: name another database"
+        f"GLUE_DATABASE: {database}.{own['Name']} belongs to another tool: use another database"
     )
     assert tables(glue, database) == there
 
 
 def test_somebodys_own_table_that_comes_in_between_stays_as_it_is(glue: Any, database: str, lake: S3Lake) -> None:
     before("CreateTable", lambda: glue.create_table(DatabaseName=database, TableInput=ICEBERG) and None)
-    assert refusal_of(database, lake).endswith("things is not this pipeline's: name another database")
+    assert refusal_of(database, lake).endswith("things belongs to another tool: use another database")
     [table] = tables(glue, database)
     assert table["Parameters"] == ICEBERG["Parameters"]
 
@@ -315,7 +315,8 @@ def test_somebodys_own_table_that_comes_in_between_stays_as_it_is(glue: Any, dat
 def test_two_lakes_do_not_share_a_database(glue: Any, database: str, prefix: str) -> None:
     there, other = tables(glue, database), S3Lake(bucket="reddit", prefix=prefix)
     assert refusal_of(database, other) == (
-        f"GLUE_DATABASE: {database}.things is of the lake {LAKE}, and LAKE_URL is {other.url}: name another database"
+        f"GLUE_DATABASE: {database}.things belongs to the lake {LAKE}, but LAKE_URL is {other.url}: "
+        "use another database"
     )
     assert tables(glue, database) == there
 
@@ -438,7 +439,7 @@ def lake_before(point_at: Callable[[str], None]) -> S3Lake:
 @pytest.mark.parametrize(
     "expected",
     [
-        ("AccessDeniedException", ConfigurationError, "give this role glue:GetDatabase, glue:CreateDatabase, glue:Get"),
+        ("AccessDeniedException", ConfigurationError, "grant this role glue:GetDatabase, glue:CreateDatabase, "),
         ("GlueEncryptionException", ConfigurationError, "KMS key"),
         ("ExpiredTokenException", ConfigurationError, "log in again"),
         ("ResourceNumberLimitExceededException", CatalogError, "no, not at all"),
@@ -491,7 +492,7 @@ def test_a_name_that_athena_does_not_take_is_refused(point_at: Callable[[str], N
 def test_a_lake_in_a_folder_is_refused(point_at: Callable[[str], None], tmp_path: Path, step: str) -> None:
     point_at("http://127.0.0.1:9")
     lake, catalog = FolderLake(tmp_path), Catalog()
-    with pytest.raises(ConfigurationError, match=r"^GLUE_DATABASE is set, but LAKE_URL is not s3://"):
+    with pytest.raises(ConfigurationError, match=r"^GLUE_DATABASE is set, but LAKE_URL is .*: use s3://"):
         if step == "prepare":
             catalog.prepare(entity=THINGS, lake=lake)
         else:

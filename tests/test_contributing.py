@@ -51,6 +51,10 @@ class MemoryLake(Lake):
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         yield from sorted(key for key in self._objects if first <= key < last)
 
+    def folders(self, prefix: str) -> list[str]:
+        below = (key.removeprefix(prefix) for key in self._objects if key.startswith(prefix))
+        return sorted({key.partition("/")[0] for key in below if "/" in key})
+
     def local_file(self, key: str, scratch: Path) -> Path:
         if key not in self._objects:
             raise LakeError(f"LAKE_URL: {key} is missing")

@@ -66,7 +66,7 @@ def test_the_embedded_defaults_are_well_and_nothing_is_made_of_the_warehouse(pip
 def test_aws_is_well_and_a_run_finds_all_that_it_needs(aws, redshift_server):
     said = examined(aws)
     assert faults(said) == {}
-    assert said["reddit"] == f"ok: {aws.server.url} logs this client in and answers for r/python"
+    assert said["reddit"] == f"ok: {aws.server.url} accepts the credentials and returns r/python"
     assert said["transform"] == f"ok: Glue 5.1 has the job {JOB}, whose role transform exists"
     assert redshift_server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
     assert aws.run("2026-11-23T04", limit=100) == 0
@@ -119,7 +119,7 @@ def test_a_lake_that_replaces_objects_is_named(aws):
     """Some stores that speak S3 overlook If-None-Match."""
     with answering(lambda method, _: (200, "" if method == "PUT" else CONTENT.decode())) as server:
         found = faults(examined(aws, AWS_ENDPOINT_URL_S3=server.url))
-    assert "lets an object be replaced: receipts need a store with If-None-Match" in found["lake"]
+    assert "overwrites existing objects: receipts need a store that supports If-None-Match" in found["lake"]
 
 
 def test_a_catalog_without_rights_is_named(aws):
@@ -127,7 +127,7 @@ def test_a_catalog_without_rights_is_named(aws):
     with answering(lambda *_: (400, refused)) as server:
         found = faults(examined(aws, AWS_ENDPOINT_URL_GLUE=server.url))
     assert "GLUE_DATABASE: " in found["catalog"]
-    assert "AccessDeniedException: give this role glue:" in found["catalog"]
+    assert "AccessDeniedException: grant this role glue:" in found["catalog"]
     assert "AccessDeniedException: give this role glue:" in found["transform"]
 
 
@@ -231,7 +231,7 @@ def test_the_command_ends_with_a_code_and_prints_a_line_a_part(pipeline, engine,
 def test_reddit_is_tried_though_production_s_file_names_no_subreddit(pipeline, tmp_path):
     production = str(deployed_config(tmp_path))
     ended, lines = doctor(pipeline, tmp_path, LUIGI_CONFIG_PATH=production, TRANSFORM_ENGINE="duckdb")
-    assert (ended, "the sandbox answers for r/announcements" in lines[3]) == (0, True), lines
+    assert (ended, "the sandbox returns r/announcements" in lines[3]) == (0, True), lines
 
 
 @pytest.fixture
@@ -259,8 +259,8 @@ def test_what_does_not_answer_is_named_after_its_deadline_and_holds_nothing_up(p
     assert time.monotonic() - begun < 20
     assert ended == 78
     said = {line.split()[1]: line for line in lines}
-    assert "WRONG  reddit     no answer within 1 s: check the network and its proxy, and REDDIT_URL" in said["reddit"]
-    assert "WRONG  lake       no answer within 1 s: check LAKE_URL, and the network to it" in said["lake"]
+    assert "WRONG  reddit     no response within 1 s: check the network and its proxy, and REDDIT_URL" in said["reddit"]
+    assert "WRONG  lake       no response within 1 s: check LAKE_URL, and the network to it" in said["lake"]
     assert said["warehouse"].endswith("skipped: fix lake first")
 
 
@@ -268,7 +268,7 @@ def test_a_warehouse_that_never_answers_is_given_up_though_its_library_waits(aws
     url = f"redshift+psycopg2://loader:s3cret-0815@{silent}/dev"
     found = faults(examined(aws, deadline=2, WAREHOUSE_URL=url))
     assert list(found) == ["warehouse"]
-    assert found["warehouse"].startswith("no answer within 2 s: check WAREHOUSE_URL and the network to it")
+    assert found["warehouse"].startswith("no response within 2 s: check WAREHOUSE_URL and the network to it")
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_disk_that_is_nearly_full_is_named(pipeline, monkeypatch, tmp_path, se
     )
     changes = {"LAKE_URL": f"{full}/lake", "WAREHOUSE_URL": f"duckdb:///{full}/w.duckdb", "TMPDIR": str(full)}
     found = faults(examined(pipeline, **{setting: changes[setting]}))
-    assert found == {"disk": f"{setting}: {full} has 300 MB free: make room for 500 MB, or name another disk"}
+    assert found == {"disk": f"{setting}: {full} has 300 MB free: free up 500 MB, or use another disk"}
 
 
 def test_a_reader_who_has_had_enough_disturbs_no_doctor(tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ def test_sigterm_ends_process_1_before_the_pipeline_has_set_its_own_handler(loca
         ([], {"TRANSFORM_ENGINE": "hadoop"}, MISCONFIGURED, "TRANSFORM_ENGINE is 'hadoop'"),
         ([], {"LUIGI_CONFIG_PATH": "/nowhere.cfg"}, MISCONFIGURED, "LUIGI_CONFIG_PATH is '/nowhere.cfg'"),
         ([], {"REDDIT_CLIENT_ID": "x"}, MISCONFIGURED, "REDDIT_CLIENT_SECRET and REDDIT_USER_AGENT missing"),
-        (["RedditPipeline", "--hour", "yesterday"], {}, MISCONFIGURED, "--hour: 'yesterday' cannot be read"),
+        (["RedditPipeline", "--hour", "yesterday"], {}, MISCONFIGURED, "--hour: 'yesterday' is not valid"),
         (["RedditPipeline", "--nothing", "1"], {}, 2, "unrecognized arguments"),
         (["RedditPipelin"], {}, MISCONFIGURED, "No task RedditPipelin"),
         # The root is read-only, and nothing is mounted there.

@@ -80,7 +80,7 @@ def test_a_range_loads_what_was_read_of_reddit_and_names_the_hours_that_nobody_r
     assert pipeline.server.used == asked
     assert loaded(pipeline) == ["04", "07"]
     [line] = [vars(record) for record in caplog.records if "skipped" in record.getMessage()]
-    assert line["msg"] == "hours skipped that were not read at the time: Reddit's listings have no past"
+    assert line["msg"] == "hours skipped that were not extracted at the time: Reddit's listings have no history"
     assert line["hours"] == f"{DAY}T03, {DAY}T05 to {DAY}T06, {DAY}T08"
 
 
@@ -108,20 +108,20 @@ def folder(tmp_path: Path) -> Path:
             (*RANGE, "--start", f"{DAY}T05", "--stop", f"{DAY}T04"),
             "Can't have start > stop",
         ),
-        ((*RANGE, "--start", DAY), f"--start: '{DAY}' cannot be read: write a UTC hour like"),
-        ((*RANGE, "--start", "2020-01-01T00"), "--start is more than 2400 hours ago: add --hours-back"),
-        ((*RANGE, "--start", "2024-11-20T00"), "--task-limit is 50, and 84 hours are to be done: raise it"),
+        ((*RANGE, "--start", DAY), f"--start: '{DAY}' is not valid: use a UTC hour such as"),
+        ((*RANGE, "--start", "2020-01-01T00"), "--start is more than 2400 hours ago: add a larger --hours-back"),
+        ((*RANGE, "--start", "2024-11-20T00"), "--task-limit is 50, and 84 hours are incomplete: raise it"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limits": 5}'), "--of-params"),
         ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": 0}'), "--limit is 0"),
-        ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": "9"}'), "--of-params has a text"),
-        (("RangeHourly", "--of", "Extract", "--start", f"{DAY}T04"), "--of is Extract: give RedditPipeline"),
+        ((*RANGE, "--start", f"{DAY}T04", "--of-params", '{"limit": "9"}'), "--of-params has a string"),
+        (("RangeHourly", "--of", "Extract", "--start", f"{DAY}T04"), "--of is Extract: use RedditPipeline"),
         (("RedditPipeline", "--scheduler-host", "luigid.example.com"), "a central scheduler is not supported"),
         (("RedditPipeline", "--scheduler-port", "80"), "a central scheduler is not supported"),
         ((*RANGE, "--scheduler-url", "http://127.0.0.1:1/"), "a central scheduler is not supported"),
         (("RedditPipelin",), "No task RedditPipelin. Did you mean: RedditPipeline"),
         (
             ("RangeHourly", "--of", "Pipeline", "--start", f"{DAY}T04"),
-            "--of: 'Pipeline' cannot be read: give RedditPipeline",
+            "--of: 'Pipeline' is not valid: use RedditPipeline",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -138,7 +138,7 @@ def test_what_luigi_would_not_do_is_one_line(folder: Path, arguments: tuple[str,
 def test_a_range_of_days_is_refused(folder: Path) -> None:
     done = _luigi(folder, "RangeDaily", "--of", "RedditPipeline", "--now", NOON, "--start", "2024-11-20")
     assert done.returncode == MISCONFIGURED
-    assert "RedditPipeline has hours and no days: give it to RangeHourly" in done.stderr
+    assert "RedditPipeline runs by the hour: use RangeHourly" in done.stderr
     assert "raceback" not in done.stderr
 
 

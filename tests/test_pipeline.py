@@ -320,7 +320,7 @@ def test_a_receipt_that_cannot_be_read_keeps_no_hour_from_being_extracted(
     assert pipeline.run(NEXT, limit=100) == TASK_FAILED
     assert pipeline.rows("SELECT count(*) FROM reddit.load_audit WHERE hour = '2026-11-23T05'") == [(1,)]
     said = [str(vars(record)["error"]) for record in caplog.records if record.getMessage() == "task failed"]
-    assert any(broken.name in line and "remove it to have it done again" in line for line in said)
+    assert any(broken.name in line and "delete it to repeat the task" in line for line in said)
     assert not any("\n" in line for line in said)
 
 

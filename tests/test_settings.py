@@ -144,7 +144,7 @@ def test_a_rehearsal_with_a_stand_in_for_reddit_reaches_nothing_of_the_real_aws(
     change: dict[str, str], names: str
 ) -> None:
     assert Settings.read(STAND_INS).source == "sandbox"
-    with pytest.raises(ConfigurationError, match=f"^{names} is not of this machine, so only real Reddit is loaded"):
+    with pytest.raises(ConfigurationError, match=f"^{names} is not local, so only real Reddit data may be loaded"):
         Settings.read(STAND_INS | change)
 
 
@@ -196,7 +196,7 @@ def test_a_wrong_parameter_is_one_line_and_nothing_starts(
         ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
         ({"WAREHOUSE_URL": "duckdb:///luigi.cfg"}, "name another file"),
         ({"WAREHOUSE_URL": "duckdb:///luigi.cfg/warehouse"}, "name a file in a folder that can be made"),
-        (LOGIN | {"HOUR": "2999-01-01T00"}, "--hour 2999-01-01T00 has not begun"),
+        (LOGIN | {"HOUR": "2999-01-01T00"}, "--hour 2999-01-01T00 is in the future"),
     ],
     ids=str,
 )
@@ -214,18 +214,18 @@ def test_a_wrong_setting_ends_the_command_with_its_code_and_one_line(
 @pytest.mark.parametrize(
     ("line", "instead", "names"),
     [
-        ("lake_url=", "lake_ulr=", "[reddit_etl] has no setting 'lake_ulr'"),
+        ("lake_url=", "lake_ulr=", "[reddit_etl] has an unknown key 'lake_ulr'"),
         ("transform_engine=duckdb\n", "", "TRANSFORM_ENGINE is not set"),
-        ("subreddits=", "subredits=", "[RedditPipeline] has no setting 'subredits'"),
+        ("subreddits=", "subredits=", "[RedditPipeline] has an unknown key 'subredits'"),
         ("task_failed=30\n", "", "[retcode] task_failed is not set"),
-        ("scheduling_error=", "schedulin_error=", "[retcode] has no setting 'schedulin_error'"),
-        ("[reddit_etl]", "[redit_etl]", "luigi.cfg with [reddit_etl] is not found"),
-        ("no_lock=true", "no_lock=true\nworkers=2", "--workers is 2: leave it at 1"),
-        ("no_lock=true", "no_lock=true\nworkers=0", "--workers is 0: leave it at 1"),
+        ("scheduling_error=", "schedulin_error=", "[retcode] has an unknown key 'schedulin_error'"),
+        ("[reddit_etl]", "[redit_etl]", "luigi.cfg with [reddit_etl] not found"),
+        ("no_lock=true", "no_lock=true\nworkers=2", "--workers is 2: only 1 is supported"),
+        ("no_lock=true", "no_lock=true\nworkers=0", "--workers is 0: only 1 is supported"),
         (
             "duckdb:///data/warehouse.duckdb",
             "redshift+psycopg2://u:a-secret-0815@host/db",
-            "warehouse_url holds a login: set WAREHOUSE_URL in the environment",
+            "warehouse_url contains a login: set WAREHOUSE_URL in the environment",
         ),
     ],
     ids=str,
@@ -253,7 +253,7 @@ def test_a_variable_that_is_nearly_a_setting_is_named_at_the_start_of_a_run(tmp_
 def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Path) -> None:
     done = _luigi(tmp_path, {})
     assert done.returncode == MISCONFIGURED
-    assert "luigi.cfg with [reddit_etl] is not found" in done.stderr
+    assert "luigi.cfg with [reddit_etl] not found" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -267,7 +267,7 @@ def test_a_missing_file_ends_the_command_with_its_code_and_one_line(tmp_path: Pa
         (("Extract", "--name=sandbox.python-new-005"), "is not the name of an extract"),
         (("Plan", "--name=sandbox.tree-99999999999999h"), "is not the name of an extract"),
         (("Load", '--extracts=["sandbox.../../x-new-5"]'), "--extracts: 'sandbox.../../x-new-5'"),
-        (("Load", "--extracts=[1]"), "--extracts: '[1]' cannot be read"),
+        (("Load", "--extracts=[1]"), "--extracts: '[1]' is not valid"),
         (("Load", "--extracts=[]"), "use a JSON list of at least one name"),
         (("Load", '--extracts=["sandbox.python-new-5", "sandbox.python-comments-5"]'), "of different entities"),
         # Reddit's, without its credentials: the sandbox's posts would be loaded under its name.
@@ -306,7 +306,7 @@ def test_a_byte_that_is_not_utf_8_is_named_before_anything_is_done(tmp_path: Pat
     place = {"WAREHOUSE_URL": "duckdb:///", "LAKE_URL": ""}.get(name, "http://127.0.0.1:1/") + f"{tmp_path}/"
     done = _luigi(tmp_path, {name: place + os.fsdecode(b"caf\xe9")})
     assert (done.returncode, "Traceback" in done.stderr) == (MISCONFIGURED, False), done.stderr
-    assert f"{name} has a byte that is not UTF-8: set it in UTF-8" in done.stderr
+    assert f"{name} is not valid UTF-8: set it in UTF-8" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["luigi.cfg"]
 
 

@@ -125,7 +125,7 @@ def test_a_broken_secret_ends_the_job_and_a_fault_of_reddit_s_has_it_tried_again
     # What would come of a placeholder that nobody fills in.
     code, _, err = scheduled.run(moment="<aws.scheduler.scheduled-time>")
     assert (code, scheduled.is_tried_again(code)) == (78, False), err
-    assert "--hour: '<aws.scheduler.scheduled-time>' cannot be read" in err
+    assert "--hour: '<aws.scheduler.scheduled-time>' is not valid" in err
     manager = scheduled.client("secretsmanager")
     manager.put_secret_value(SecretId=login, SecretString=json.dumps(LOGIN | {"REDDIT_CLIENT_SECRET": "s3cret-0815\n"}))
     code, _, err = scheduled.run()
@@ -144,4 +144,4 @@ def test_the_doctor_finds_it_well_in_the_same_image(scheduled, tmp_path):
     assert [line.split()[:2] for line in out.splitlines()] == [
         ["ok", part] for part in ("settings", "names", "disk", "reddit", "lake", "transform", "catalog", "warehouse")
     ]
-    assert "answers for r/announcements" in out
+    assert "returns r/announcements" in out

@@ -1,1 +1,1 @@
-"""The Glue Data Catalog: what Athena sees of the lake."""
+"""The Glue Data Catalog, through which Athena reads the lake."""

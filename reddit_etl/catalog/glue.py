@@ -1,13 +1,13 @@
-"""The Glue Data Catalog's entry of an entity's curated rows: what Athena and other readers of the lake go by.
+"""The Glue Data Catalog's entry of an entity's curated rows, for Athena and other readers of the lake.
 
 The table has a partition per transformation, whose location is the folder of the one attempt that its receipt lists.
-So a reader sees an attempt whole, or the one before it, and never what another attempt left behind.
+So a reader sees all of an attempt, or the previous one, and never what another attempt left behind.
 
-A table or view of one of our names that does not bear our mark is somebody's own, and never written. One that bears
-the mark of another lake is left to that one: each would take the other's partitions.
+A table or view that has one of our names but not our mark belongs to another tool and is never modified. Neither is one
+with the mark of another lake: each lake would replace the other's partitions.
 
-Nothing is ever dropped from the table: older partitions may hold a column that the definition has lost. What it
-gained comes last, though any place would do: Athena finds Parquet's columns by name, in the table and in partitions.
+Columns are never dropped from the table, since older partitions may have a column that was removed from the definition.
+New ones are appended; the order does not matter, since Athena finds Parquet columns by name.
 """
 
 import re
@@ -36,10 +36,10 @@ RIGHTS = ", ".join(
     for verb in verbs.split()
 )
 FIXES = {
-    "AccessDeniedException": f"give this role {RIGHTS} on the catalog, the database and its tables",
-    "GlueEncryptionException": "let this role use the KMS key that the catalog is encrypted with",
+    "AccessDeniedException": f"grant this role {RIGHTS} on the catalog, the database and its tables",
+    "GlueEncryptionException": "grant this role the use of the KMS key of the catalog",
 }
-# Somebody else was quicker, or is at it: then look again.
+# Another client was faster or is at work: read again.
 RACES = ("AlreadyExistsException", "ConcurrentModificationException")
 
 
@@ -53,27 +53,27 @@ class Catalog:
     def __init__(self, database: str = "reddit_lake") -> None:
         if not re.fullmatch(r"[a-z0-9_]{1,255}", database):
             raise ConfigurationError(
-                f"GLUE_DATABASE: {database!r}: Athena takes lower-case letters, digits and underscores only"
+                f"GLUE_DATABASE: {database!r}: Athena allows lower-case letters, digits and underscores only"
             )
         self.database = database
-        self._place = f"GLUE_DATABASE: {database}"
-        self._client = aws.client("glue", setting=self._place)
+        self._setting = f"GLUE_DATABASE: {database}"
+        self._client = aws.client("glue", setting=self._setting)
 
     def prepare(self, *, entity: Entity, lake: Lake) -> None:
-        """Create the database, the table and the views, or bring them up to the definition.
+        """Create or update the database, the table and the views.
 
         Raises CatalogError, and ConfigurationError if a name is taken.
         """
-        described = {"Name": self.database, "Description": "What a pipeline keeps of Reddit in its lake."}
+        described = {"Name": self.database, "Description": "A Reddit data lake."}
         url = _s3_url(lake)
         views = latest_view(entity, self.database, url), metrics_view(entity, self.database, url)
         definitions = (table_input(entity, url), *views)
-        with aws.failures(self._place, CatalogError, FIXES):
+        with aws.failures(self._setting, CatalogError, FIXES):
             self._settle(
                 read=lambda: self._client.get_database(Name=self.database)["Database"],
                 create=lambda: self._client.create_database(DatabaseInput=described),
             )
-            # Before the first is written, so that none of them is left beside another's.
+            # All are checked before the first is written, so that a conflict leaves none behind.
             for wanted in definitions:
                 with suppress(self._client.exceptions.EntityNotFoundException):
                     self._check_ours(self._stored(wanted), wanted)
@@ -83,9 +83,9 @@ class Catalog:
     def publish(
         self, *, entity: Entity, lake: Lake, hour: datetime, selection: str, objects: Sequence[DataObject]
     ) -> str | None:
-        """Let readers see just these objects as the hour's and the selection's; gives their folder's URL.
+        """Make these objects the partition of the hour and selection; returns the URL of their folder.
 
-        Without objects there is nothing to see, and nothing is done. Raises CatalogError.
+        Without objects it does nothing. Raises CatalogError.
         """
         url = _s3_url(lake)
         if not objects:
@@ -93,13 +93,13 @@ class Catalog:
         folders = {entry.key.rpartition("/")[0] for entry in objects}
         if len(folders) > 1:
             raise CatalogError(
-                f"{self._place}: one partition cannot be in several folders: {', '.join(sorted(folders))}"
+                f"{self._setting}: a partition cannot be in several folders: {', '.join(sorted(folders))}"
             )
         values = [f"{hour:%Y-%m-%d}", f"{hour:%H}", selection]
         location = f"{url}/{folders.pop()}/"
         wanted = {"Values": values, "StorageDescriptor": storage(entity, location)}
         table = {"DatabaseName": self.database, "TableName": entity.name}
-        with aws.failures(self._place, CatalogError, FIXES):
+        with aws.failures(self._setting, CatalogError, FIXES):
             self._settle(
                 read=lambda: self._client.get_partition(**table, PartitionValues=values)["Partition"],
                 create=lambda: self._client.create_partition(**table, PartitionInput=wanted),
@@ -114,7 +114,7 @@ class Catalog:
         create: Callable[[], object],
         update: Callable[[Definition], object] = lambda _: None,
     ) -> None:
-        """Create what is not there, else update it; look again if another run came between."""
+        """Create what does not exist, else update it; start again if another run interferes."""
 
         def once() -> None:
             try:
@@ -130,10 +130,10 @@ class Catalog:
 
     def _settle_table(self, wanted: Definition) -> None:
         def update(stored: Definition) -> None:
-            # Once more: it may have come in between.
+            # Once more, since it may have been created in the meantime.
             self._check_ours(stored, wanted)
             merged = _merged(stored, wanted)
-            if not _says(stored, merged):
+            if not _matches(stored, merged):
                 self._client.update_table(DatabaseName=self.database, TableInput=merged)
 
         self._settle(
@@ -143,25 +143,27 @@ class Catalog:
         )
 
     def _stored(self, wanted: Definition) -> Definition:
-        """The table or view of that name."""
+        """The stored table or view of that name."""
         found: Definition = self._client.get_table(DatabaseName=self.database, Name=wanted["Name"])["Table"]
         return found
 
     def _check_ours(self, stored: Definition, wanted: Definition) -> None:
-        name, url = f"{self._place}.{wanted['Name']}", wanted["Parameters"][MARK]
+        name, url = f"{self._setting}.{wanted['Name']}", wanted["Parameters"][MARK]
         theirs = stored.get("Parameters", {}).get(MARK)
         if theirs is None:
-            raise ConfigurationError(f"{name} is not this pipeline's: name another database")
+            raise ConfigurationError(f"{name} belongs to another tool: use another database")
         if theirs != url:
-            raise ConfigurationError(f"{name} is of the lake {theirs}, and LAKE_URL is {url}: name another database")
+            raise ConfigurationError(
+                f"{name} belongs to the lake {theirs}, but LAKE_URL is {url}: use another database"
+            )
 
     def _update_partition(self, table: dict[str, str], stored: Definition, wanted: Definition) -> None:
-        if not _says(stored, wanted):
+        if not _matches(stored, wanted):
             self._client.update_partition(**table, PartitionValueList=wanted["Values"], PartitionInput=wanted)
 
 
 def _merged(stored: Definition, wanted: Definition) -> Definition:
-    """What is wanted, with what others keep with the table, and the columns that only older partitions have."""
+    """The wanted definition, with the stored parameters of other tools and the columns of older partitions."""
     parameters = stored.get("Parameters", {}) | wanted["Parameters"]
     described = wanted["StorageDescriptor"]
     if wanted["TableType"] == "EXTERNAL_TABLE":
@@ -171,16 +173,18 @@ def _merged(stored: Definition, wanted: Definition) -> Definition:
     return wanted | {"Parameters": parameters, "StorageDescriptor": described}
 
 
-def _says(stored: Any, wanted: Any) -> bool:
-    """Whether it is stored as wanted; Glue adds fields of its own, and leaves empty ones out."""
+def _matches(stored: Any, wanted: Any) -> bool:
+    """Whether the stored definition has all that is wanted; Glue adds fields, and omits empty ones."""
     if isinstance(wanted, dict):
-        return all(_says((stored or {}).get(name), value) for name, value in wanted.items())
+        return all(_matches((stored or {}).get(name), value) for name, value in wanted.items())
     if isinstance(wanted, list):
-        return len(stored or []) == len(wanted) and all(map(_says, stored or [], wanted))
+        return len(stored or []) == len(wanted) and all(map(_matches, stored or [], wanted))
     return bool(stored == wanted)
 
 
 def _s3_url(lake: Lake) -> str:
     if not lake.url.startswith("s3://"):
-        raise ConfigurationError(f"GLUE_DATABASE is set, but LAKE_URL is not s3://…: {lake.url}: Athena reads S3 only")
+        raise ConfigurationError(
+            f"GLUE_DATABASE is set, but LAKE_URL is {lake.url}: use s3://…, since Athena reads only S3"
+        )
     return lake.url

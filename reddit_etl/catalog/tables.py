@@ -1,4 +1,4 @@
-"""What the Glue Data Catalog holds for an entity, made from its columns: a table and two views, as Athena has them."""
+"""The definitions of an entity in the Glue Data Catalog, made from its columns: a table and two views for Athena."""
 
 import base64
 import json
@@ -12,11 +12,11 @@ Definition = dict[str, Any]
 PARTITION_KEYS = [
     {"Name": "dt", "Type": "string", "Comment": "The UTC day of the run, like 2026-11-23."},
     {"Name": "hr", "Type": "string", "Comment": "The UTC hour of the run, 00 to 23."},
-    {"Name": "sel", "Type": "string", "Comment": "The subreddits and listings of the run, in short."},
+    {"Name": "sel", "Type": "string", "Comment": "A hash of the extracts that were transformed together."},
 ]
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 LONGEST_COMMENT = 255
-# A parameter of what is ours, whose value is the lake's URL. Athena and Trino pass over parameters unknown to them.
+# A parameter that marks our tables, with the lake's URL. Athena and Trino ignore unknown parameters.
 MARK = "reddit_etl.lake"
 
 
@@ -34,7 +34,7 @@ def table_input(entity: Entity, lake_url: str) -> Definition:
 
 def latest_view(entity: Entity, database: str, lake_url: str) -> Definition:
     """The view `<entity>_latest`, as Glue's TableInput; `database` has the table that it selects from."""
-    description = f"Each of the {entity.name} once, in the newest state that was seen."
+    description = f"Each of the {entity.name} once, in the newest state that was observed."
     return _view(
         f"{entity.name}_latest", description, entity.table, latest_sql(entity), database=database, lake_url=lake_url
     )
@@ -42,21 +42,21 @@ def latest_view(entity: Entity, database: str, lake_url: str) -> Definition:
 
 def metrics_view(entity: Entity, database: str, lake_url: str) -> Definition:
     """The view of the entity's metrics, as Glue's TableInput; one row per key and `observed_at`."""
-    description = f"What changes from observation to observation of the {entity.name}, each observation once."
+    description = f"The metrics of the {entity.name}, one row per observation."
     return _view(
         entity.metrics_table, description, entity.metrics, metrics_sql(entity), database=database, lake_url=lake_url
     )
 
 
 def latest_sql(entity: Entity) -> str:
-    """The rows of the warehouse's table. Of two of the same moment the earlier run's is taken, as there."""
+    """The rows of the warehouse's table. Of two of the same time that of the earlier run is taken, as there."""
     first = f"MIN(observed_at) OVER (PARTITION BY {entity.key}) AS "
     kept = [first + c.name if c.origin is Origin.WAREHOUSE else c.name for c in entity.table]
     return _first_of(entity.table, kept, entity.key, "observed_at DESC, dt, hr, sel", entity)
 
 
 def metrics_sql(entity: Entity) -> str:
-    """The rows of the warehouse's table of observations; runs that overlap may have brought the same one twice."""
+    """The rows of the warehouse's table of observations; overlapping runs may have read one twice."""
     names = [column.name for column in entity.metrics]
     return _first_of(entity.metrics, names, f"{entity.key}, observed_at", "dt, hr, sel", entity)
 
@@ -79,7 +79,7 @@ WHERE age = 1"""
 def _view(
     name: str, description: str, columns: tuple[Column, ...], sql: str, *, database: str, lake_url: str
 ) -> Definition:
-    """As Athena itself writes a view into the catalog; `database` is where it looks for the table."""
+    """A view as Athena itself stores it in the catalog; `database` is the one with the table."""
     text = {
         "originalSql": sql,
         "catalog": "awsdatacatalog",
@@ -90,7 +90,7 @@ def _view(
         "Name": name,
         "Description": description,
         "TableType": "VIRTUAL_VIEW",
-        # It is a view by the flag; Trino looks at the comment too, so it must say just this.
+        # The flag makes it a view; Trino requires exactly this comment, too.
         "Parameters": {"presto_view": "true", "comment": "Presto View", MARK: lake_url},
         "PartitionKeys": [],
         "StorageDescriptor": {"Columns": _columns(columns), "SerdeInfo": {}},
