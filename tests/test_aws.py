@@ -35,8 +35,8 @@ def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(  # noqa: PLR09
     assert len(ended["posts"]) > 1000
     assert len(ended["comments"]) > 600
     report = capsys.readouterr().out
-    assert f"catalog     {pipeline.settings['GLUE_DATABASE']} in Athena" in report
-    assert f"lake        {pipeline.settings['LAKE_URL']}" in report
+    assert f"catalog       {pipeline.settings['GLUE_DATABASE']} in Athena" in report
+    assert f"lake          {pipeline.settings['LAKE_URL']}" in report
     # Once more: nothing is asked of anybody, nothing changes.
     keys = pipeline.keys("")
     assert pipeline.run(HOURS[1], **chosen) == 0

@@ -184,7 +184,7 @@ def test_an_answer_that_stays_broken_is_an_error_on_one_line_after_a_few_tries(
 def test_a_refusal_that_is_understood_is_not_asked_again(server: FlakyS3, lake: S3Lake, tmp_path: Path) -> None:
     for operation, use, _ in WAYS.values():
         server.script(operation, repeat(Instead(403, DENIED)))
-        with pytest.raises(ConfigurationError, match="AccessDenied: give this role"):
+        with pytest.raises(ConfigurationError, match="AccessDenied: grant this role"):
             use(lake, tmp_path)
         assert server.asked.count(operation) == 1
 

@@ -574,7 +574,7 @@ def test_refused_credentials_end_the_run_at_once_and_name_the_settings(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     reddit.script(logins=repeat(refusal))
-    with pytest.raises(ConfigurationError, match=r"^REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit refused") as caught:
+    with pytest.raises(ConfigurationError, match=r"^REDDIT_CLIENT_ID, REDDIT_CLIENT_SECRET: Reddit rejected") as caught:
         read(client)
     assert waits == []
     assert client.requests == 1

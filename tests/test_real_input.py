@@ -13,9 +13,12 @@ import zstandard
 
 from reddit_etl.entities import POSTS
 from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sandbox.server import Listing, Refusal
+from reddit_etl.sources import listing
 from reddit_etl.sources.client import Observation
+from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.extract import extract
 from reddit_etl.transform.duckdb import DuckDBTransform
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
@@ -157,16 +160,11 @@ def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
     assert len(children) >= least
     lake = FolderLake(tmp_path / "lake")
     receipt: Extracted = extract(
-        entity=POSTS,
-        client=Replayed(iter(children)),  # type: ignore[arg-type]
-        lake=lake,
-        clock=lambda: NOON,
+        Attempt(lake, POSTS, NOON, "once", lambda: NOON),
+        listing.Listing("any", "hot", 1000),
         source="reddit",
-        hour=NOON,
-        attempt="once",
-        subreddit="any",
-        listing="hot",
-        limit=1000,
+        client=Replayed(iter(children)),  # type: ignore[arg-type]
+        past=Receipts(lake, NOON, NOON),
     )
     assert receipt.records + receipt.rejects == len(children)
     assert sum(receipt.reasons.values()) == receipt.rejects

@@ -41,7 +41,7 @@ CREATE TABLE reddit.load_audit (
   loaded_at TIMESTAMP
 );
 COMMENT ON COLUMN reddit.load_audit.load_id IS 'The transformation that was loaded.';
-COMMENT ON COLUMN reddit.load_audit.entity IS 'What was loaded: posts.';
+COMMENT ON COLUMN reddit.load_audit.entity IS 'What was loaded: posts or comments.';
 COMMENT ON COLUMN reddit.load_audit.hour IS 'The run''s UTC hour.';
 COMMENT ON COLUMN reddit.load_audit.rows_staged IS 'Rows that arrived.';
 COMMENT ON COLUMN reddit.load_audit.rows_inserted IS 'Rows that were new.';
