@@ -16,7 +16,7 @@ from reddit_etl.sources.client import Observation
 from reddit_etl.sources.thread import tree_of
 from reddit_etl.sources.tree import Due, Trees
 from tests.conftest import Pipeline
-from tests.standins.loads import DuckDBLoads
+from tests.standins.loads import DuckDBLoads, Loads
 from tests.standins.payloads import json_lines
 from tests.standins.transformed import transformed
 from tests.test_trees import make_client
@@ -171,19 +171,35 @@ def test_a_later_hour_goes_on_with_what_the_requests_did_not_suffice_for(
     assert max(left) > 0
 
 
-def test_recorded_trees_and_listings_go_whole_through_the_transformation(real: Path, tmp_path: Path) -> None:
-    moment = datetime.fromisoformat(HOUR)
+def recorded(real: Path) -> list[dict[str, object]]:
+    """A record of each comment at the top of the recorded trees and in the recorded listings."""
+    moment = iso(datetime.fromisoformat(HOUR))
     records: list[dict[str, object]] = []
     for path in sorted(real.glob("listings/*.json")):
         body = json.loads(path.read_text()) if ".meta" not in path.suffixes else None
         tree = isinstance(body, list) and len(body) == 2
         children = tree_of(body).children if tree else (body or {}).get("data", {}).get("children", [])
         for child in children:
-            outcome = to_record(COMMENTS, child, {})
+            fetch = {"observed_at": moment, "listing": "x", "place": len(records) + 1, "source": "sandbox"}
+            outcome = to_record(COMMENTS, child, fetch)
             if isinstance(outcome, Record):
-                place = len(records) + 1
-                fetch = {"observed_at": iso(moment), "listing": "x", "place": place, "source": "sandbox"}
-                records.append(outcome.values | fetch)
+                records.append(outcome.values)
+    return records
+
+
+def test_recorded_comments_end_equal_in_both_warehouses(real: Path, tmp_path: Path, redshift_loads: Loads) -> None:
+    records = recorded(real)
     assert len(records) > 500
     rows = curated(json_lines(tmp_path / "all.jsonl.gz", records), tmp_path)
     assert {row["comment_id"] for row in rows} == {record["comment_id"] for record in records}
+    ended = []
+    for loads in (DuckDBLoads(tmp_path), redshift_loads):
+        loads.load(*rows, entity=COMMENTS)
+        ended.append(
+            [
+                loads.rows("SELECT * FROM reddit.comments ORDER BY comment_id"),
+                loads.rows("SELECT * FROM reddit.comment_metrics ORDER BY comment_id, observed_at"),
+            ]
+        )
+    assert ended[0] == ended[1]
+    assert len(ended[0][0]) == len(rows)
