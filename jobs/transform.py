@@ -32,6 +32,11 @@ class Transform(ReceiptTask[Transformed]):
         return first
 
     @property
+    def has_past(self) -> bool:
+        """Whether its extracts can be read later as well, as trees can."""
+        return all(task.what.has_past for task in self.requires())
+
+    @property
     def receipt_name(self) -> str:
         """A digest of the extracts' names, whatever their order."""
         return selection_of(self.extracts)

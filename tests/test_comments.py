@@ -1,10 +1,13 @@
 """Comments through the whole pipeline, from listings and from trees."""
 
+import itertools
 import json
 import random
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -125,6 +128,20 @@ def test_listings_and_trees_end_in_both_tables(
     files, tables, requests = pipeline.files(), pipeline.tables(), pipeline.server.used
     assert pipeline.run(NEXT, listings=BOTH, limit=200) == 0
     assert (pipeline.files(), pipeline.tables(), pipeline.server.used) == (files, tables, requests)
+
+
+def test_a_clock_that_is_set_back_does_not_change_what_the_audit_counts(
+    make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMENT_TREE_AGES", '["2h"]')
+    ended = []
+    for seconds in (1, -1):
+        moments = itertools.count(time.time(), seconds)
+        monkeypatch.setattr("luigi.scheduler.time", SimpleNamespace(time=moments.__next__))
+        pipeline = make_pipeline(str(seconds))
+        assert [pipeline.run(hour, listings=BOTH, limit=200) for hour in (HOUR, NEXT)] == [0, 0]
+        ended.append(pipeline.tables())
+    assert ended[0] == ended[1]
 
 
 def test_trees_wait_for_the_warehouse_and_listings_do_not(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
