@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,14 +88,19 @@ class S3Lake(Lake):
                 # One request instead of the three of a multipart upload.
                 self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content.getvalue())
 
-    def _upload(self, key: str) -> AbstractContextManager[IO[bytes]]:
+    @contextmanager
+    def _upload(self, key: str) -> Iterator[IO[bytes]]:
         """A multipart upload. smart_open aborts it if the block raises an exception."""
         url = f"s3://{self.bucket}/{self.prefix}{key}"
         options = {"client": self._client, "min_part_size": PART_BYTES}
-        stream: AbstractContextManager[IO[bytes]] = smart_open.open(
-            url, "wb", compression="disable", transport_params=options
-        )
-        return stream
+        opened = smart_open.open(url, "wb", compression="disable", transport_params=options)
+        try:
+            with opened as stream:
+                yield stream
+        except BaseException:
+            # If the upload could not be aborted either, it would be completed as far as it got when Python deletes it.
+            stream.close = lambda: None  # type: ignore[method-assign]
+            raise
 
     def create(self, key: str, content: bytes) -> bool:
         """See `Lake`."""
