@@ -11,18 +11,27 @@ import duckdb
 MEMORY_LIMIT = "128MB"
 # Loads get less: compression and commits use memory beyond the limit, and so do the earlier tasks of the process.
 LOAD_MEMORY_LIMIT = "96MB"
-# Rows that are buffered and written together; DuckDB's default of 122,880 takes hundreds of MB for long texts.
-ROW_GROUP = 8192
+# For a load that failed for want of memory; with it the process stays below 512 MB.
+MOST_LOAD_MEMORY = "256MB"
+# Rows that are buffered and written together; DuckDB's default of 122,880 takes hundreds of MB for long texts. Until
+# the commit, DuckDB also keeps a block of 256 kB for each row group that lost a row, with space for 15 vectors of 2,048
+# rows: smaller groups take as much each, and are more.
+ROW_GROUP = 15 * 2048
 
 
-def connect(database: Path | None = None, *, scratch: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open a database file, or an in-memory database; what exceeds the memory limit is spilled to `scratch`."""
+def connect(
+    database: Path | None = None, *, scratch: Path, read_only: bool = False, load_memory: str = LOAD_MEMORY_LIMIT
+) -> duckdb.DuckDBPyConnection:
+    """Open a database file, or an in-memory database; what exceeds the memory limit is spilled to `scratch`.
+
+    The limit is `load_memory` for a file that may be written to.
+    """
     to_load = database is not None and not read_only
     connection = duckdb.connect(
         ":memory:" if database is None or to_load else str(database),
         read_only=read_only,
         config={
-            "memory_limit": LOAD_MEMORY_LIMIT if to_load else MEMORY_LIMIT,
+            "memory_limit": load_memory if to_load else MEMORY_LIMIT,
             "threads": 1,
             "temp_directory": str(scratch),
             # Rows may be written as they come, instead of being buffered to keep their order.
@@ -38,6 +47,7 @@ def connect(database: Path | None = None, *, scratch: Path, read_only: bool = Fa
             # Only ATTACH has an option for the row group size, and in DuckDB 1.5 it takes no bound value.
             connection.execute(f"ATTACH '{path}' AS warehouse (ROW_GROUP_SIZE {ROW_GROUP})")
             connection.execute("USE warehouse")
+            connection.execute("SET write_buffer_row_group_count = 1")
         except BaseException:
             connection.close()
             raise

@@ -19,6 +19,7 @@ from pathlib import Path
 from reddit_etl.lake import open_lake
 from reddit_etl.transform import open_transform
 from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse.base import Load
 from reddit_etl.warehouse.dictionary import dictionary
 from reddit_etl.entities import POSTS
 from reddit_etl.lake.jsonl import JsonLines
@@ -31,7 +32,7 @@ with JsonLines(lake, f"raw/{name}.jsonl.gz") as lines:
     lines.write(to_record(POSTS, json.loads(sys.stdin.read()), observation).values)
 done = open_transform("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(), prefix=f"curated/{name}/")
 counts = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}").load(
-    entity=POSTS, load_id=name, hour=name, lake=lake, objects=done.objects, columns={}
+    Load(POSTS, load_id=name, hour=name, lake=lake, objects=done.objects, columns={})
 )
 print(json.dumps([counts.inserted, counts.updated, "num_crossposts" in dictionary()]))
 """

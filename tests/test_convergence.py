@@ -84,7 +84,7 @@ class Files:
 
 
 def load(warehouse: Path, load_id: str, files: list[Path], rows: int) -> LoadCounts:
-    return DuckDBWarehouse(warehouse).load(entity=POSTS, load_id=load_id, hour="2026-11-23T12", **listed(files, rows))
+    return DuckDBWarehouse(warehouse).load(listed(load_id, files, rows))
 
 
 def rows_of(load: list[Sightings]) -> int:

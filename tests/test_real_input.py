@@ -21,6 +21,7 @@ from reddit_etl.sources.client import Observation
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.extract import extract
 from reddit_etl.transform.duckdb import DuckDBTransform
+from reddit_etl.warehouse.base import Load
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline
 
@@ -172,7 +173,7 @@ def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
     assert done.records == receipt.records
     warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
     counts = warehouse.load(
-        entity=POSTS, load_id="once", hour="2020-02-01T12", lake=lake, objects=done.objects, columns={}
+        Load(POSTS, load_id="once", hour="2020-02-01T12", lake=lake, objects=done.objects, columns={})
     )
     posts = {child["data"]["id"] for child in children if child["kind"] == "t3"}  # type: ignore[index]
     assert counts.inserted == done.observations == len(posts)

@@ -12,9 +12,11 @@ import pytest
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse.base import Load
 from reddit_etl.warehouse.redshift import login as redshift_login
+from reddit_etl.warehouse.redshift.connections import TRIES
 from reddit_etl.warehouse.redshift.login import read_login
-from reddit_etl.warehouse.redshift.warehouse import TRIES, RedshiftWarehouse
+from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
 from tests.standins.loads import HOUR
 from tests.standins.s3 import ENVIRONMENT, answering
 
@@ -37,7 +39,8 @@ def test_a_warehouse_is_named_without_its_login():
     warehouse = open_warehouse(f"redshift+psycopg2://someone:{SECRET}@{HOST}/dev", copy_role=ROLE)
     assert isinstance(warehouse, RedshiftWarehouse)
     assert warehouse.url == f"redshift+psycopg2://{HOST}:5439/dev"
-    for shown in (repr(warehouse), str(vars(warehouse)), repr(vars(warehouse)["_engine"])):
+    connections = vars(warehouse)["_connections"]
+    for shown in (repr(warehouse), str(vars(warehouse)), str(vars(connections))):
         assert SECRET not in shown
 
 
@@ -138,7 +141,7 @@ def test_a_silent_server_is_given_up_at_each_try(silent_port, monkeypatch):
     url = f"redshift+psycopg2://u:{SECRET}@127.0.0.1:{silent_port}/dev?sslmode=disable"
     warehouse = RedshiftWarehouse(login(url), copy_role=ROLE, pause=pauses.append)
     with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: .* no answer within"):
-        warehouse.load(entity=POSTS, load_id="a", hour=HOUR, lake=None, objects=[], columns={})
+        warehouse.load(Load(POSTS, load_id="a", hour=HOUR, lake=None, objects=[], columns={}))
     assert len(pauses) == TRIES - 1
 
 

@@ -28,18 +28,15 @@ def loads(tmp_path):
     return DuckDBLoads(tmp_path)
 
 
-def test_a_file_of_many_row_groups_is_loaded_whole(loads, tmp_path):
+def test_a_file_of_more_rows_than_a_portion_is_loaded_whole(loads, tmp_path, monkeypatch):
+    monkeypatch.setattr(warehouse_duckdb, "PORTION", 3000)
     with duckdb.connect() as connection:
         connection.execute(
             "COPY (SELECT 'p' || (n % 6000) AS post_id, n AS score, TIMESTAMP '2026-01-01' + to_seconds(n) observed_at"
             " FROM range(7000) AS numbers(n)) TO ? (FORMAT parquet, ROW_GROUP_SIZE 2048)",
             [str(tmp_path / "many.parquet")],
         )
-        [(groups,)] = connection.execute(
-            "SELECT count(DISTINCT row_group_id) FROM parquet_metadata(?)", [str(tmp_path / "many.parquet")]
-        ).fetchall()
-    assert groups > 1
-    # A double in a later group finds the post there already.
+    # A double in a later portion finds the post there already.
     assert loads.load_files(
         (loads.lake.add_file(tmp_path / "many.parquet", "many.parquet", 7000), POSTS)
     ) == LoadCounts(staged=7000, inserted=6000, updated=1000, stale=0)
@@ -201,7 +198,7 @@ def test_a_file_that_is_no_warehouse_is_an_error_that_names_the_setting_at_once(
 
     monkeypatch.setattr(duck, "connect", observed)
     for use in (
-        lambda: warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", **listed([], 0)),
+        lambda: warehouse.load(listed("a", [], 0)),
         lambda: warehouse.query("SELECT 1", limit=1),
     ):
         attempts.clear()
@@ -216,7 +213,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_setting(tmp_pat
     (tmp_path / "file").write_text("")
     warehouse = DuckDBWarehouse(tmp_path / "file" / "warehouse.duckdb")
     with pytest.raises(ConfigurationError, match=r"^WAREHOUSE_URL: .*: name a file in a folder that can be made$"):
-        warehouse.load(entity=POSTS, load_id="a", hour="2026-11-23T12", **listed([], 0))
+        warehouse.load(listed("a", [], 0))
 
 
 def test_a_file_of_rows_that_is_gone_is_an_error_and_the_load_rolled_back(loads):
@@ -242,7 +239,7 @@ path, file, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 limit = path.stat().st_size + 65536
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    DuckDBWarehouse(path).load(entity=POSTS, load_id="big", hour="2026-11-23T12", **listed([file], rows))
+    DuckDBWarehouse(path).load(listed("big", [file], rows))
 except WarehouseError as error:
     print(error)
 """

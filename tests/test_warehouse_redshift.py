@@ -16,10 +16,11 @@ from reddit_etl.entities import ENTITIES, POSTS
 from reddit_etl.entities.schema import TIMESTAMP
 from reddit_etl.errors import ConfigurationError, DamagedObjectError, WarehouseError
 from reddit_etl.warehouse.base import LoadCounts
-from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
+from reddit_etl.warehouse.redshift import connections
+from reddit_etl.warehouse.redshift.connections import TRIES
 from reddit_etl.warehouse.redshift.login import read_login
-from reddit_etl.warehouse.redshift.warehouse import TRIES, RedshiftWarehouse
-from tests.standins.loads import HOUR, LOADED_AT, NEWER, OLDER, Loads
+from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
+from tests.standins.loads import LOADED_AT, NEWER, OLDER, Loads
 from tests.standins.payloads import MINUTE, NOON, THINGS, parquet, post
 from tests.standins.redshift import CONFLICT, GUEST, OWNER, ROLE, TIMEOUT, Drop, Login
 from tests.test_convergence import COLUMNS, expected, runs, state
@@ -59,6 +60,11 @@ COMMIT
 BEGIN
 LOCK TABLE reddit.load_lock
 SET statement_timeout TO DEFAULT
+SELECT pg_class.relname, pg_attribute.attname
+FROM pg_namespace
+JOIN pg_class ON pg_class.relnamespace = pg_namespace.oid
+JOIN pg_attribute ON pg_attribute.attrelid = pg_class.oid
+WHERE pg_namespace.nspname = 'reddit' AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped
 SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit WHERE load_id = 'none'
 CREATE TEMPORARY TABLE staged (
   thing_id VARCHAR(8),
@@ -73,43 +79,56 @@ COPY staged FROM 's3://lake/reddit/curated/1/_copy.json'
         WITH CREDENTIALS AS 'aws_iam_role=arn:aws:iam::123456789012:role/copy'
         FORMAT AS PARQUET
         MANIFEST
-SELECT COUNT(*) FROM staged
-SELECT COUNT(*) FROM staged WHERE thing_id IS NULL OR observed_at IS NULL
-SELECT COUNT(*) FROM staged WHERE observed_at < '2005-01-01' OR observed_at >= '2028-01-01'
+SELECT
+  COALESCE(SUM(copies), 0),
+  COUNT(*),
+  COUNT(CASE WHEN thing_id IS NULL OR observed_at IS NULL THEN 1 END),
+  COUNT(CASE WHEN observed_at < '2005-01-01' OR observed_at >= '2028-01-01' THEN 1 END)
+FROM (SELECT thing_id, observed_at, COUNT(*) AS copies FROM staged GROUP BY thing_id, observed_at) AS moments
+SELECT MIN(observed_at), MAX(observed_at), MIN(thing_id), MAX(thing_id) FROM staged
 INSERT INTO reddit.thing_metrics (thing_id, score, observed_at)
 SELECT seen.thing_id, seen.score, seen.observed_at
-FROM (
-  SELECT thing_id, score, observed_at, \
-ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY thing_id, score, observed_at) AS copy_number
-  FROM staged
-) AS seen
+FROM staged AS seen
 LEFT JOIN reddit.thing_metrics AS known ON known.thing_id = seen.thing_id AND known.observed_at = seen.observed_at
-WHERE seen.copy_number = 1 AND known.thing_id IS NULL
-CREATE TEMPORARY TABLE earliest AS
-SELECT thing_id, MIN(observed_at) AS observed_at
-FROM staged
-GROUP BY thing_id
-SELECT COUNT(*) - COUNT(DISTINCT thing_id) FROM staged
-DELETE FROM staged
-USING reddit.things
-WHERE reddit.things.thing_id = staged.thing_id AND reddit.things.observed_at >= staged.observed_at
-SELECT COUNT(*) FROM staged
-SELECT COUNT(*) FROM staged JOIN reddit.things ON reddit.things.thing_id = staged.thing_id
-MERGE INTO reddit.things
-USING staged ON reddit.things.thing_id = staged.thing_id
-WHEN MATCHED THEN UPDATE SET
-  colour = staged.colour,
-  is_warm = staged.is_warm,
-  score = staged.score,
-  text_truncated = staged.text_truncated,
-  observed_at = staged.observed_at
-WHEN NOT MATCHED THEN INSERT (thing_id, colour, is_warm, score, text_truncated, observed_at, first_observed_at)
-VALUES (staged.thing_id, staged.colour, staged.is_warm, staged.score, staged.text_truncated, staged.observed_at, \
-staged.observed_at)
-UPDATE reddit.things SET first_observed_at = earliest.observed_at
-FROM earliest
-WHERE reddit.things.thing_id = earliest.thing_id AND earliest.observed_at < reddit.things.first_observed_at
-DROP TABLE earliest
+  AND known.observed_at >= '2026-11-23T12:00:00'::timestamp AND known.observed_at <= '2026-11-23T12:00:00'::timestamp
+WHERE known.thing_id IS NULL
+CREATE TEMPORARY TABLE arrived AS
+SELECT seen.thing_id, seen.newest, seen.earliest,
+  stored.observed_at AS stored_newest, stored.first_observed_at AS stored_earliest
+FROM (
+  SELECT thing_id, MAX(observed_at) AS newest, MIN(observed_at) AS earliest
+  FROM staged
+  GROUP BY thing_id
+) AS seen
+LEFT JOIN reddit.things AS stored ON stored.thing_id = seen.thing_id
+  AND stored.thing_id >= 'a' AND stored.thing_id <= 'a'
+SELECT
+  COUNT(CASE WHEN arrived.stored_newest IS NULL THEN 1 END),
+  COUNT(CASE WHEN arrived.stored_newest < arrived.newest THEN 1 END),
+  MIN(CASE WHEN arrived.stored_newest < arrived.newest THEN stored_newest END),
+  MAX(CASE WHEN arrived.stored_newest < arrived.newest THEN stored_newest END),
+  MIN(CASE WHEN arrived.stored_newest >= arrived.newest \
+AND arrived.earliest < arrived.stored_earliest THEN stored_newest END),
+  MAX(CASE WHEN arrived.stored_newest >= arrived.newest \
+AND arrived.earliest < arrived.stored_earliest THEN stored_newest END)
+FROM arrived
+DELETE FROM reddit.things
+USING arrived
+WHERE reddit.things.thing_id = arrived.thing_id AND reddit.things.thing_id >= 'a' AND reddit.things.thing_id <= 'a'
+  AND reddit.things.observed_at >= NULL AND reddit.things.observed_at <= NULL
+  AND arrived.stored_newest < arrived.newest
+INSERT INTO reddit.things (thing_id, colour, is_warm, score, text_truncated, observed_at, first_observed_at)
+SELECT seen.thing_id, seen.colour, seen.is_warm, seen.score, seen.text_truncated, seen.observed_at,
+  CASE WHEN arrived.stored_earliest < arrived.earliest THEN arrived.stored_earliest ELSE arrived.earliest END
+FROM staged AS seen
+JOIN arrived ON arrived.thing_id = seen.thing_id AND arrived.newest = seen.observed_at
+WHERE arrived.stored_newest IS NULL OR arrived.stored_newest < arrived.newest
+UPDATE reddit.things SET first_observed_at = arrived.earliest
+FROM arrived
+WHERE reddit.things.thing_id = arrived.thing_id AND reddit.things.thing_id >= 'a' AND reddit.things.thing_id <= 'a'
+  AND reddit.things.observed_at >= NULL AND reddit.things.observed_at <= NULL
+  AND arrived.stored_newest >= arrived.newest AND arrived.earliest < arrived.stored_earliest
+DROP TABLE arrived
 INSERT INTO reddit.load_audit \
 (load_id, entity, hour, rows_staged, rows_inserted, rows_updated, rows_stale, loaded_at) \
 VALUES ('none', 'things', '2026-11-23T12', 1, 1, 0, 0, '2026-11-23T13:00:00'::timestamp)
@@ -153,7 +172,8 @@ def test_the_manifest_lists_each_object_as_mandatory_with_its_size(loads):
 
 @pytest.mark.parametrize("fault", [CONFLICT, Drop.BEFORE, Drop.AFTER], ids=["1023", "lost before", "lost after"])
 @pytest.mark.parametrize(
-    "statement", ["LOCK TABLE", "COPY staged", "INSERT INTO reddit.post_m", "MERGE", "load_audit \\(", "^COMMIT"]
+    "statement",
+    ["LOCK TABLE", "COPY staged", "INSERT INTO reddit.post_m", "DELETE FROM reddit.posts", "load_audit \\(", "^COMMIT"],
 )
 def test_a_load_that_is_disturbed_once_is_tried_again_whole(loads, server, fault, statement):
     loads.load(post("a"), post("b"))
@@ -173,7 +193,7 @@ def test_a_connection_lost_after_the_commit_makes_no_second_load(loads, server):
     server.statements.clear()
     assert loads.load(post("b"), load_id="lost") == ONE
     assert server.unspent == []
-    assert sum(text.startswith("MERGE") for text in server.statements) == 1
+    assert sum(text.startswith("DELETE FROM reddit.posts") for text in server.statements) == 1
     assert loads.rows("SELECT COUNT(*) FROM reddit.load_audit WHERE load_id = 'lost'") == [(1,)]
     assert loads.rows("SELECT COUNT(*), COUNT(DISTINCT post_id) FROM reddit.posts") == [(2, 2)]
 
@@ -183,9 +203,9 @@ def test_tries_are_bounded_and_wait_at_random_within_growing_bounds(loads, serve
     before = loads.everything()
     tried = warehouse(server)
     file, _ = loads.file(post("b"))
-    server.fail("MERGE", CONFLICT, times=TRIES)
+    server.fail("DELETE FROM reddit.posts", CONFLICT, times=TRIES)
     with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: redshift\+psycopg2://127.0.0.1:\d+/dev: 1023") as caught:
-        tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        tried.load(loads.of(file, "b"))
     assert "\n" not in str(caught.value)
     assert server.unspent == []
     assert len(tried.pauses) == TRIES - 1
@@ -196,11 +216,11 @@ def test_tries_are_bounded_and_wait_at_random_within_growing_bounds(loads, serve
 def test_an_error_that_stays_is_not_tried_again(loads, server):
     loads.load(post("a"))
     before = loads.everything()
-    server.fail("MERGE", TIMEOUT)
+    server.fail("DELETE FROM reddit.posts", TIMEOUT)
     tried = warehouse(server)
     file, _ = loads.file(post("b"))
     with pytest.raises(WarehouseError, match="cancelled on user's request"):
-        tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        tried.load(loads.of(file, "b"))
     assert tried.pauses == []
     assert loads.everything() == before
 
@@ -209,9 +229,9 @@ def test_a_warehouse_that_is_down_is_an_error_after_a_few_tries(loads, server):
     tried = warehouse(server)
     file, _ = loads.file(post("b"))
     with server.down(), pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: .* refused"):
-        tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        tried.load(loads.of(file, "b"))
     assert len(tried.pauses) == TRIES - 1
-    assert tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
+    assert tried.load(loads.of(file, "b")) == ONE
 
 
 def test_a_warehouse_that_is_down_is_waited_for_once(loads, server):
@@ -222,12 +242,12 @@ def test_a_warehouse_that_is_down_is_waited_for_once(loads, server):
     for load_id, is_up in [("a", False), ("b", False), ("c", True), ("d", False), ("e", False)]:
         tried.pauses.clear()
         with nullcontext() if is_up else server.down(), suppress(WarehouseError):
-            tried.load(entity=POSTS, load_id=load_id, hour=HOUR, lake=loads.lake, objects=[file], columns={})
+            tried.load(loads.of(file, load_id))
         waited.append(len(tried.pauses))
     assert waited == [TRIES - 1, 0, 0, TRIES - 1, 0]
     # A conflict is a sign of life.
-    server.fail("MERGE", CONFLICT)
-    assert tried.load(entity=POSTS, load_id="f", hour=HOUR, lake=loads.lake, objects=[file], columns={}).stale == 1
+    server.fail("DELETE FROM reddit.posts", CONFLICT)
+    assert tried.load(loads.of(file, "f")).stale == 1
 
 
 def test_a_conflict_in_one_load_leaves_the_next_one_its_tries(loads, server):
@@ -236,16 +256,16 @@ def test_a_conflict_in_one_load_leaves_the_next_one_its_tries(loads, server):
     file, _ = loads.file(post("b"))
     for load_id in ("b", "c"):
         tried.pauses.clear()
-        server.fail("MERGE", CONFLICT, times=TRIES)
+        server.fail("DELETE FROM reddit.posts", CONFLICT, times=TRIES)
         with pytest.raises(WarehouseError):
-            tried.load(entity=POSTS, load_id=load_id, hour=HOUR, lake=loads.lake, objects=[file], columns={})
+            tried.load(loads.of(file, load_id))
         assert len(tried.pauses) == TRIES - 1
 
 
 @pytest.fixture
 def reader(server, monkeypatch):
     """A client that leaves a transaction open, as one without autocommit does."""
-    monkeypatch.setattr(warehouse_redshift, "LOCK_WAIT", 0.3)
+    monkeypatch.setattr(connections, "LOCK_WAIT", 0.3)
     with closing(psycopg2.connect(server.url.replace("redshift+psycopg2", "postgresql"))) as connection:
         yield connection
 
@@ -256,7 +276,7 @@ def test_who_reads_the_tables_and_stays_does_not_hold_a_load_up(loads, server, r
         reader.cursor().execute(f"SELECT COUNT(*) FROM reddit.{table}")
     tried = warehouse(server)
     file, _ = loads.file(post("b"))
-    assert tried.load(entity=POSTS, load_id="b", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
+    assert tried.load(loads.of(file, "b")) == ONE
     assert tried.pauses == []
 
 
@@ -269,14 +289,14 @@ def test_a_load_waits_for_another_session_within_bounds_and_says_so(loads, serve
     tried = warehouse(server)
     entity = NEWER if "posts" in held else POSTS
     file, _ = loads.file(post("b"), entity=entity)
-    asked = {"entity": entity, "load_id": "b", "hour": HOUR, "lake": loads.lake, "objects": [file], "columns": {}}
+    asked = replace(loads.of(file, "b"), entity=entity)
     with pytest.raises(WarehouseError, match=r"^WAREHOUSE_URL: .*: waiting for another load, or for a session"):
-        tried.load(**asked)
+        tried.load(asked)
     assert len(tried.pauses) == TRIES - 1
     assert "waiting for another load" in caplog.records[0].error
     assert loads.everything() == before
-    tried._tries.sleep = lambda _: reader.rollback()
-    assert tried.load(**asked) == ONE
+    tried._connections._tries.sleep = lambda _: reader.rollback()
+    assert tried.load(asked) == ONE
 
 
 def test_a_file_of_the_manifest_that_is_gone_is_an_error_and_the_load_rolled_back(loads):
@@ -328,9 +348,7 @@ def test_the_first_loads_of_two_processes_at_once_make_the_tables_once(loads, se
 
     def load(number, file):
         each = warehouse(server)
-        counts.append(
-            each.load(entity=POSTS, load_id=str(number), hour=HOUR, lake=loads.lake, objects=[file], columns={})
-        )
+        counts.append(each.load(loads.of(file, str(number))))
 
     threads = [Thread(target=load, args=(number, file)) for number, (file, _) in enumerate(files)]
     for thread in threads:
@@ -353,12 +371,12 @@ def test_loads_wait_for_each_other_before_they_look(loads, server):
         inside.wait()
         order.append("second asks")
         file, _ = second
-        beside.load(entity=POSTS, load_id="second", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        beside.load(loads.of(file, "second"))
         order.append("second done")
 
     thread = Thread(target=other)
     thread.start()
-    server.fail("MERGE", inside.wait)
+    server.fail("DELETE FROM reddit.posts", inside.wait)
     server.fail("^COMMIT", lambda: order.append("definitions"))
     server.fail("load_audit \\(", lambda: order.append("first writes"))
     loads.load_files(first, load_id="first")
@@ -382,9 +400,7 @@ def test_files_of_an_older_and_of_a_newer_definition_are_copied_by_position(load
 
 def test_a_receipt_of_the_first_version_has_no_columns_and_loads_by_the_definition(loads):
     file, _ = loads.file(post("a"))
-    assert (
-        loads.warehouse.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
-    )
+    assert loads.warehouse.load(loads.of(file, "a")) == ONE
 
 
 def test_a_table_gains_a_column_alone_with_its_comment(loads, server):
@@ -423,16 +439,16 @@ def test_a_user_who_may_not_create_the_schema_is_told_what_to_grant(loads, serve
     file, _ = loads.file(post("a"))
     guest = warehouse(server, url=server.url_of("guest"))
     with pytest.raises(ConfigurationError, match="grant this user CREATE on the database, or make schema reddit"):
-        guest.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        guest.load(loads.of(file, "a"))
     server.rows(f"CREATE SCHEMA reddit; GRANT CREATE, USAGE ON SCHEMA reddit TO {GUEST}")
-    assert guest.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={}) == ONE
+    assert guest.load(loads.of(file, "a")) == ONE
 
 
 def test_a_copy_role_that_redshift_may_not_assume_is_a_matter_of_configuration(loads, server):
     other = warehouse(server, copy_role="arn:aws:iam::123456789012:role/other")
     file, _ = loads.file(post("a"))
     with pytest.raises(ConfigurationError, match=r"^REDSHIFT_COPY_ROLE: arn:aws:iam::123456789012:role/other: "):
-        other.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns={})
+        other.load(loads.of(file, "a"))
 
 
 def test_no_session_is_idle_while_the_lake_is_asked(loads, server, monkeypatch):
@@ -453,7 +469,7 @@ def test_no_session_is_idle_while_the_lake_is_asked(loads, server, monkeypatch):
 def test_a_check_tries_everything_and_keeps_nothing(loads, server):
     assert "copies from the lake" in loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor")
     assert any(text.startswith("CREATE TABLE reddit.posts") for text in server.statements)
-    assert any(text.startswith("MERGE INTO reddit.posts") for text in server.statements)
+    assert any(text.startswith("DELETE FROM reddit.posts") for text in server.statements)
     assert any(text.startswith("INSERT INTO reddit.load_audit") for text in server.statements)
     assert any(text.startswith("COPY probe") and "FORMAT AS PARQUET" in text for text in server.statements)
     assert server.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'") == []
@@ -476,7 +492,7 @@ def test_a_check_tries_everything_and_keeps_nothing(loads, server):
 def test_a_receipt_s_columns_are_nothing_but_columns(loads, server, columns):
     file, _ = loads.file(post("a"))
     with pytest.raises(WarehouseError, match="lists a column that cannot be"):
-        loads.warehouse.load(entity=POSTS, load_id="a", hour=HOUR, lake=loads.lake, objects=[file], columns=columns)
+        loads.warehouse.load(replace(loads.of(file, "a"), columns=columns))
     assert not any("TEMPORARY" in text or "DROP" in text for text in server.statements)
 
 

@@ -6,7 +6,7 @@ from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
 from reddit_etl.lake.receipts import Loaded, Transformed
 from reddit_etl.steps.attempt import Attempt
-from reddit_etl.warehouse.base import LoadCounts, Warehouse
+from reddit_etl.warehouse.base import Load, LoadCounts, Warehouse
 
 
 def load(
@@ -37,10 +37,12 @@ def load(
 def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed) -> LoadCounts:
     selection = selection_of(transformed.extracts)
     return warehouse.load(
-        entity=attempt.entity,
-        load_id=load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt,
-        hour=hour_text(attempt.hour),
-        lake=attempt.lake,
-        objects=transformed.objects,
-        columns=transformed.columns,
+        Load(
+            entity=attempt.entity,
+            load_id=load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt,
+            hour=hour_text(attempt.hour),
+            lake=attempt.lake,
+            objects=transformed.objects,
+            columns=transformed.columns,
+        )
     )

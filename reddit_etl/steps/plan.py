@@ -15,7 +15,7 @@ from reddit_etl.sources import full_name
 from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.warehouse.base import Warehouse
-from reddit_etl.warehouse.due import due_posts
+from reddit_etl.warehouse.due import DUE_POSTS
 
 Kind = TypeVar("Kind", bound=Receipt)
 
@@ -45,7 +45,7 @@ def plan(attempt: Attempt, trees: Trees, *, source: str, warehouse: Warehouse, p
         before = asked - timedelta(hours=age) if last else begin
         # The run of an hour may be observing still when the next one has begun.
         late = (hours[0], hours[-1] + timedelta(hours=2)) if hours else (end, end)
-        rows = warehouse.find("posts", due_posts, (source, begin, end, before, *late))
+        rows = warehouse.find("posts", DUE_POSTS, (source, begin, end, before, *late))
         for post_id, created_at in rows:
             found.setdefault((str(post_id), age), Due(str(post_id), age, iso(created_at)))
     due = [one for one in found.values() if _is_in_time(one, asked)]

@@ -1,18 +1,38 @@
 """The warehouse: what a load is, and what every load does in its transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from reddit_etl.clock import Clock
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.warehouse import upsert
+from reddit_etl.warehouse import tables, upsert
 
-Execute = Callable[[str], Any]
-"""Runs a statement in an open transaction; a query's answer has `fetchall()`."""
+Execute = Callable[[str, Sequence[object]], Any]
+"""Runs a statement with its bound values in an open transaction; a query's answer has `fetchall()`."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """The rows of one transformation, in Parquet objects of the lake."""
+
+    entity: Entity
+    load_id: str
+    hour: str
+    """Written like `2026-11-23T04`."""
+    lake: Lake
+    objects: Sequence[DataObject]
+    columns: Mapping[str, str]
+    """The files' own, in their order, each with its SQL type; none in receipts of the first version."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows the receipt lists."""
+        return sum(entry.rows for entry in self.objects)
 
 
 @dataclass(frozen=True)
@@ -39,20 +59,10 @@ class Warehouse(Protocol):
     url: str
     """Without a password."""
 
-    def load(
-        self,
-        *,
-        entity: Entity,
-        load_id: str,
-        hour: str,
-        lake: Lake,
-        objects: Sequence[DataObject],
-        columns: Mapping[str, str],
-    ) -> LoadCounts:
-        """Upsert the rows of Parquet objects, all of them, in one transaction, once per `load_id`.
+    def load(self, load: Load) -> LoadCounts:
+        """Upsert the rows, all of them, in one transaction, once per `load_id`.
 
-        `columns` are the files' own, in their order, each with its SQL type. A load that was committed before is not
-        repeated: its counts are given again. Raises `WarehouseError`.
+        A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
         """
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
@@ -62,10 +72,10 @@ class Warehouse(Protocol):
         `WarehouseError`.
         """
 
-    def find(self, table: str, statement: Callable[[str], str], values: Sequence[object]) -> list[tuple[Any, ...]]:
+    def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """The rows of a query over one of the schema's tables; none if that table is not there.
 
-        `statement` makes it, given how the driver marks a bound value. Raises `WarehouseError`.
+        A `?` in the query is a bound value. Raises `WarehouseError`.
         """
 
     def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:
@@ -79,38 +89,57 @@ class Warehouse(Protocol):
         """The column names and the first `limit` rows of a query that changes nothing."""
 
 
-def upsert_staged(entity: Entity, execute: Execute, *, hour: str, now: datetime) -> LoadCounts:
-    """Move what is in `staged` into the tables.
+def carry_out(
+    load: Load, execute: Execute, *, staged: Iterable[None], found: Iterable[tuple[str, str]], clock: Clock
+) -> LoadCounts:
+    """What every load does in its transaction; gives the counts of before if the load was committed before.
+
+    With each step of `staged` other rows of the load are in the relation `staged`; `found` are the schema's tables and
+    their columns. Raises `WarehouseError`.
+    """
+    known = execute(upsert.FIND_AUDIT, [load.load_id]).fetchall()
+    if known:
+        return LoadCounts(*known[0])
+    counts = LoadCounts(0, 0, 0, 0)
+    others = tables.others(load.entity, found)
+    for _ in staged:
+        counts += upsert_staged(load, execute, others=others, now=clock())
+    if counts.staged != load.rows:
+        raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {load.rows}")
+    execute(upsert.ADD_AUDIT, [load.load_id, load.entity.name, load.hour, *astuple(counts), clock()])
+    return counts
+
+
+def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: datetime) -> LoadCounts:
+    """Move what is in `staged` into the tables; `others` are the columns that `tables.others` finds.
 
     Raises `WarehouseError` for rows that cannot be told apart or put in order, and for rows observed before Reddit's
     first year or after the next one: a row from the future would stay the newest state for ever.
     """
-    staged = count(execute, upsert.COUNT_STAGED)
-    if count(execute, upsert.null_keys(entity)):
-        raise WarehouseError(f"{entity.name} without a key or a time came from the transformation")
+    entity = load.entity
     # The sandbox's rows are of the run's hour, which may lie in the future; real Reddit's are of now.
-    last_year = max(int(hour[:4]), now.year) + 1
-    if count(execute, upsert.misdated(last_year)):
+    last_year = max(int(load.hour[:4]), now.year) + 1
+    [(rows, observations, without, misdated)] = execute(upsert.examine(entity, last_year), []).fetchall()
+    if without:
+        raise WarehouseError(f"{entity.name} without a key or a time came from the transformation")
+    if misdated:
         raise WarehouseError(
             f"{entity.name} with an observed_at outside the years {upsert.FIRST_YEAR} to {last_year} came from the "
             "transformation: check the clock of the machine that runs the extract, and run `python -m jobs doctor` to "
             "check how the warehouse reads times from Parquet"
         )
-    execute(upsert.observe(entity))
-    execute(upsert.earliest(entity))
-    if count(execute, upsert.count_doubles(entity)):
-        for statement in upsert.deduplicate(entity):
-            execute(statement)
-    execute(upsert.drop_stale(entity))
-    fresh = count(execute, upsert.COUNT_STAGED)
-    known = count(execute, upsert.count_known(entity))
-    execute(upsert.merge(entity))
-    for statement in upsert.backdate(entity):
-        execute(statement)
-    return LoadCounts(staged=staged, inserted=fresh - known, updated=known, stale=staged - fresh)
-
-
-def count(execute: Execute, sql: str) -> int:
-    """The one number that a query gives."""
-    [(number,)] = execute(sql).fetchall()
-    return int(number)
+    source = "staged"
+    if rows > observations:
+        execute(upsert.single(entity), [])
+        source = "singled"
+    [(first, last, *keys)] = execute(upsert.bounds(entity), []).fetchall()
+    execute(upsert.observe(entity, source), [first, last])
+    execute(upsert.arrive(entity, source, others), keys)
+    [(new, newer, *times)] = execute(upsert.outcome(), []).fetchall()
+    execute(upsert.remove(entity), [*keys, *times[:2]])
+    execute(upsert.insert(entity, source, others), [])
+    execute(upsert.backdate(entity), [*keys, *times[2:]])
+    execute("DROP TABLE arrived", [])
+    if source == "singled":
+        execute("DROP TABLE singled", [])
+    return LoadCounts(staged=int(rows), inserted=new, updated=newer, stale=int(rows) - new - newer)

@@ -5,9 +5,8 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,12 +19,13 @@ from reddit_etl.clock import Clock, utc_now
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse import DUCKDB, tables, upsert
-from reddit_etl.warehouse.base import LoadCounts, upsert_staged
+from reddit_etl.warehouse.base import Load, LoadCounts, carry_out
 
 log = logging.getLogger(__name__)
 
+# Rows that are upserted together; their keys and times are held in memory. The tables are read once for each portion.
+PORTION = 250_000
 # A DuckDB file has one writer at a time; another run is done with it in seconds.
 LOCK_WAIT = 60.0
 FIND_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?"
@@ -54,46 +54,42 @@ class DuckDBWarehouse:
         self._wal = self.path.with_name(f"{self.path.name}.wal")
         self._is_held = False
 
-    def load(
-        self,
-        *,
-        entity: Entity,
-        load_id: str,
-        hour: str,
-        lake: Lake,
-        objects: Sequence[DataObject],
-        columns: Mapping[str, str],  # noqa: ARG002
-    ) -> LoadCounts:
-        """See `Warehouse`. DuckDB asks the files for their columns."""
-        rows = sum(entry.rows for entry in objects)
+    def load(self, load: Load) -> LoadCounts:
+        """See `Warehouse`."""
         with tempfile.TemporaryDirectory(prefix="load-") as scratch:
-            files = [lake.verified_file(entry, Path(scratch)) for entry in objects]
-            with self._connection() as connection:
-                connection.begin()
-                self._define(connection, entity)
-                known = connection.execute(upsert.find_audit("?"), [load_id]).fetchone()
-                if known:
-                    connection.rollback()
-                    return LoadCounts(*known)
-                counts = self._upsert(connection, entity, hour, files, rows)
-                values = [load_id, entity.name, hour, *astuple(counts), self._clock()]
-                connection.execute(upsert.audit("?"), values)
-                connection.commit()
-                return counts
+            files = [load.lake.verified_file(entry, Path(scratch)) for entry in load.objects]
+            try:
+                return self._load(load, files, memory=duck.LOAD_MEMORY_LIMIT)
+            except WarehouseError as error:
+                if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+                    raise
+                # As when a load replaces rows all over a table of more than 10 million.
+                log.warning("the load is tried again with more memory", extra={"error": str(error)})
+                return self._load(load, files, memory=duck.MOST_LOAD_MEMORY)
+
+    def _load(self, load: Load, files: list[Path], *, memory: str) -> LoadCounts:
+        with self._connection(load_memory=memory) as connection:
+            connection.begin()
+            self._define(connection, load.entity)
+            found = connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
+            staged = _staged(connection, load.entity, files)
+            counts = carry_out(load, connection.execute, staged=staged, found=found, clock=self._clock)
+            connection.commit()
+            return counts
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
-        known = self.find("load_audit", upsert.find_loads, [entity.name, first_hour, last_hour])
+        known = self.find("load_audit", upsert.FIND_LOADS, [entity.name, first_hour, last_hour])
         return {load_id for (load_id,) in known}
 
-    def find(self, table: str, statement: Callable[[str], str], values: Sequence[object]) -> list[tuple[Any, ...]]:
+    def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """See `Warehouse`."""
         if not self.path.exists():
             return []
         with self._connection(read_only=True) as connection:
             if table not in dict(connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()):
                 return []
-            return connection.execute(statement("?"), values).fetchall()
+            return connection.execute(sql, values).fetchall()
 
     def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:  # noqa: ARG002
         """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""
@@ -130,18 +126,6 @@ class DuckDBWarehouse:
         for statement in tables.definitions(entity, found, storage=False):
             connection.execute(statement)
 
-    def _upsert(
-        self, connection: duckdb.DuckDBPyConnection, entity: Entity, hour: str, files: list[Path], rows: int
-    ) -> LoadCounts:
-        columns = ", ".join(f"{column.name} {column.type.sql}" for column in entity.curated)
-        connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE staged ({columns})")
-        counts = LoadCounts(0, 0, 0, 0)
-        for _ in _stage(connection, entity, files):
-            counts += upsert_staged(entity, connection.execute, hour=hour, now=self._clock())
-        if counts.staged != rows:
-            raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
-        return counts
-
     def _say_waiting(self, attempt: int) -> None:
         if attempt == 1:
             log.info("the warehouse is open in another process: waiting", extra={"warehouse": self.url})
@@ -163,7 +147,9 @@ class DuckDBWarehouse:
             new.unlink(missing_ok=True)
 
     @contextmanager
-    def _connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connection(
+        self, *, read_only: bool = False, load_memory: str = duck.LOAD_MEMORY_LIMIT
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Closed after each use, so that others find the file free; what was not committed is rolled back."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +163,9 @@ class DuckDBWarehouse:
                 self._create(scratch)
             with (
                 ONE_AT_A_TIME,
-                self._waiting()(duck.connect, self.path, scratch=scratch, read_only=read_only) as connection,
+                self._waiting()(
+                    duck.connect, self.path, scratch=scratch, read_only=read_only, load_memory=load_memory
+                ) as connection,
                 duck.interruptible(),
             ):
                 self._is_held = False
@@ -217,25 +205,26 @@ class DuckDBWarehouse:
         return WarehouseError(f"{place}: {message}")
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:
-    """Fill `staged` with one row group of the files after the other: whole files do not fit into DuckDB's memory.
+def _staged(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:
+    """Let the view `staged` be `PORTION` rows of the files after the other.
 
-    By name: a file that waited while the definition gained or lost a column still loads.
+    Long texts are thus read from the file when they are inserted, and never held. By name: a file that waited while the
+    definition gained or lost a column still loads.
     """
-    names = [column.name for column in entity.curated]
     for path in map(duck.exactly, files):
-        groups = connection.execute(
-            "SELECT any_value(row_group_num_rows) FROM parquet_metadata(?) GROUP BY row_group_id ORDER BY row_group_id",
-            [path],
-        ).fetchall()
-        begin = 0
-        for (rows,) in groups:
-            connection.execute("TRUNCATE staged")
+        [(rows,)] = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [path]).fetchall()
+        empty = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false) LIMIT 0", [path])
+        there = {name for name, *_ in empty.description or ()}
+        columns = ", ".join(
+            f"CAST({column.name if column.name in there else 'NULL'} AS {column.type.sql}) AS {column.name}"
+            for column in entity.curated
+        )
+        # A view takes no bound value.
+        text = path.replace("'", "''")
+        for begin in range(0, int(rows), PORTION):
             connection.execute(
-                "INSERT INTO staged BY NAME SELECT COLUMNS(lambda name: list_contains(?, name)) "
-                "FROM read_parquet(?, file_row_number = true, hive_partitioning = false) "
-                "WHERE file_row_number >= ? AND file_row_number < ?",
-                [names, path, begin, begin + rows],
+                f"CREATE OR REPLACE TEMPORARY VIEW staged AS SELECT {columns} "
+                f"FROM read_parquet('{text}', file_row_number = true, hive_partitioning = false) "
+                f"WHERE file_row_number >= {begin} AND file_row_number < {begin + PORTION}"
             )
-            begin += rows
             yield

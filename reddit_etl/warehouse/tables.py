@@ -91,3 +91,12 @@ def definitions(entity: Entity, found: Iterable[tuple[str, str]], *, storage: bo
             gained = [column for column in table.columns if column.name not in known[table.name]]
             statements += [text for column in gained for text in add_column(table, column)]
     return statements
+
+
+def others(entity: Entity, found: Iterable[tuple[str, str]]) -> list[str]:
+    """The columns of an entity's table that the definition lost or that others added.
+
+    `found` are tables and their columns.
+    """
+    own = {column.name for column in entity.table}
+    return sorted(column for table, column in found if table == entity.name and column not in own)

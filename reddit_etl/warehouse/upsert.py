@@ -1,141 +1,161 @@
 """The load as SQL: one text for every warehouse, made from the entity.
 
 The warehouse never goes back in time. `posts` holds the newest state of each post and `post_metrics` every
-observation, whatever the order, repetition or overlap of the loads. Redshift's MERGE takes no condition beside
-equality, so what is not newer leaves the staging table before it; and Redshift enforces no keys, so doubles and null
-keys are looked for here. How the rows are grouped into loads makes no difference either.
+observation, whatever the order, repetition or overlap of the loads. How the rows are grouped into loads makes no
+difference either. Redshift enforces no keys, so copies and null keys are looked for here.
 
-Expects the rows in a temporary table `staged` with the entity's curated columns, in a transaction.
+A load costs the same in a warehouse of many years: wherever a stored table is read, the text gives bounds of the rows
+that the load can match, and the engine skips the rest, Redshift by the least and the greatest value of each block,
+DuckDB by those of each row group. The bounds are the least and the greatest of the very values that are then compared,
+so they never leave out a match. Reddit's ids rise with time, so where rows lie in the order of time, bounds of ids skip
+as much as bounds of times do.
+
+A newer state replaces the stored row by DELETE and INSERT, which is what Redshift's MERGE does internally, but that
+takes no bounds. DuckDB holds an UPDATE of long texts in memory until the commit, and that of 50,000 rows fails.
+
+Expects the rows in a relation `staged` with the entity's curated columns, in a transaction. A `?` is a bound value.
 """
+
+from collections.abc import Sequence
 
 from reddit_etl.entities.schema import Column, Entity
 from reddit_etl.warehouse.tables import AUDIT, SCHEMA
 
 FIRST_YEAR = 2005  # Reddit opened in June.
-COUNT_STAGED = "SELECT COUNT(*) FROM staged"
+NEW = "arrived.stored_newest IS NULL"
+NEWER = "arrived.stored_newest < arrived.newest"
+# Changes only `first_observed_at` of the stored row.
+EARLIER = "arrived.stored_newest >= arrived.newest AND arrived.earliest < arrived.stored_earliest"
 
 
-def null_keys(entity: Entity) -> str:
-    """Counts the rows that cannot be told apart or put in order."""
-    return f"SELECT COUNT(*) FROM staged WHERE {entity.key} IS NULL OR observed_at IS NULL"
+def examine(entity: Entity, last_year: int) -> str:
+    """Counts the rows, the observations, those without a key or a time, and those outside Reddit's years.
 
-
-def misdated(last_year: int) -> str:
-    """Counts the rows observed outside Reddit's years: of times that are read in a wrong unit, all are."""
+    There are more rows than observations if some are copies, with the same key and time. If times are read in a wrong
+    unit, all are outside Reddit's years.
+    """
     # No literal has a year of five digits, which not every warehouse reads.
     end = min(last_year + 1, 9999)
-    return f"SELECT COUNT(*) FROM staged WHERE observed_at < '{FIRST_YEAR}-01-01' OR observed_at >= '{end}-01-01'"
-
-
-def observe(entity: Entity) -> str:
-    """Keeps each new observation once."""
-    metrics = f"{SCHEMA}.{entity.metrics_table}"
-    names = _names(entity.metrics)
     return f"""\
-INSERT INTO {metrics} ({names})
-SELECT {_names(entity.metrics, "seen")}
-FROM (
-  SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {entity.key}, observed_at ORDER BY {names}) AS copy_number
-  FROM staged
-) AS seen
-LEFT JOIN {metrics} AS known ON known.{entity.key} = seen.{entity.key} AND known.observed_at = seen.observed_at
-WHERE seen.copy_number = 1 AND known.{entity.key} IS NULL"""
+SELECT
+  COALESCE(SUM(copies), 0),
+  COUNT(*),
+  COUNT(CASE WHEN {entity.key} IS NULL OR observed_at IS NULL THEN 1 END),
+  COUNT(CASE WHEN observed_at < '{FIRST_YEAR}-01-01' OR observed_at >= '{end}-01-01' THEN 1 END)
+FROM (SELECT {entity.key}, observed_at, COUNT(*) AS copies FROM staged GROUP BY {entity.key}, observed_at) AS moments"""
 
 
-def earliest(entity: Entity) -> str:
-    """Sets the first observation of each staged key aside, before only the newest is left."""
-    return f"""\
-CREATE TEMPORARY TABLE earliest AS
-SELECT {entity.key}, MIN(observed_at) AS observed_at
-FROM staged
-GROUP BY {entity.key}"""
-
-
-def count_doubles(entity: Entity) -> str:
-    """Counts the rows too many: a post that several listings show is observed more than once."""
-    return f"SELECT COUNT(*) - COUNT(DISTINCT {entity.key}) FROM staged"
-
-
-def deduplicate(entity: Entity) -> list[str]:
-    """Leaves the newest row per key in `staged`. Sorts whole rows, so only to be run where there are doubles."""
+def single(entity: Entity) -> str:
+    """Puts one row per observation into `singled`. Sorts whole rows, so only to be run if there are copies."""
     columns = _names(entity.curated)
-    return [
-        f"""\
+    return f"""\
 CREATE TEMPORARY TABLE singled AS
 SELECT {columns}
 FROM (
-  SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {entity.key} ORDER BY observed_at DESC) AS age
+  SELECT {columns},
+    ROW_NUMBER() OVER (PARTITION BY {entity.key}, observed_at ORDER BY {_names(entity.metrics)}) AS copy_number
   FROM staged
 ) AS ranked
-WHERE age = 1""",
-        "DELETE FROM staged",
-        f"INSERT INTO staged ({columns}) SELECT {columns} FROM singled",
-        "DROP TABLE singled",
-    ]
+WHERE copy_number = 1"""
 
 
-def drop_stale(entity: Entity) -> str:
-    """What is not newer than the stored row leaves the staging table."""
-    table = f"{SCHEMA}.{entity.name}"
+def bounds(entity: Entity) -> str:
+    """The least and the greatest time and key that arrived."""
+    return f"SELECT MIN(observed_at), MAX(observed_at), MIN({entity.key}), MAX({entity.key}) FROM staged"
+
+
+def observe(entity: Entity, source: str) -> str:
+    """Keeps each new observation. Binds the least and the greatest time."""
+    metrics = f"{SCHEMA}.{entity.metrics_table}"
     return f"""\
-DELETE FROM staged
-USING {table}
-WHERE {table}.{entity.key} = staged.{entity.key} AND {table}.observed_at >= staged.observed_at"""
+INSERT INTO {metrics} ({_names(entity.metrics)})
+SELECT {_names(entity.metrics, "seen")}
+FROM {source} AS seen
+LEFT JOIN {metrics} AS known ON known.{entity.key} = seen.{entity.key} AND known.observed_at = seen.observed_at
+  AND known.observed_at >= ? AND known.observed_at <= ?
+WHERE known.{entity.key} IS NULL"""
 
 
-def count_known(entity: Entity) -> str:
-    """Counts the staged rows that will replace a stored one."""
-    table = f"{SCHEMA}.{entity.name}"
-    return f"SELECT COUNT(*) FROM staged JOIN {table} ON {table}.{entity.key} = staged.{entity.key}"
+def arrive(entity: Entity, source: str, others: Sequence[str]) -> str:
+    """Puts into `arrived`, per key, when it was observed and what is stored. Binds the least and the greatest key.
 
-
-def merge(entity: Entity) -> str:
-    """Updates the stored rows that `staged` is newer than, and inserts the new ones."""
-    table = f"{SCHEMA}.{entity.name}"
-    changing = [column.name for column in entity.curated if column.name != entity.key]
-    updates = ",\n  ".join(f"{name} = staged.{name}" for name in changing)
+    `others` are columns of the stored table that are not the entity's, which a newer state leaves as they are.
+    """
     return f"""\
-MERGE INTO {table}
-USING staged ON {table}.{entity.key} = staged.{entity.key}
-WHEN MATCHED THEN UPDATE SET
-  {updates}
-WHEN NOT MATCHED THEN INSERT ({_names(entity.curated)}, first_observed_at)
-VALUES ({_names(entity.curated, "staged")}, staged.observed_at)"""
+CREATE TEMPORARY TABLE arrived AS
+SELECT seen.{entity.key}, seen.newest, seen.earliest,
+  stored.observed_at AS stored_newest, stored.first_observed_at AS stored_earliest{_quoted(others, "stored.")}
+FROM (
+  SELECT {entity.key}, MAX(observed_at) AS newest, MIN(observed_at) AS earliest
+  FROM {source}
+  GROUP BY {entity.key}
+) AS seen
+LEFT JOIN {SCHEMA}.{entity.name} AS stored ON stored.{entity.key} = seen.{entity.key}
+  AND stored.{entity.key} >= ? AND stored.{entity.key} <= ?"""
 
 
-def backdate(entity: Entity) -> list[str]:
-    """An observation that arrives late, or with a newer one, may be the first one."""
+def outcome() -> str:
+    """The number of new and of newer states, and between which times the rows lie that `remove` and `backdate` match.
+
+    Without a row to match the times are NULL, and nothing is read.
+    """
+    counts = [f"COUNT(CASE WHEN {which} THEN 1 END)" for which in (NEW, NEWER)]
+    times = [f"{end}(CASE WHEN {which} THEN stored_newest END)" for which in (NEWER, EARLIER) for end in ("MIN", "MAX")]
+    return "SELECT\n  {}\nFROM arrived".format(",\n  ".join(counts + times))
+
+
+def remove(entity: Entity) -> str:
+    """Removes the stored rows of which a newer state arrived. Binds the bounds of `_matched`."""
+    return f"DELETE FROM {SCHEMA}.{entity.name}\nUSING arrived\nWHERE {_matched(entity)}\n  AND {NEWER}"
+
+
+def insert(entity: Entity, source: str, others: Sequence[str]) -> str:
+    """Adds the new and the newer states; of the removed rows, it keeps the first time and the columns of others."""
+    return f"""\
+INSERT INTO {SCHEMA}.{entity.name} ({_names(entity.curated)}, first_observed_at{_quoted(others)})
+SELECT {_names(entity.curated, "seen")},
+  CASE WHEN arrived.stored_earliest < arrived.earliest THEN arrived.stored_earliest ELSE arrived.earliest END\
+{_quoted(others, "arrived.")}
+FROM {source} AS seen
+JOIN arrived ON arrived.{entity.key} = seen.{entity.key} AND arrived.newest = seen.observed_at
+WHERE {NEW} OR {NEWER}"""
+
+
+def backdate(entity: Entity) -> str:
+    """An observation that arrives late may be the first one. Binds the bounds of `_matched`."""
+    return f"""\
+UPDATE {SCHEMA}.{entity.name} SET first_observed_at = arrived.earliest
+FROM arrived
+WHERE {_matched(entity)}
+  AND {EARLIER}"""
+
+
+def _matched(entity: Entity) -> str:
+    """The stored rows of keys that arrived. Binds the least and the greatest key, and of the stored rows' times."""
     table = f"{SCHEMA}.{entity.name}"
-    return [
-        f"""\
-UPDATE {table} SET first_observed_at = earliest.observed_at
-FROM earliest
-WHERE {table}.{entity.key} = earliest.{entity.key} AND earliest.observed_at < {table}.first_observed_at""",
-        "DROP TABLE earliest",
-    ]
-
-
-def audit(placeholder: str) -> str:
-    """Says that the load happened; `placeholder` is how the driver marks a bound value."""
-    values = ", ".join([placeholder] * len(AUDIT))
-    return f"INSERT INTO {SCHEMA}.load_audit ({_names(AUDIT)}) VALUES ({values})"
-
-
-def find_audit(placeholder: str) -> str:
-    """The counts of a load that was committed before, by its bound `load_id`."""
     return (
-        "SELECT rows_staged, rows_inserted, rows_updated, rows_stale "
-        f"FROM {SCHEMA}.load_audit WHERE load_id = {placeholder}"
+        f"{table}.{entity.key} = arrived.{entity.key} AND {table}.{entity.key} >= ? AND {table}.{entity.key} <= ?\n"
+        f"  AND {table}.observed_at >= ? AND {table}.observed_at <= ?"
     )
 
 
-def find_loads(placeholder: str) -> str:
-    """The loads of an entity in a range of hours."""
-    return (
-        f"SELECT load_id FROM {SCHEMA}.load_audit "
-        f"WHERE entity = {placeholder} AND hour >= {placeholder} AND hour <= {placeholder}"
-    )
+ADD_AUDIT = (
+    f"INSERT INTO {SCHEMA}.load_audit ({', '.join(column.name for column in AUDIT)}) "
+    f"VALUES ({', '.join('?' for _ in AUDIT)})"
+)
+"""Records the load. Binds a value per column."""
+
+FIND_AUDIT = f"SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM {SCHEMA}.load_audit WHERE load_id = ?"
+"""The counts of a load that was committed before. Binds its `load_id`."""
+
+FIND_LOADS = f"SELECT load_id FROM {SCHEMA}.load_audit WHERE entity = ? AND hour >= ? AND hour <= ?"
+"""The loads of an entity in a range of hours. Binds the entity's name, the first and the last hour."""
 
 
 def _names(columns: tuple[Column, ...], table: str = "") -> str:
     return ", ".join(f"{table}.{column.name}" if table else column.name for column in columns)
+
+
+def _quoted(names: Sequence[str], table: str = "") -> str:
+    """To follow other columns; nothing if there are no names."""
+    return "".join(', {}"{}"'.format(table, name.replace('"', '""')) for name in names)

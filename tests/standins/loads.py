@@ -10,7 +10,7 @@ from reddit_etl.entities.schema import INTEGER, Column, Entity
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.warehouse.base import LoadCounts, Warehouse
+from reddit_etl.warehouse.base import Load, LoadCounts, Warehouse
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.payloads import parquet
 
@@ -49,13 +49,19 @@ class Loads:
         self._number += 1
         made_by = files[0][1] if files else entity
         return self.warehouse.load(
-            entity=entity,
-            load_id=load_id or f"load-{self._number}",
-            hour=hour,
-            lake=self.lake,
-            objects=[file for file, _ in files],
-            columns={column.name: column.type.sql for column in made_by.curated},
+            Load(
+                entity=entity,
+                load_id=load_id or f"load-{self._number}",
+                hour=hour,
+                lake=self.lake,
+                objects=[file for file, _ in files],
+                columns={column.name: column.type.sql for column in made_by.curated},
+            )
         )
+
+    def of(self, file: DataObject, load_id: str) -> Load:
+        """A load of one object of posts, by a receipt without columns."""
+        return Load(POSTS, load_id=load_id, hour=HOUR, lake=self.lake, objects=[file], columns={})
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.warehouse.query(sql, limit=100_000)[1]

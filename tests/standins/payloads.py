@@ -17,6 +17,7 @@ from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Enti
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
+from reddit_etl.warehouse.base import Load
 
 NOON = datetime(2026, 11, 23, 12)  # noqa: DTZ001
 MINUTE = timedelta(minutes=1)
@@ -129,15 +130,15 @@ def time_types(path: Path) -> set[tuple[str, ...]]:
     return {tuple(found[name]) for name in times}
 
 
-def listed(files: list[Path], rows: int) -> dict[str, Any]:
-    """The files as objects of a lake, of which a receipt says that they hold so many rows in all."""
+def listed(load_id: str, files: list[Path], rows: int) -> Load:
+    """A load of the files as objects of a lake, of which a receipt says that they hold so many rows in all."""
     rows_of = [rows] + [0] * len(files)
     entries = [
         DataObject(str(path)[1:], path.stat().st_size, sha256(path.read_bytes()).hexdigest(), rows_of[number])
         for number, path in enumerate(files)
     ]
     columns = {column.name: column.type.sql for column in POSTS.curated}
-    return {"lake": FolderLake(Path("/")), "objects": entries, "columns": columns}
+    return Load(POSTS, load_id, "2026-11-23T12", FolderLake(Path("/")), entries, columns)
 
 
 def post(post_id: str | None = "abc", *, seen: datetime | None = NOON, **fields: object) -> dict[str, object]:

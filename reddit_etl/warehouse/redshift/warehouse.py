@@ -1,43 +1,26 @@
-"""A warehouse in Amazon Redshift: COPY from the lake into a staging table, then the upsert, in one transaction.
+"""A warehouse in Amazon Redshift: COPY from the lake into a staging table, then the upsert, in one transaction."""
 
-Logs in with the user and password of the URL, or as the AWS identity of the job: temporary credentials are asked for
-whenever a connection is made.
-"""
-
-import logging
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from reddit_etl.clock import Clock, utc_now
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import hour_text
-from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse import tables, upsert
-from reddit_etl.warehouse.base import LoadCounts, upsert_staged
+from reddit_etl.warehouse.base import Load, LoadCounts, carry_out
 from reddit_etl.warehouse.redshift import copy, probe
-from reddit_etl.warehouse.redshift.errors import CANCELLED, LostError, PassingError, code_of, meaning
+from reddit_etl.warehouse.redshift.connections import Connections, executing
+from reddit_etl.warehouse.redshift.errors import PassingError
 from reddit_etl.warehouse.redshift.login import Login
 
-log = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
-
-TRIES = 6
-LONGEST_WAIT = 30.0  # Seconds between tries.
-LOCK_WAIT = 60.0  # Seconds that a try waits for another session; who reads a table that is to be altered waits too.
 PORTION = 1000  # The most rows that a cluster of one node fetches at once.
 # The catalog's own table: information_schema leaves out what the user has no right to.
 FIND_COLUMNS = """\
@@ -52,7 +35,7 @@ OBSCURE = ("--", "/*", "\\", "$")
 
 
 class RedshiftWarehouse:
-    """A `Warehouse` in Amazon Redshift, with one connection for each use."""
+    """A `Warehouse` in Amazon Redshift."""
 
     def __init__(
         self,
@@ -65,89 +48,50 @@ class RedshiftWarehouse:
         self.url = login.place
         self._copy_role = copy_role
         self._clock = clock
-        self._is_lost = False
-        self._engine = sa.create_engine(login.url, poolclass=NullPool, hide_parameters=True)
-        sa.event.listen(self._engine, "do_connect", login.add_credentials)
-        self._tries = Retrying(
-            retry=retry_if_exception_type(PassingError),
-            stop=self._is_enough,
-            wait=wait_random_exponential(max=LONGEST_WAIT),
-            sleep=pause,
-            before_sleep=self._say_waiting,
-            reraise=True,
-        )
+        self._connections = Connections(login, copy_role=copy_role, pause=pause)
 
-    def load(
-        self,
-        *,
-        entity: Entity,
-        load_id: str,
-        hour: str,
-        lake: Lake,
-        objects: Sequence[DataObject],
-        columns: Mapping[str, str],
-    ) -> LoadCounts:
+    def load(self, load: Load) -> LoadCounts:
         """See `Warehouse`."""
-        manifest = copy.put_manifest(lake, objects)
-        rows = sum(entry.rows for entry in objects)
+        manifest = copy.put_manifest(load.lake, load.objects)
 
         def once() -> LoadCounts:
-            with self._connection() as connection:
-                with self._waiting(connection):
-                    self._define(connection, entity)
+            with self._connections.open() as connection:
+                with self._connections.waiting(connection):
+                    self._define(connection, load.entity)
                     connection.commit()
                     # Loads wait here for each other. Under snapshot isolation two of them would else each insert what
                     # neither sees of the other; a lock as the first statement leaves the snapshot for after it.
                     connection.exec_driver_sql(tables.LOCK)
-                counts = self._load(
-                    connection,
-                    entity=entity,
-                    load_id=load_id,
-                    hour=hour,
-                    manifest=manifest,
-                    columns=columns,
-                    rows=rows,
-                )
+                counts = self._load(connection, load, manifest)
                 connection.commit()
                 return counts
 
         try:
-            return self._tried(once)
+            return self._connections.retry(once)
         except PassingError:
             raise
         except WarehouseError:
             # An object that is gone or damaged is told better by the lake than by COPY.
-            for entry in objects:
+            for entry in load.objects:
                 with tempfile.TemporaryDirectory(prefix="load-") as scratch:
-                    lake.verified_file(entry, Path(scratch))
+                    load.lake.verified_file(entry, Path(scratch))
             raise
-
-    def _tried(self, once: Callable[[], Answer]) -> Answer:
-        """Until it succeeds, or there is no use in trying."""
-        try:
-            answer = self._tries(once)
-        except LostError:
-            # The process may have many more loads; each is tried, but none waits as long again.
-            self._is_lost = True
-            raise
-        self._is_lost = False
-        return answer
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
-        known = self.find("load_audit", upsert.find_loads, (entity.name, first_hour, last_hour))
+        known = self.find("load_audit", upsert.FIND_LOADS, (entity.name, first_hour, last_hour))
         return {load_id for (load_id,) in known}
 
-    def find(self, table: str, statement: Callable[[str], str], values: Sequence[object]) -> list[tuple[Any, ...]]:
+    def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """See `Warehouse`."""
 
         def once() -> list[tuple[Any, ...]]:
-            with self._connection() as connection:
-                if table not in dict(self._columns(connection)):
+            with self._connections.open() as connection:
+                if table not in dict(_columns(connection)):
                     return []
-                return [tuple(row) for row in connection.exec_driver_sql(statement("%s"), tuple(values))]
+                return [tuple(row) for row in executing(connection)(sql, values)]
 
-        return self._tried(once)
+        return self._connections.retry(once)
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
@@ -156,7 +100,7 @@ class RedshiftWarehouse:
             # Redshift would run what comes behind the query, a COMMIT included.
             raise WarehouseError("query: give one statement, and in a text write CHR(59) for a semicolon")
         rows: list[tuple[object, ...]] = []
-        with self._connection(postgresql_readonly=True) as connection:
+        with self._connections.open(postgresql_readonly=True) as connection:
             try:
                 # A cursor leaves the rows behind the limit where they are.
                 connection.exec_driver_sql(f"DECLARE answer CURSOR FOR {statement}")
@@ -174,41 +118,28 @@ class RedshiftWarehouse:
         """See `Warehouse`."""
         # Before the login, as a load does: Redshift ends a session that is idle, and others wait for its lock.
         manifest = probe.put(lake, folder)
-        with self._connection() as connection:
-            with self._waiting(connection):
+        with self._connections.open() as connection:
+            with self._connections.waiting(connection):
                 self._define(connection, entity)
                 connection.exec_driver_sql(tables.LOCK)
             hour = hour_text(self._clock())
-            self._load(connection, entity=entity, load_id="doctor", hour=hour, manifest=None, columns={}, rows=0)
+            self._load(connection, Load(entity, "doctor", hour, lake, objects=[], columns={}), None)
             probe.check(connection, manifest, role=self._copy_role)
         return f"{self.url} logs in, takes a load into schema {tables.SCHEMA}, and copies from the lake"
 
-    def _load(
-        self,
-        connection: sa.Connection,
-        *,
-        entity: Entity,
-        load_id: str,
-        hour: str,
-        manifest: str | None,
-        columns: Mapping[str, str],
-        rows: int,
-    ) -> LoadCounts:
-        done = connection.exec_driver_sql(upsert.find_audit("%s"), (load_id,)).fetchone()
-        if done:
-            return LoadCounts(*done)
-        columns = columns or {column.name: column.type.sql for column in entity.curated}
-        copy.stage(connection, entity, columns, manifest, role=self._copy_role)
-        counts = upsert_staged(entity, connection.exec_driver_sql, hour=hour, now=self._clock())
-        if counts.staged != rows:
-            raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {rows}")
-        values = (load_id, entity.name, hour, *astuple(counts), self._clock())
-        connection.exec_driver_sql(upsert.audit("%s"), values)
-        return counts
+    def _load(self, connection: sa.Connection, load: Load, manifest: str | None) -> LoadCounts:
+        def staged() -> Iterator[None]:
+            columns = load.columns or {column.name: column.type.sql for column in load.entity.curated}
+            copy.stage(connection, load.entity, columns, manifest, role=self._copy_role)
+            yield
+
+        # The columns are asked for under the lock, so that those of another version's load are known.
+        found = _columns(connection)
+        return carry_out(load, executing(connection), staged=staged(), found=found, clock=self._clock)
 
     def _define(self, connection: sa.Connection, entity: Entity) -> None:
         """Make what is missing."""
-        found = self._columns(connection)
+        found = _columns(connection)
         statements = tables.definitions(entity, found, storage=True)
         if tables.LOCK_TABLE not in dict(found):
             statements += tables.CREATE_LOCK
@@ -218,38 +149,7 @@ class RedshiftWarehouse:
         for statement in statements:
             connection.exec_driver_sql(statement)
 
-    def _columns(self, connection: sa.Connection) -> list[tuple[str, str]]:
-        """The tables of the schema with their columns, as far as there are any."""
-        return [(table, column) for table, column in connection.exec_driver_sql(FIND_COLUMNS, (tables.SCHEMA,))]
 
-    @contextmanager
-    def _waiting(self, connection: sa.Connection) -> Iterator[None]:
-        """Around what waits for locks, which Redshift does without an end."""
-        connection.exec_driver_sql(f"SET statement_timeout TO {LOCK_WAIT * 1000:.0f}")
-        try:
-            yield
-        except DBAPIError as error:
-            if code_of(error) == CANCELLED:
-                who = "another load, or for a session that left a transaction open"
-                text = " ".join(str(error.orig).split())
-                raise PassingError(f"WAREHOUSE_URL: {self.url}: waiting for {who}: {text}") from error
-            raise
-        connection.exec_driver_sql("SET statement_timeout TO DEFAULT")
-
-    @contextmanager
-    def _connection(self, **options: Any) -> Iterator[sa.Connection]:
-        """Closed after each use; what was not committed is rolled back."""
-        try:
-            with self._engine.connect() as connection:
-                # Without values a percent sign in a statement is just that.
-                yield connection.execution_options(no_parameters=True, **options)
-        except DBAPIError as error:
-            raise meaning(error, place=f"WAREHOUSE_URL: {self.url}", copy_role=self._copy_role) from error
-
-    def _is_enough(self, state: RetryCallState) -> bool:
-        is_lost = bool(state.outcome and isinstance(state.outcome.exception(), LostError))
-        return state.attempt_number >= (1 if is_lost and self._is_lost else TRIES)
-
-    def _say_waiting(self, state: RetryCallState) -> None:
-        error = state.outcome and state.outcome.exception()
-        log.warning("the load is tried again", extra={"try": state.attempt_number + 1, "error": str(error)})
+def _columns(connection: sa.Connection) -> list[tuple[str, str]]:
+    """The tables of the schema with their columns, as far as there are any."""
+    return [(table, column) for table, column in connection.exec_driver_sql(FIND_COLUMNS, (tables.SCHEMA,))]
