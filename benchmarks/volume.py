@@ -1,10 +1,11 @@
 """An hour of many posts through transformation and load in one process: `python -m benchmarks.volume`.
 
 For each number of posts, an hour in which all are new, and the next, which updates all of them. The records are written
-beforehand, a file of 1,000 for each listing; 5,000,000 posts take 15 GB of temporary space. Prints a Markdown table.
+beforehand; 5,000,000 posts take 15 GB of temporary space. Prints a Markdown table.
 """
 
 import argparse
+import gzip
 import json
 import tempfile
 from dataclasses import asdict
@@ -14,10 +15,12 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.memory import Usage, heading, measure, row
-from benchmarks.posts import LISTING, NEW, connect, posts_sql
+from benchmarks.posts import NEW, connect, posts_sql
 from reddit_etl.entities import POSTS
+from reddit_etl.lake.jsonl import COMPRESSION_LEVEL
 from reddit_etl.lake.receipts import DataObject
 
+OBJECT = 10_000  # Records of an object; those of a listing are 1,000 at most, here there are fewer files.
 WHOLE_JOB = 256.0  # MB that transformation and load stay under.
 GROWTH = 1.1  # The most that the peak at the largest number may be of that at the number before.
 CPU_GROWTH = 1.15  # The most that the CPU per post may be of that at the smallest number.
@@ -33,15 +36,16 @@ def write_records(connection: duckdb.DuckDBPyConnection, posts: int, hour: int, 
     raw = folder / "lake" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     entries = []
-    for number in range(posts // LISTING):
-        path = raw / f"{number:05}.jsonl.gz"
+    for begin in range(0, posts, OBJECT):
+        path = raw / f"{begin:08}.jsonl.gz"
         # Enough subreddits that all were created in hour 0.
-        select = posts_sql(
-            f"range({number * LISTING}, {(number + 1) * LISTING}) AS numbers(n)", posts // NEW + 1, seen=f"{hour}"
-        )
-        connection.execute(f"COPY (SELECT {columns} FROM ({select})) TO '{path}' (FORMAT json, COMPRESSION gzip)")
-        content = path.read_bytes()
-        entries.append(DataObject(f"raw/{path.name}", len(content), sha256(content).hexdigest(), LISTING))
+        numbers = f"range({begin}, {min(begin + OBJECT, posts)}) AS numbers(n)"
+        select = posts_sql(numbers, posts // NEW + 1, seen=f"{hour}")
+        connection.execute(f"COPY (SELECT {columns} FROM ({select})) TO '{path}' (FORMAT json, COMPRESSION none)")
+        content = gzip.compress(path.read_bytes(), COMPRESSION_LEVEL)
+        path.write_bytes(content)
+        rows = min(OBJECT, posts - begin)
+        entries.append(DataObject(f"raw/{path.name}", len(content), sha256(content).hexdigest(), rows))
     (folder / "inputs.json").write_text(json.dumps([asdict(entry) for entry in entries]))
 
 
@@ -61,9 +65,7 @@ def hours(connection: duckdb.DuckDBPyConnection, posts: int) -> tuple[Usage, Usa
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.volume", description=__doc__)
-    parser.add_argument(
-        "posts", type=int, nargs="*", default=[100_000, 1_000_000, 5_000_000], help=f"in steps of {LISTING:,}"
-    )
+    parser.add_argument("posts", type=int, nargs="*", default=[100_000, 1_000_000, 5_000_000])
     sizes = sorted(parser.parse_args().posts)
     for line in heading():
         print(line)

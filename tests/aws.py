@@ -14,7 +14,7 @@ from jobs import resources
 from reddit_etl.lake import open_lake
 from reddit_etl.sandbox.server import Content
 from reddit_etl.transform import glue as transform_glue
-from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
+from reddit_etl.warehouse.redshift import connections
 from reddit_etl.warehouse.redshift.login import read_login
 from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
 from tests.conftest import Pipeline
@@ -107,7 +107,7 @@ def on_aws(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., "AwsPipeline"]:
     """Makes pipelines; each empties the warehouse."""
-    monkeypatch.setattr(warehouse_redshift, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(connections, "LONGEST_WAIT", 0.05)
 
     iam = boto3.client("iam")
     with suppress(iam.exceptions.EntityAlreadyExistsException):

@@ -15,7 +15,7 @@ import pytest
 
 from jobs.doctor import examine
 from reddit_etl.transform import glue as transform_glue
-from reddit_etl.warehouse.redshift import warehouse as warehouse_redshift
+from reddit_etl.warehouse.redshift import connections
 from tests.aws import AwsPipeline
 from tests.conftest import Pipeline, forget_run
 from tests.stack import GIVEN, Deployment, Stack, resolved
@@ -111,7 +111,7 @@ def rehearse(
     on_stand_ins: Callable[[Stack], dict[str, str]],
 ) -> Iterator[Callable[..., Rehearsal]]:
     """A maker of rehearsals; Glue's runs are DuckDB's work, if no other is given."""
-    monkeypatch.setattr(warehouse_redshift, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(connections, "LONGEST_WAIT", 0.05)
     monkeypatch.setattr(transform_glue, "_intervals", lambda: repeat(0.05))
     with ExitStack() as servers:
 

@@ -128,6 +128,12 @@ class Redshift:
         """Run SQL as PostgreSQL's superuser; gives the rows."""
         return _ask(self.folder, DATABASE, sql)
 
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """A connection of PostgreSQL's superuser, to PostgreSQL itself; nothing is committed."""
+        with closing(_connect(self.folder, DATABASE)) as connection:
+            yield connection
+
     def reset(self) -> None:
         """Drop all schemas, planned faults and recorded statements; users stay."""
         self.disconnect()
@@ -328,9 +334,12 @@ def _fatal(state: str, message: str) -> Refusal:
     return Refusal(message, state=state, severity="FATAL")
 
 
+def _connect(folder: Path, database: str) -> Any:
+    return psycopg2.connect(host=str(folder), user="postgres", dbname=database, client_encoding="UTF8")
+
+
 def _ask(folder: Path, database: str, sql: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(host=str(folder), user="postgres", dbname=database, client_encoding="UTF8")
-    with closing(connection), connection.cursor() as cursor:
+    with closing(_connect(folder, database)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(sql)
         return cursor.fetchall() if cursor.description else []
