@@ -64,7 +64,7 @@ def redshift_loads(s3_lake: str, redshift_server: Redshift, tmp_path: Path) -> L
         clock=lambda: LOADED_AT,
         pause=lambda _: None,
     )
-    return Loads(tmp_path, warehouse, open_lake(s3_lake))
+    return Loads(tmp_path, warehouse, open_lake(s3_lake), redshift_server.rows)
 
 
 class AwsPipeline(Pipeline):

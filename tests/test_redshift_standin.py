@@ -20,10 +20,6 @@ from tests.standins.redshift_sql import understood
 from tests.standins.redshift_wire import Refusal
 from tests.standins.s3 import KEYS
 
-MERGE = "MERGE INTO x.t USING s ON x.t.id = s.id "
-UPDATE = "WHEN MATCHED THEN UPDATE SET name = s.name "
-INSERT = "WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)"
-
 
 @pytest.mark.parametrize(
     "sql",
@@ -79,18 +75,8 @@ INSERT = "WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)"
         "LOCK TABLE x.t IN EXCLUSIVE MODE",
         "SET lock_timeout = 1",
         "SELECT 1; SELECT 2",
-        "MERGE INTO x.t AS a USING s ON a.id = s.id " + UPDATE + INSERT,
-        "MERGE INTO x.t USING (SELECT * FROM s) AS s ON x.t.id = s.id " + UPDATE + INSERT,
-        "WITH s AS (SELECT 1 AS id, 'a' AS name) " + MERGE + UPDATE + INSERT,
-        "MERGE INTO x.t USING s ON x.t.id > s.id " + UPDATE + INSERT,
-        "MERGE INTO x.t USING s ON x.t.id = s.id OR x.t.name = s.name " + UPDATE + INSERT,
-        MERGE + "WHEN MATCHED AND s.id > 1 THEN UPDATE SET name = s.name " + INSERT,
-        MERGE + UPDATE + INSERT.replace("MATCHED", "MATCHED AND s.id > 1"),
-        MERGE + "WHEN MATCHED THEN DO NOTHING " + INSERT,
-        MERGE + UPDATE,
-        MERGE + INSERT,
-        MERGE + INSERT + " " + UPDATE,
-        MERGE + UPDATE + INSERT + " RETURNING x.t.id",
+        # It has MERGE too, with its own grammar, which the pipeline does not use.
+        "MERGE INTO x.t USING s ON x.t.id = s.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id)",
         "DECLARE a SCROLL CURSOR FOR SELECT 1",
         "FETCH BACKWARD 1 FROM answer",
         "FETCH FORWARD 1001 FROM answer",
@@ -127,12 +113,6 @@ def test_nonsense_is_refused(sql: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "passed_on"),
     [
-        (MERGE + UPDATE + INSERT, MERGE + UPDATE + INSERT),
-        (
-            "MERGE INTO x.t USING s AS a ON x.t.id = a.id AND x.t.name = a.name "
-            "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (a.id, a.name)",
-            None,
-        ),
         (
             "CREATE TABLE x.n (\n id BIGINT,\n b VARCHAR(65535)\n)\nDISTSTYLE KEY DISTKEY (id) SORTKEY (id, b)",
             "CREATE TABLE x.n (\n id BIGINT,\n b VARCHAR(65535)\n)",
@@ -142,6 +122,7 @@ def test_nonsense_is_refused(sql: str) -> None:
         ('SELECT id AS "Tag", t.tag FROM x.t AS t', 'SELECT id AS "tag", t.tag FROM x.t AS t'),
         ("SELECT 'RETURNING' /* ON 'CONFLICT */ FROM x.t -- FOR UPDATE", "SELECT 'RETURNING'   FROM x.t  "),
         (r"SELECT 'a\'b; é', 1", r"SELECT  E'a\'b; é', 1"),
+        ("DELETE FROM x.t USING s WHERE x.t.id = s.id AND x.t.name >= 'a'", None),
         ("UPDATE x.t AS a SET name = s.name FROM s WHERE a.id = s.id", None),
         ("WITH a AS (SELECT id FROM x.t) SELECT COUNT(*) FROM a JOIN s USING (id) HAVING COUNT(*) > 1 LIMIT 1", None),
         ("SELECT id FROM x.t WHERE id IN (SELECT id FROM s) UNION ALL SELECT 1 ORDER BY id NULLS LAST", None),
@@ -200,17 +181,15 @@ def refused(connection: Connection, sql: str) -> psycopg2.Error:
 
 
 def test_a_refusal_is_an_error_of_the_server_and_aborts_the_transaction(
-    warehouse: Redshift, connection: Connection
+    connection: Connection,
 ) -> None:
-    warehouse.rows("CREATE VIEW x.v AS SELECT 1 AS id, 'a' AS name")
     run(connection, "INSERT INTO x.t VALUES (1, 'a')")
-    with pytest.raises(psycopg2.errors.FeatureNotSupported, match="the source cannot be a view"):
-        run(connection, MERGE.replace("USING s", "USING x.v AS s") + UPDATE + INSERT)
+    with pytest.raises(psycopg2.errors.FeatureNotSupported, match="TruncateStmt is not supported"):
+        run(connection, "TRUNCATE x.t")
     with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
         run(connection, "SELECT 1")
     connection.rollback()
     assert run(connection, "SELECT * FROM x.t") == []
-    assert run(connection, MERGE + UPDATE + INSERT) == []
 
 
 def test_sqlalchemy_takes_it_for_redshift(warehouse: Redshift) -> None:

@@ -1,4 +1,7 @@
-"""The load's SQL as a whole text for a small entity; tests/test_warehouse.py runs it."""
+"""The tables' and the load's SQL for a small entity.
+
+tests/test_warehouse_redshift.py has a whole load; tests/test_warehouse.py runs it on both warehouses.
+"""
 
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import INTEGER, Column
@@ -73,109 +76,50 @@ def test_a_gained_column_is_added_alone():
     ]
 
 
-def test_the_newest_staged_row_per_key_is_kept():
-    assert ";\n".join(upsert.deduplicate(THINGS)) == (
-        """\
+def test_times_outside_reddit_s_years_are_counted():
+    assert "observed_at < '2005-01-01' OR observed_at >= '2028-01-01'" in upsert.examine(THINGS, 2027)
+    # The year 10000 is not a literal that every warehouse reads.
+    assert "observed_at >= '9999-01-01'" in upsert.examine(THINGS, 10000)
+
+
+def test_of_copies_one_row_is_kept():
+    assert (
+        upsert.single(THINGS)
+        == """\
 CREATE TEMPORARY TABLE singled AS
 SELECT thing_id, colour, is_warm, score, text_truncated, observed_at
 FROM (
-  SELECT thing_id, colour, is_warm, score, text_truncated, observed_at, \
-ROW_NUMBER() OVER (PARTITION BY thing_id ORDER BY observed_at DESC) AS age
+  SELECT thing_id, colour, is_warm, score, text_truncated, observed_at,
+    ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY thing_id, score, observed_at) AS copy_number
   FROM staged
 ) AS ranked
-WHERE age = 1;
-DELETE FROM staged;
-INSERT INTO staged (thing_id, colour, is_warm, score, text_truncated, observed_at) \
-SELECT thing_id, colour, is_warm, score, text_truncated, observed_at FROM singled;
-DROP TABLE singled"""
+WHERE copy_number = 1"""
     )
 
 
-def test_doubles_and_null_keys_are_counted():
-    assert upsert.count_doubles(THINGS) == ("SELECT COUNT(*) - COUNT(DISTINCT thing_id) FROM staged")
-    assert upsert.null_keys(THINGS) == "SELECT COUNT(*) FROM staged WHERE thing_id IS NULL OR observed_at IS NULL"
-
-
-def test_times_outside_reddit_s_years_are_counted():
-    assert upsert.misdated(2027) == (
-        "SELECT COUNT(*) FROM staged WHERE observed_at < '2005-01-01' OR observed_at >= '2028-01-01'"
-    )
-    # The year 10000 is not a literal that every warehouse reads.
-    assert upsert.misdated(10000).endswith("observed_at >= '9999-01-01'")
-
-
-def test_new_observations_are_kept():
-    assert (
-        upsert.observe(THINGS)
-        == """\
-INSERT INTO reddit.thing_metrics (thing_id, score, observed_at)
-SELECT seen.thing_id, seen.score, seen.observed_at
-FROM (
-  SELECT thing_id, score, observed_at, \
-ROW_NUMBER() OVER (PARTITION BY thing_id, observed_at ORDER BY thing_id, score, observed_at) AS copy_number
-  FROM staged
-) AS seen
-LEFT JOIN reddit.thing_metrics AS known ON known.thing_id = seen.thing_id AND known.observed_at = seen.observed_at
-WHERE seen.copy_number = 1 AND known.thing_id IS NULL"""
-    )
-
-
-def test_a_late_observation_may_be_the_first():
-    assert ";\n".join([upsert.earliest(THINGS), *upsert.backdate(THINGS)]) == (
+def test_columns_of_others_are_kept_beside_a_newer_state():
+    others = ["mine", 'odd "name" %']
+    assert upsert.arrive(THINGS, "staged", others).startswith(
         """\
-CREATE TEMPORARY TABLE earliest AS
-SELECT thing_id, MIN(observed_at) AS observed_at
-FROM staged
-GROUP BY thing_id;
-UPDATE reddit.things SET first_observed_at = earliest.observed_at
-FROM earliest
-WHERE reddit.things.thing_id = earliest.thing_id AND earliest.observed_at < reddit.things.first_observed_at;
-DROP TABLE earliest"""
+CREATE TEMPORARY TABLE arrived AS
+SELECT seen.thing_id, seen.newest, seen.earliest,
+  stored.observed_at AS stored_newest, stored.first_observed_at AS stored_earliest, stored."mine", \
+stored."odd ""name"" %"
+"""
+    )
+    assert upsert.insert(THINGS, "singled", others) == (
+        """\
+INSERT INTO reddit.things (thing_id, colour, is_warm, score, text_truncated, observed_at, first_observed_at, "mine", \
+"odd ""name"" %")
+SELECT seen.thing_id, seen.colour, seen.is_warm, seen.score, seen.text_truncated, seen.observed_at,
+  CASE WHEN arrived.stored_earliest < arrived.earliest THEN arrived.stored_earliest ELSE arrived.earliest END, \
+arrived."mine", arrived."odd ""name"" %"
+FROM singled AS seen
+JOIN arrived ON arrived.thing_id = seen.thing_id AND arrived.newest = seen.observed_at
+WHERE arrived.stored_newest IS NULL OR arrived.stored_newest < arrived.newest"""
     )
 
 
-def test_what_is_not_newer_leaves_the_staging_table():
-    assert (
-        upsert.drop_stale(THINGS)
-        == """\
-DELETE FROM staged
-USING reddit.things
-WHERE reddit.things.thing_id = staged.thing_id AND reddit.things.observed_at >= staged.observed_at"""
-    )
-
-
-def test_what_will_be_updated_is_counted():
-    assert upsert.count_known(THINGS) == (
-        "SELECT COUNT(*) FROM staged JOIN reddit.things ON reddit.things.thing_id = staged.thing_id"
-    )
-
-
-def test_the_merge_is_within_redshift_s_grammar():
-    """MERGE INTO target USING table ON equality, then both clauses, without a condition of their own."""
-    assert (
-        upsert.merge(THINGS)
-        == """\
-MERGE INTO reddit.things
-USING staged ON reddit.things.thing_id = staged.thing_id
-WHEN MATCHED THEN UPDATE SET
-  colour = staged.colour,
-  is_warm = staged.is_warm,
-  score = staged.score,
-  text_truncated = staged.text_truncated,
-  observed_at = staged.observed_at
-WHEN NOT MATCHED THEN INSERT \
-(thing_id, colour, is_warm, score, text_truncated, observed_at, first_observed_at)
-VALUES (staged.thing_id, staged.colour, staged.is_warm, staged.score, staged.text_truncated, staged.observed_at, \
-staged.observed_at)"""
-    )
-
-
-def test_the_audit_binds_its_values():
-    assert upsert.audit("%s") == (
-        "INSERT INTO reddit.load_audit "
-        "(load_id, entity, hour, rows_staged, rows_inserted, rows_updated, rows_stale, loaded_at) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-    )
-    assert upsert.find_audit("?") == (
-        "SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit WHERE load_id = ?"
-    )
+def test_the_columns_of_others_are_found():
+    found = [("things", "score"), ("things", "mine"), ("thing_metrics", "other"), ("things", "first_observed_at")]
+    assert tables.others(THINGS, found) == ["mine"]

@@ -237,7 +237,24 @@ def test_rows_of_a_newer_definition_load_into_an_older_one_s_table(loads):
 def test_a_table_keeps_the_column_that_the_definition_lost(loads):
     loads.load(post("a", link_flair_text="Help"))
     loads.load(post("b"), entity=OLDER)
-    assert loads.rows("SELECT post_id, link_flair_text FROM reddit.posts ORDER BY 1") == [("a", "Help"), ("b", None)]
+    loads.load(post("a", seen=NOON + MINUTE, score=8), entity=OLDER)
+    assert loads.rows("SELECT post_id, score, link_flair_text FROM reddit.posts ORDER BY 1") == [
+        ("a", 8, "Help"),
+        ("b", 7, None),
+    ]
+
+
+def test_a_newer_state_keeps_what_others_wrote_into_columns_of_their_own(loads):
+    loads.load(post("a"), post("b"))
+    for name in ("note", "100 % ?"):
+        loads.change(f'ALTER TABLE reddit.posts ADD COLUMN "{name}" VARCHAR(16)')
+        loads.change(f"UPDATE reddit.posts SET \"{name}\" = 'mine' WHERE post_id = 'a'")
+    loads.load(post("a", seen=NOON + MINUTE, score=8), post("c"))
+    assert loads.rows('SELECT post_id, score, note, "100 % ?" FROM reddit.posts ORDER BY 1') == [
+        ("a", 8, "mine", "mine"),
+        ("b", 7, None, None),
+        ("c", 7, None, None),
+    ]
 
 
 def test_loads_at_once_end_as_loads_one_after_the_other(loads):

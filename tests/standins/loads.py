@@ -1,9 +1,12 @@
 """Loads as a test does them: rows to a file of Parquet, the file into a lake, the lake's object into a warehouse."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import INTEGER, Column, Entity
@@ -26,8 +29,10 @@ NEWER = replace(POSTS, columns=(*POSTS.columns[:5], GAINED, *POSTS.columns[5:]))
 class Loads:
     """A warehouse, a lake, and the files of rows in it."""
 
-    def __init__(self, folder: Path, warehouse: Warehouse, lake: Lake) -> None:
+    def __init__(self, folder: Path, warehouse: Warehouse, lake: Lake, change: Callable[[str], object]) -> None:
         self.folder = folder
+        self.change = change
+        """Runs a statement in the warehouse, as another client."""
         self.warehouse = warehouse
         self.lake = lake
         self._number = 0
@@ -77,4 +82,9 @@ class Loads:
 class DuckDBLoads(Loads):
     def __init__(self, folder: Path) -> None:
         self.path = folder / "warehouse.duckdb"
-        super().__init__(folder, DuckDBWarehouse(self.path, clock=lambda: LOADED_AT), FolderLake(folder / "lake"))
+        warehouse = DuckDBWarehouse(self.path, clock=lambda: LOADED_AT)
+        super().__init__(folder, warehouse, FolderLake(folder / "lake"), self._change)
+
+    def _change(self, sql: str) -> None:
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute(sql)

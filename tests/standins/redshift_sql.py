@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from pglast import ast, enums, parse_sql
+from pglast import ast, parse_sql
 from pglast.parser import ParseError, scan
 from sqlalchemy_redshift.dialect import RESERVED_WORDS
 
@@ -52,8 +52,6 @@ Integer ival
 IntoClause rel
 JoinExpr jointype=LEFT larg rarg quals usingClause
 LockStmt relations mode=8
-MergeStmt relation sourceRelation joinCondition mergeWhenClauses
-MergeWhenClause matchKind=TARGET commandType=UPDATE,DELETE,INSERT targetList values
 MinMaxExpr args op
 NullTest arg nulltesttype
 RangeSubselect subquery alias
@@ -159,7 +157,7 @@ def _walk(node: Any) -> Iterator[ast.Node]:
             yield from _walk(getattr(node, name))
 
 
-def _check(node: ast.Node, tree: ast.Node) -> None:  # noqa: PLR0912
+def _check(node: ast.Node, tree: ast.Node) -> None:
     name = type(node).__name__
     if name not in _PARTS:
         raise Refusal(f"{name} is not supported")
@@ -180,10 +178,8 @@ def _check(node: ast.Node, tree: ast.Node) -> None:  # noqa: PLR0912
             raise Refusal("DISTINCT and constant tables are not supported")
         case ast.CommonTableExpr() if not isinstance(node.ctequery, ast.SelectStmt):
             raise syntax_error("INSERT")
-        case ast.InsertStmt() | ast.DeleteStmt() | ast.MergeStmt() if node.relation.alias:
+        case ast.InsertStmt() | ast.DeleteStmt() if node.relation.alias:
             raise syntax_error(node.relation.alias.aliasname)
-        case ast.MergeStmt():
-            _check_merge(node)
         case ast.AlterTableStmt() if len(node.cmds) > 1:
             raise syntax_error(",")
         case ast.IntoClause() if not isinstance(tree, ast.CreateTableAsStmt):
@@ -200,23 +196,6 @@ def _check_type(kind: ast.TypeName) -> None:
         raise Refusal(f"length for type varchar cannot exceed {_LONGEST}", state="22023")
     if name not in _TYPES and not (name == "varchar" and length):
         raise Refusal(f'type "{name}" is not known to the stand-in', state="42704")
-
-
-def _check_merge(node: ast.MergeStmt) -> None:
-    if not isinstance(node.sourceRelation, ast.RangeVar):
-        raise Refusal("MERGE: the source must be a table", state="42601")
-    on = node.joinCondition
-    conditions = on.args if isinstance(on, ast.BoolExpr) and on.boolop == enums.BoolExprType.AND_EXPR else (on,)
-    for condition in conditions:
-        if not (isinstance(condition, ast.A_Expr) and [name.sval for name in condition.name] == ["="]):
-            raise Refusal("MERGE: only equality predicates can be used in ON")
-    wanted = (enums.MergeMatchKind.MERGE_WHEN_MATCHED, enums.MergeMatchKind.MERGE_WHEN_NOT_MATCHED_BY_TARGET)
-    if tuple(clause.matchKind for clause in node.mergeWhenClauses) != wanted:
-        raise Refusal("MERGE needs WHEN MATCHED and then WHEN NOT MATCHED, once each", state="42601")
-    matched, unmatched = node.mergeWhenClauses
-    kinds = enums.CmdType
-    if matched.commandType not in (kinds.CMD_UPDATE, kinds.CMD_DELETE) or unmatched.commandType != kinds.CMD_INSERT:
-        raise syntax_error("DO")
 
 
 def _check_storage(tree: Any, storage: re.Match[str]) -> None:
