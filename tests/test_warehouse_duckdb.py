@@ -46,6 +46,13 @@ def test_a_file_of_more_rows_than_a_portion_is_loaded_whole(loads, tmp_path, mon
     assert loads.rows("SELECT count(*) FROM reddit.post_metrics") == [(7000,)]
 
 
+def test_a_load_that_lacks_memory_is_tried_again_with_more(loads, monkeypatch, caplog):
+    monkeypatch.setattr(duck, "LOAD_MEMORY_LIMIT", "1MB")
+    assert loads.load(*[post(f"p{n}", selftext=f"{n} " * 1000) for n in range(500)]).inserted == 500
+    assert "Out of Memory" in caplog.records[0].error
+    assert loads.rows("SELECT count(*) FROM reddit.load_audit") == [(1,)]
+
+
 def test_a_first_load_that_fails_leaves_no_table(loads):
     with pytest.raises(WarehouseError):
         file, entity = loads.file(post("b"))
