@@ -47,6 +47,7 @@ def connect(
             # Only ATTACH has an option for the row group size, and in DuckDB 1.5 it takes no bound value.
             connection.execute(f"ATTACH '{path}' AS warehouse (ROW_GROUP_SIZE {ROW_GROUP})")
             connection.execute("USE warehouse")
+            # By default five row groups are buffered before they are written.
             connection.execute("SET write_buffer_row_group_count = 1")
         except BaseException:
             connection.close()

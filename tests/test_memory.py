@@ -2,8 +2,12 @@
 
 import pytest
 
+from benchmarks.age import FILE, ages
 from benchmarks.aws import LUIGI_PROCESS, whole_graph
 from benchmarks.memory import EXTRACTION_GROWTH, HOURS, TREE_GROWTH, WHOLE_JOB, extraction, sandbox, tree, whole_job
+from benchmarks.posts import connect
+from benchmarks.volume import hours
+from reddit_etl.warehouse.duckdb import PORTION
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +29,19 @@ def test_the_whole_job_stays_within_a_small_container():
     with sandbox() as url:
         peaks = [usage.peak for usage in whole_job(url, 50_000)]
     assert max(peaks) < WHOLE_JOB
+
+
+def test_an_hour_that_is_loaded_in_portions_stays_within_it_too():
+    """`python -m benchmarks.volume` measures 5,000,000 posts."""
+    with connect() as connection:
+        peaks = [usage.peak for usage in hours(connection, PORTION + 10_000)]
+    assert max(peaks) < WHOLE_JOB
+
+
+def test_the_warehouse_s_file_holds_little_beside_its_rows():
+    """`python -m benchmarks.age` measures one of 5,000,000 posts, and times the loads."""
+    old = ages(30_000, 3, 4)
+    assert old.file < FILE * old.fresh
 
 
 def test_the_job_on_the_engines_of_aws_is_smaller_still():
