@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline, bare_environment, pipelines
 from tests.test_warehouse_duckdb import Holder
 
@@ -78,7 +77,9 @@ def load_another_selection(pipeline: Pipeline) -> None:
 def fail_to_load(pipeline: Pipeline) -> None:
     pipeline.warehouse.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DuckDBWarehouse, "_upsert", lambda *_: (_ for _ in ()).throw(OSError("no space left on device")))
+        patch.setattr(
+            "reddit_etl.warehouse.duckdb._staged", lambda *_: (_ for _ in ()).throw(OSError("no space left on device"))
+        )
         assert pipeline.run(LATER, limit=100) == TASK_FAILED
 
 

@@ -9,10 +9,8 @@ from tests.standins.payloads import listed
 
 def transformed(*, entity: Entity, inputs: list[Path], output: Path) -> tuple[int, int, int]:
     """Gives the numbers of records, observations and rows; the file is there if there are rows."""
-    given = listed(inputs, 0)
-    done = DuckDBTransform()(
-        entity=entity, lake=given["lake"], inputs=given["objects"], prefix=f"{str(output)[1:]}.objects/"
-    )
+    given = listed("", inputs, 0)
+    done = DuckDBTransform()(entity=entity, lake=given.lake, inputs=given.objects, prefix=f"{str(output)[1:]}.objects/")
     assert len(done.objects) <= 1, "the inputs are more than a batch"
     for entry in done.objects:
         (Path("/") / entry.key).rename(output)
