@@ -21,9 +21,9 @@ from tests.standins.payloads import listed
 
 HOURS = 100
 EXPECTED = LoadCounts(staged=SEEN * NEW, inserted=NEW, updated=(SEEN - 1) * NEW, stale=0)
-# One subreddit has an hour of 999 rows in three, and DuckDB's smallest row group is of 2,048.
+# Rows of a row group, the fewest that DuckDB takes; an hour of one subreddit has 999.
 GROUP = 2048
-PAGES = 8
+PAGES = 8  # That share an entry of a BRIN index.
 # Those of a load that read or change a stored table.
 STATEMENTS = ("observe", "arrive", "remove", "insert", "backdate")
 
