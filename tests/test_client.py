@@ -474,10 +474,26 @@ def test_an_after_that_is_no_name_ends_the_listing(
     assert len(reddit.pages) == 1
 
 
-def test_children_are_given_as_they_came(reddit: ScriptedReddit, client: RedditClient) -> None:
-    odd = [None, 7, "text", [], {}, {"kind": "t1", "data": {"id": "c1"}}, {"kind": "t3", "data": {"title": "\ud83d"}}]
-    reddit.script(pages=[answer(200, page([*odd, child(1)]))])
-    assert [entry.child for entry in read(client)] == [*odd, child(1)]
+UTF_8 = {"content-type": "application/json; charset=UTF-8"}
+
+
+@pytest.mark.parametrize("headers", [UTF_8, {}], ids=["UTF-8", "no type"])
+@pytest.mark.parametrize("odd", [{"title": "\ud83d"}, {"ups": 2**64 + 1}, {"ups": "7"}], ids=ascii)
+def test_children_are_given_as_they_came(
+    reddit: ScriptedReddit, client: RedditClient, odd: dict[str, object], headers: dict[str, str]
+) -> None:
+    children = [None, 7, "text", [], {}, {"kind": "t1", "data": {"id": "c1"}}, {"kind": "t3", "data": odd}, child(1)]
+    reddit.script(pages=[answer(200, page(children), headers)])
+    assert [entry.child for entry in read(client)] == children
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+def test_a_page_is_read_in_the_encoding_that_it_names(
+    reddit: ScriptedReddit, client: RedditClient, encoding: str
+) -> None:
+    body = json.dumps(page([child(1, title="ä")]), ensure_ascii=False).encode(encoding)
+    reddit.script(pages=[answer(200, body, {"content-type": f"application/json; charset={encoding}"})])
+    assert [entry.child for entry in read(client)] == [child(1, title="ä")]
 
 
 # Rate limit headers

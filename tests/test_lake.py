@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,14 +19,15 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import duckdb
 import pytest
 
 from reddit_etl.aws import client, failures
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake import open_lake
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Measured
 from reddit_etl.lake.folder import FolderLake
-from reddit_etl.lake.jsonl import JsonLines
+from reddit_etl.lake.jsonl import CHUNK, JsonLines
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.s3 import PART_BYTES, SMALL, S3Lake
 from tests import PROJECT
@@ -137,6 +139,31 @@ def test_lines_are_json_in_gzip_and_their_entry_says_what_there_is(lake):
     assert lines.entries() == (DataObject(KEY, len(content), hashlib.sha256(content).hexdigest(), 2),)
 
 
+def test_many_lines_are_one_gzip_member(lake, tmp_path):
+    rows = [{"number": number, "noise": os.urandom(50).hex()} for number in range(3 * CHUNK // 100)]
+    with JsonLines(lake, KEY) as lines:
+        for row in rows:
+            lines.write(row)
+    # Not every reader goes on after the first member.
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    text = member.decompress(content_of(lake, KEY))
+    assert (member.eof, member.unused_data) == (True, b"")
+    assert [json.loads(line) for line in text.splitlines()] == rows
+    read = duckdb.read_json(str(lake.local_file(KEY, tmp_path)), hive_partitioning=False)
+    assert read.fetchall() == [tuple(row.values()) for row in rows]
+
+
+def test_last_lines_that_cannot_be_stored_leave_nothing(store, monkeypatch):
+    with pytest.raises(RuntimeError, match="no space"), JsonLines(store.lake, KEY) as lines:
+        lines.write({"id": "abc"})
+        monkeypatch.setattr(Measured, "write", raises)
+    assert store.leftovers() == []
+
+
+def raises(*_: object) -> int:
+    raise RuntimeError("no space")
+
+
 def test_the_same_lines_are_the_same_bytes_at_any_time(lake):
     with JsonLines(lake, KEY) as lines:
         lines.write({"id": "abc"})
@@ -152,7 +179,7 @@ def test_no_line_is_no_object(store):
 
 
 def test_a_reject_is_kept_to_the_letter(lake):
-    payload = {"title": "half \ud83d\0", "nested": [{"a": None}]}
+    payload = {"title": "half \ud83d\0", "ups": 2**64 + 1, "nested": [{"a": None}]}
     with JsonLines(lake, KEY, ascii_only=True) as lines:
         lines.write(payload)
     assert json.loads(gzip.decompress(content_of(lake, KEY))) == payload

@@ -2,6 +2,9 @@
 
 import errno
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +15,7 @@ from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.sandbox.content import InventedReddit, Subreddit
 from reddit_etl.sandbox.server import Listing, Refusal
+from tests import PROJECT
 from tests.conftest import Pipeline
 
 HOUR = "2026-11-23T04"
@@ -42,6 +46,23 @@ def test_the_same_hour_again_requests_nothing_and_changes_nothing(
     assert pipeline.files() == files
     assert pipeline.tables() == tables
     assert "already complete; nothing requested" in capsys.readouterr().out
+
+
+IMPORTED = """\
+import sys
+from luigi.cmdline import luigi_run
+try:
+    luigi_run(["--module", "jobs", "RedditPipeline", *sys.argv[1:]])
+finally:
+    print(sorted({"boto3", "praw", "smart_open", "sqlalchemy"}.intersection(sys.modules)))
+"""
+
+
+def test_a_run_imports_no_large_library_that_it_does_not_use(pipeline: Pipeline) -> None:
+    command = [sys.executable, "-c", IMPORTED, "--hour", HOUR, "--listings", '["new"]', "--limit", "100"]
+    environment = os.environ | pipeline.environment()
+    runs = [subprocess.check_output(command, cwd=PROJECT, env=environment, text=True) for _ in range(2)]
+    assert [text.splitlines()[-1] for text in runs] == ["['praw']", "[]"]
 
 
 def test_a_scheduler_s_moment_belongs_to_its_hour(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,15 +1,17 @@
 import json
 import math
+import re
 from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 
 from reddit_etl.entities import POSTS
-from reddit_etl.entities.record import UNSTORABLE, Record, Reject, to_record
+from reddit_etl.entities.record import Record, Reject, to_record
 from reddit_etl.entities.values import INT32, INT64
 from tests.standins.payloads import any_json, child, odd_payload, payload
 
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 OBSERVATION = {"observed_at": "2026-11-23T12:00:00.000000Z", "source": "sandbox", "listing": "python-new-100"}
 
 
@@ -92,7 +94,13 @@ def test_a_post_edited_never_or_at_an_unknown_time_has_no_time_of_it(edited):
 
 @pytest.mark.parametrize(
     ("text", "stored"),
-    [("a\0b", "ab"), ("half \ud83d", "half \ufffd"), ("\ude00 half", "\ufffd half"), ("\0", "")],
+    [
+        ("a\0b", "ab"),
+        ("half \ud83d", "half \ufffd"),
+        ("\ude00 half", "\ufffd half"),
+        ("\0", ""),
+        ("\ud83d\0\ude00", "\ufffd" * 2),
+    ],
     ids=ascii,
 )
 def test_characters_that_no_store_takes_are_replaced_and_counted(text, stored):

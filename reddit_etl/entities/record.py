@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from reddit_etl.entities.schema import Entity
 
-# No store accepts these: PostgreSQL and Redshift reject NUL, and half of a surrogate pair has no UTF-8 encoding.
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,15 @@ class _Reading:
     truncated: bool = False
 
     def text(self, name: str, value: str, max_bytes: int) -> str:
-        storable = UNSTORABLE.sub(lambda found: "" if found[0] == "\0" else "\ufffd", value)
+        # Stores accept neither: PostgreSQL and Redshift reject NUL, and half of a surrogate pair has no UTF-8 form.
+        storable = value.replace("\0", "")
+        try:
+            encoded = storable.encode()
+        except UnicodeEncodeError:
+            storable = HALF_PAIR.sub("\ufffd", storable)
+            encoded = storable.encode()
         if storable != value:
             self.cleaned.append(name)
-        encoded = storable.encode()
         if len(encoded) <= max_bytes:
             return storable
         self.truncated = True
@@ -57,20 +61,20 @@ def to_record(entity: Entity, child: object, observation: Mapping[str, object]) 
         return Reject(child, f"not a {entity.kind}")
     reading = _Reading()
     row: dict[str, object] = {}
-    for column in entity.payload:
-        raw = payload.get(str(column.origin))
+    for origin, name, read, max_bytes, required in entity.fields:
+        raw = payload.get(origin)
         try:
-            value = None if raw is None else column.read(raw)
+            value = None if raw is None else read(raw)
         except ValueError as error:
-            if column.required:
-                return Reject(child, f"{column.origin} {error}")
-            reading.cleaned.append(column.name)
+            if required:
+                return Reject(child, f"{origin} {error}")
+            reading.cleaned.append(name)
             value = None
-        if isinstance(value, str) and column.type.max_bytes:
-            value = reading.text(column.name, value, column.type.max_bytes)
-        if column.required and value in (None, ""):
-            return Reject(child, f"{column.origin} is missing")
-        row[column.name] = value
+        if max_bytes and isinstance(value, str):
+            value = reading.text(name, value, max_bytes)
+        if required and value in (None, ""):
+            return Reject(child, f"{origin} is missing")
+        row[name] = value
     row |= observation
     row["text_truncated"] = reading.truncated
     return Record(row, tuple(reading.cleaned))

@@ -28,6 +28,8 @@ def text(value: object) -> str:
 
 def integer(value: object, allowed: range = INT32) -> int:
     """A whole number, also as a float or as text."""
+    if type(value) is int and value in allowed:
+        return value
     number = double(value)
     try:
         # Above 2**53 a float cannot represent every whole number.

@@ -32,9 +32,6 @@ class Measured:
         self._bytes += len(chunk)
         return len(chunk)
 
-    def flush(self) -> None:
-        """Does nothing, though gzip calls it: parts are written when they are full."""
-
     def entry(self, key: str, rows: int) -> DataObject:
         """The object's entry in a receipt, when all is written."""
         return DataObject(key, self._bytes, self._digest.hexdigest(), rows)

@@ -8,8 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-import smart_open
-
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.base import Lake
 
@@ -42,7 +40,7 @@ class FolderLake(Lake):
         with self._failures(key):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with smart_open.open(str(partial), "wb", compression="disable") as stream:
+                with partial.open("wb") as stream:
                     yield stream
                     _to_disk(stream)
                 partial.replace(path)

@@ -79,7 +79,7 @@ def source_of(name: str) -> str:
 
 def named(name: str, *, source: str) -> Source:
     """The source of that name. Raises ConfigurationError for an invalid name, or one of another source."""
-    # Imported here, so that only extracts load PRAW.
+    # Imported here, since both import this package.
     from reddit_etl.sources.listing import Listing  # noqa: PLC0415
     from reddit_etl.sources.tree import Trees  # noqa: PLC0415
 

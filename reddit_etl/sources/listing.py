@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
-from reddit_etl.sources.client import Observation, RedditClient
 from reddit_etl.sources.selection import LISTINGS, NEWEST_FIRST, checked_limit, checked_listings, checked_subreddits
+
+if TYPE_CHECKING:
+    from reddit_etl.sources.client import Observation, RedditClient
 
 # Only user profiles may have a dash in their name, so the last two dashes are the separators.
 NAME = re.compile(r"(?P<subreddit>[\w-]+)-(?P<listing>[a-z]+)-(?P<limit>\d+)", re.ASCII)
@@ -72,6 +74,6 @@ class Listing:
         """See `Source`."""
         return {"subreddit": self.subreddit, "listing": self.listing, "limit": self.limit}
 
-    def observations(self, client: RedditClient) -> Iterator[Observation]:
+    def observations(self, client: "RedditClient") -> Iterator["Observation"]:
         """See `RedditClient.listing`."""
         return client.listing(self.subreddit, self.listing, limit=self.limit)

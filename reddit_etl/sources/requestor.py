@@ -1,10 +1,13 @@
-"""PRAW's HTTP: counts requests, limits time and size, and removes headers that prawcore cannot parse."""
+"""PRAW's HTTP: counts requests, limits time and size, removes headers that prawcore cannot parse, and decodes JSON."""
 
+import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 import urllib3
 from prawcore import Requestor
@@ -45,6 +48,8 @@ class CountingRequestor(Requestor):
             response.close()
             raise RequestException(error, args, settings) from None
         _make_readable(response)
+        if str(response.encoding).lower() == "utf-8":
+            response.json = partial(decoded, response.content)  # type: ignore[method-assign]
         return response
 
 
@@ -67,6 +72,17 @@ def _bounded(response: requests.Response, deadline: float) -> Iterator[bytes]:
         raise requests.exceptions.ContentDecodingError(error) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise requests.exceptions.ChunkedEncodingError(error) from error
+
+
+def decoded(body: bytes) -> Any:
+    """The value of JSON in UTF-8, as `requests` gives it, in half the time.
+
+    What the fast decoder refuses is left to Python's `json`, which takes NaN, lone surrogates and invalid UTF-8.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return json.loads(body.decode(errors="replace"))
 
 
 def _make_readable(response: requests.Response) -> None:

@@ -4,14 +4,15 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reddit_etl.entities import COMMENTS
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import RedditError
-from reddit_etl.sources.client import Observation, RedditClient
-from reddit_etl.sources.thread import Thread
-from reddit_etl.sources.verdict import Unavailable
+
+if TYPE_CHECKING:
+    from reddit_etl.sources.client import Observation, RedditClient
+    from reddit_etl.sources.thread import Thread
 
 log = logging.getLogger(__name__)
 
@@ -124,12 +125,16 @@ class Trees:
         """See `Source`."""
         return {"coverage": asdict(self.coverage), "left": [asdict(due) for due in self.left]}
 
-    def observations(self, client: RedditClient) -> Iterator[Observation]:
+    def observations(self, client: "RedditClient") -> Iterator["Observation"]:
         """Each comment once per tree. Holds one response, and the ids of one tree, in memory.
 
         Posts that are no longer available are counted; posts that fail are left for a later hour, and after consecutive
         failures all others too. Raises `RedditError` if nothing was read before these.
         """
+        # Imported here, so that a run that reads nothing does without PRAW.
+        from reddit_etl.sources.thread import Thread  # noqa: PLC0415
+        from reddit_etl.sources.verdict import Unavailable  # noqa: PLC0415
+
         end = client.requests + self.most_requests
         for due in self.plan:
             if client.requests >= end or self._failures == FAILURES:
@@ -151,13 +156,13 @@ class Trees:
             self.coverage.stubs_left += thread.stubs_left
             self.coverage.num_comments += thread.num_comments
 
-    def _count(self, due: Due, thread: Thread) -> None:
+    def _count(self, due: Due, thread: "Thread") -> None:
         if thread.is_done:
             self.coverage.done += 1
         else:
             self._leave(due, thread)
 
-    def _failed(self, due: Due, thread: Thread, error: RedditError) -> None:
+    def _failed(self, due: Due, thread: "Thread", error: RedditError) -> None:
         self._failures += 1
         # What was read is kept. Posts that have failed before may well be the cause.
         is_first = not due.failed and not self.coverage.fetched and not self.coverage.done
@@ -166,5 +171,5 @@ class Trees:
         log.warning("tree deferred to a later hour", extra={"post": due.post_id, "error": str(error)})
         self._leave(replace(due, failed=True), thread)
 
-    def _leave(self, due: Due, thread: Thread) -> None:
+    def _leave(self, due: Due, thread: "Thread") -> None:
         self.left.append(replace(due, stubs=tuple(thread.stubs), threads=tuple(thread.threads)))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from reddit_etl.clock import iso
 from reddit_etl.entities.record import Record, Reject, to_record
@@ -11,10 +12,11 @@ from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.layout import raw_key, rejected_key
 from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sources import Source, full_name
-from reddit_etl.sources.client import Observation, RedditClient
-from reddit_etl.sources.verdict import Unavailable
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.gap import find_gap
+
+if TYPE_CHECKING:
+    from reddit_etl.sources.client import Observation, RedditClient
 
 Progress = Callable[[int], object]
 
@@ -43,7 +45,7 @@ def extract(
     what: Source,
     *,
     source: str,
-    client: RedditClient,
+    client: "RedditClient",
     past: Receipts,
     progress: Progress = lambda _: None,
 ) -> Extracted:
@@ -97,8 +99,11 @@ def extract(
     )
 
 
-def _available(what: Source, client: RedditClient, tally: Tally) -> Iterator[Observation]:
+def _available(what: Source, client: "RedditClient", tally: Tally) -> Iterator["Observation"]:
     """The observations, until Reddit denies access."""
+    # Imported here, so that a run that reads nothing does without PRAW.
+    from reddit_etl.sources.verdict import Unavailable  # noqa: PLC0415
+
     try:
         yield from what.observations(client)
     except Unavailable as unavailable:
