@@ -1,7 +1,7 @@
 """S3 on loopback, over HTTP: moto's server in a process of its own, and a server with scripted answers.
 
-`python -m tests.standins.s3` serves until its standard input ends. `GET /_requests` gives the number of requests so far,
-by the access key that signed them.
+`python -m tests.standins.s3` serves until its standard input ends. `GET /_requests` gives the numbers of requests, by
+the access key that signed them.
 """
 
 import json
