@@ -1,69 +1,55 @@
 """All benchmarks: `python -m benchmarks [--size small] [TABLE …]`, which `make bench` runs.
 
-Writes each table into its place in README.md as soon as it is measured. The size `small` shows in minutes that all of
-them work; its figures mean nothing and are only printed.
+Each table is what a program of this folder prints. It is written into its place in README.md as soon as it is measured.
+The size `small` shows in minutes that all of them work; its figures mean nothing and are only printed.
 """
 
 import argparse
-import re
+import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 
-from benchmarks import aws, comparison, container, memory, s3_requests, transformation
-
 README = Path(__file__).with_name("README.md")
-Table = Callable[[], Iterable[str]]
-
-
-def log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-FULL: dict[str, Table] = {
-    "comparison": partial(comparison.table, 100_000, 3, log),
-    "memory": partial(memory.table, 10_000, 100_000),
-    "aws": partial(aws.table, 100_000),
-    "s3_requests": s3_requests.table,
-    "container": container.table,
-    "transformation": transformation.table,
-}
-SMALL: dict[str, Table] = {
-    "comparison": partial(comparison.table, 1000, 1, log),
-    "memory": partial(memory.table, 1000, 2000),
-    "aws": partial(aws.table, 1000),
-    "s3_requests": partial(s3_requests.table, (2,)),
-    "container": partial(container.table, (1,)),
-    "transformation": partial(transformation.table, (1000,)),
+# The arguments of each program for the size `small`; the full size is its default.
+SMALL = {
+    "comparison": ["--posts", "1000", "--rounds", "1"],
+    "memory": ["--small", "1000", "--large", "2000"],
+    "aws": ["--posts", "1000"],
+    "s3_requests": ["2"],
+    "container": ["1"],
+    "transformation": ["1000"],
 }
 
 
-def written(page: str, name: str, lines: Iterable[str]) -> str:
-    """The page with the lines between the markers of that name. Raises ValueError if it has no such markers."""
-    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
-    found = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)}\n)", re.DOTALL)
-    block = "\n" + "\n".join(lines) + "\n\n"
-    page, count = found.subn(lambda match: f"{match[1]}{block}{match[2]}", page)
-    if count != 1:
+def measured(name: str, *, small: bool) -> str:
+    """Run one program; gives the Markdown that it prints."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *(SMALL[name] if small else [])]
+    return subprocess.run(command, cwd=README.parents[1], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def written(page: str, name: str, table: str) -> str:
+    """The page with the table between the markers of that name. Raises ValueError if it has no such markers."""
+    begin, end = f"<!-- {name}: written by make bench -->\n", f"<!-- end of {name} -->\n"
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
         raise ValueError(f"{README.name} has no markers of {name}")
-    return page
+    return f"{before}{begin}\n{table.strip()}\n\n{end}{after}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--size", choices=("full", "small"), default="full")
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(FULL))
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(SMALL)}; all by default")
     arguments = parser.parse_args()
-    chosen = arguments.tables or list(FULL)
-    if unknown := set(chosen) - set(FULL):
+    if unknown := set(arguments.tables) - set(SMALL):
         parser.error(f"no such table: {', '.join(sorted(unknown))}")
-    for name in chosen:
-        log(f"{name} …")
-        lines = list((SMALL if arguments.size == "small" else FULL)[name]())
-        page = written(README.read_text(), name, lines)
-        print(f"## {name}", *lines, "", sep="\n", flush=True)
-        if arguments.size == "full":
+    small = arguments.size == "small"
+    for name in arguments.tables or SMALL:
+        table = measured(name, small=small)
+        page = written(README.read_text(), name, table)
+        print(f"## {name}\n\n{table}", flush=True)
+        if not small:
             README.write_text(page)
 
 

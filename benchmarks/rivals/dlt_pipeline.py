@@ -2,8 +2,8 @@
 
 With LAKE_URL on S3: from Reddit into JSON lines there, by dlt's `filesystem` destination, and from them into PostgreSQL
 by a second pipeline. Without, straight into PostgreSQL. Both merge by `upsert` and load CSV, the fastest format of the
-`postgres` destination without another driver. That destination has no staging on S3. The `redshift` destination has, but
-its COPY lists no manifest, and the stand-in for Redshift supports no other.
+`postgres` destination without another driver. That destination has no staging on S3. The `redshift` destination has,
+but its COPY lists no manifest, and the stand-in for Redshift supports no other.
 """
 
 import os
