@@ -3,7 +3,8 @@
 # make test     the whole test suite; PYTEST_ARGS adds to pytest's arguments
 # make check    formatting, lint and types alone
 # make quick    all tests but the slow ones, without installing Spark
-# make tools    checkov and hadolint, whose tests are skipped without them; pip-audit, and uv for `make lock`
+# make tools    checkov, hadolint and the libraries of benchmarks/rivals/, whose tests are skipped without them; pip-audit,
+#               and uv for `make lock`
 # make image    the container image; TARGET=batch for the one without DuckDB, SOURCE for the label of that name
 # make deploy   create or update the pipeline on AWS Batch and start a run; SUBREDDITS, LISTINGS, LIMIT as above,
 #               SCHEDULE='rate(1 day)', EMAIL=me@example.com for alarms, YES=1 without confirmation, STACK for another
@@ -12,7 +13,7 @@
 # make destroy  delete it, except the data; STACK, YES, ARGS=--with-data to delete the data too
 # make bench    all benchmarks, into the tables of benchmarks/README.md; SIZE=small tries them, TABLES='memory aws' selects
 # make docs     the data dictionary, from the columns' definition
-# make lock     the newest versions that setup.cfg and tests/tools.in allow, into the locks
+# make lock     the newest versions that setup.cfg and the files *.in allow, into the locks
 # make clean    removes the environments
 #
 # PYTHON=python3.13 selects the Python. Everything is installed from the locks; with NEWEST=1 the newest versions that
@@ -50,9 +51,9 @@ check: $(VENV)/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-tools: $(TOOLS)/ready
+tools: $(TOOLS)/ready $(RIVALS)/ready
 
-bench: $(VENV)/spark $(RIVALS)/ready
+bench: $(VENV)/test $(VENV)/spark $(RIVALS)/ready
 	$(BIN)/python -m benchmarks $(if $(SIZE),--size '$(SIZE)') $(TABLES)
 
 docs: $(VENV)/run

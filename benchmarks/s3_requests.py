@@ -50,10 +50,11 @@ def table(listings: Sequence[int] = LISTINGS) -> Iterator[str]:
         results = {number: requests(number, sandbox, s3) for number in listings}
     yield where()
     yield ""
-    yield "| | " + " | ".join(f"{number} listings | bound" for number in listings) + " |"
-    yield "|---|" + "---:|" * 2 * len(listings)
-    for run in RUNS:
-        yield f"| {run} | " + " | ".join(f"{results[n][run]:,} | {bound(run, n):,}" for n in listings) + " |"
+    yield "| | listings | requests | bound |"
+    yield "|---|---:|---:|---:|"
+    for number, found in results.items():
+        for run, sent in found.items():
+            yield f"| {run} | {number} | {sent:,} | {bound(run, number):,} |"
 
 
 def main() -> None:
