@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.memory import HOURS, LISTING, Usage, expect, measure, subreddits
+from benchmarks.memory import HOURS, LISTING, Usage, expect, measure, subreddits, where
 from benchmarks.servers import LOGIN, Account, Servers, account, servers
 
 RIVALS = Path(f"{sys.prefix}-bench", "bin", "python")
@@ -114,7 +114,7 @@ def table(posts: int, rounds: int, log: Callable[[str], object] = print) -> Iter
                     f"{usage.wall:.1f} s, CPU {usage.cpu:.1f} s, {usage.peak:.0f} MB"
                 )
     medians = {contender: median(found) for contender, found in results.items()}
-    yield f"{posts:,} posts in {posts // LISTING} listings, medians of {rounds}."
+    yield f"{where()}; {posts:,} posts in {posts // LISTING} listings, medians of {rounds}"
     yield ""
     yield "| | stores | wall s | of bare | CPU s | of bare | peak MB | requests to S3 |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|"

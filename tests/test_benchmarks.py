@@ -9,6 +9,8 @@ from benchmarks.comparison import present
 from benchmarks.s3_requests import bound, requests
 from benchmarks.servers import reddit
 
+pytestmark = pytest.mark.slow
+
 
 def heads(markdown: str) -> list[str]:
     """The first lines of its tables."""
@@ -24,8 +26,8 @@ def test_a_table_replaces_the_one_of_its_name_alone() -> None:
         written(page, "two", "new")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SMALL)
+# Of `memory`, which takes longest, tests/test_memory.py runs the parts.
+@pytest.mark.parametrize("name", sorted(SMALL.keys() - {"memory"}))
 def test_a_small_form_has_the_table_that_the_page_shows(name: str) -> None:
     table = measured(name, small=True)
     [shown] = re.findall(f"<!-- {name}: written by make bench -->\n(.*?)<!-- end", README.read_text(), re.DOTALL)
