@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,16 @@ RIVALS = Path(f"{sys.prefix}-bench", "bin", "python")
 LIBRARIES = ("prawcore", "msgspec", "isal", "pyarrow", "praw", "pandas", "dlt")
 FOLDER_DUCKDB, S3_DUCKDB, S3_REDSHIFT = "folder + DuckDB", "S3 + DuckDB", "S3 + Redshift"
 STORES = (FOLDER_DUCKDB, S3_DUCKDB, S3_REDSHIFT)
-BARE, PANDAS, DLT = "the bare loop", "pandas", "dlt"
+S3_POSTGRES = "S3 + PostgreSQL"  # Of dlt.
+OURS, BARE, PANDAS, DLT = "reddit-etl", "the bare loop", "pandas", "dlt"
+# Which contender, in times of which other, by what.
+TARGETS = (
+    ((OURS, S3_REDSHIFT), (BARE, S3_REDSHIFT), "cpu", "at most 1.6"),
+    ((OURS, S3_REDSHIFT), (PANDAS, S3_REDSHIFT), "cpu", "less than 1"),
+    ((OURS, S3_REDSHIFT), (PANDAS, S3_REDSHIFT), "wall", "less than 1"),
+    ((OURS, FOLDER_DUCKDB), (BARE, FOLDER_DUCKDB), "cpu", "at most 1.5"),
+    ((DLT, S3_POSTGRES), (OURS, S3_REDSHIFT), "cpu", "at least 3.5"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,10 @@ class Contender:
 
 
 CONTENDERS = [
-    *(Contender("reddit-etl", stores) for stores in reversed(STORES)),
+    *(Contender(OURS, stores) for stores in reversed(STORES)),
     *(Contender(BARE, stores, "bare") for stores in reversed(STORES)),
     Contender(PANDAS, S3_REDSHIFT, "pandas_pipeline"),
-    Contender(DLT, "S3 + PostgreSQL", "dlt_pipeline"),
+    Contender(DLT, S3_POSTGRES, "dlt_pipeline"),
     Contender(DLT, "PostgreSQL", "dlt_pipeline"),
     Contender("PRAW's objects", "S3", "praw_objects", table=""),
 ]
@@ -114,17 +123,25 @@ def table(posts: int, rounds: int, log: Callable[[str], object] = print) -> Iter
                     f"{usage.wall:.1f} s, CPU {usage.cpu:.1f} s, {usage.peak:.0f} MB"
                 )
     medians = {contender: median(found) for contender, found in results.items()}
+    bare = {contender.stores: measured for contender, measured in medians.items() if contender.name == BARE}
     yield f"{where()}; {posts:,} posts in {posts // LISTING} listings, medians of {rounds}"
     yield ""
     yield "| | stores | wall s | of bare | CPU s | of bare | peak MB | requests to S3 |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|"
-    for contender, found in medians.items():
-        bare = next(
-            (other for name, other in medians.items() if (name.name, name.stores) == (BARE, contender.bare)), None
-        )
-        yield row(contender, found, bare)
+    for contender, measured in medians.items():
+        yield row(contender, measured, bare.get(contender.bare))
     yield ""
+    if RIVALS.exists():
+        yield from targets({(contender.name, contender.stores): found.usage for contender, found in medians.items()})
+        yield ""
     yield versions()
+
+
+def targets(found: Mapping[tuple[str, str], Usage]) -> Iterator[str]:
+    """What is aimed at beside what was reached."""
+    for one, other, what, target in TARGETS:
+        ratio = getattr(found[one], what) / getattr(found[other], what)
+        yield f"- {', '.join(one)}: {ratio:.2f} times the {what} of {', '.join(other)}; the target is {target}."
 
 
 def row(contender: Contender, found: Measured, bare: Measured | None) -> str:

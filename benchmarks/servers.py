@@ -42,9 +42,14 @@ class Reddit:
 
 @contextmanager
 def reddit() -> Iterator[Reddit]:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    command = [sys.executable, "-m", "benchmarks.reddit"]
-    with subprocess.Popen(command, cwd=PROJECT, env=environment(), text=True, **pipes) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.reddit"],
+        cwd=PROJECT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdin and process.stdout
         yield Reddit(process, process.stdout.readline().strip())
         process.stdin.close()
