@@ -15,7 +15,7 @@ SMALL = {
     "comparison": ["--posts", "1000", "--rounds", "1"],
     "memory": ["--small", "1000", "--large", "2000"],
     "aws": ["--posts", "1000"],
-    "s3_requests": ["2"],
+    "s3_requests": ["10"],
     "container": ["1"],
     "transformation": ["1000"],
 }
