@@ -117,7 +117,7 @@ def _load_duckdb(path: str, parquet: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect(path) as connection:
         file.write(parquet)
         file.flush()
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
         for statement in (*CREATE, f"CREATE TEMP TABLE staging AS FROM read_parquet('{file.name}')", *UPSERT):
             connection.execute(statement)
 
