@@ -3,15 +3,17 @@
 # make test     the whole test suite; PYTEST_ARGS adds to pytest's arguments
 # make check    formatting, lint and types alone
 # make quick    all tests but the slow ones, without installing Spark
-# make tools    checkov and hadolint, whose tests are skipped without them; pip-audit, and uv for `make lock`
+# make tools    checkov, hadolint and the libraries of benchmarks/rivals/, whose tests are skipped without them; pip-audit,
+#               and uv for `make lock`
 # make image    the container image; TARGET=batch for the one without DuckDB, SOURCE for the label of that name
 # make deploy   create or update the pipeline on AWS Batch and start a run; SUBREDDITS, LISTINGS, LIMIT as above,
 #               SCHEDULE='rate(1 day)', EMAIL=me@example.com for alarms, YES=1 without confirmation, STACK for another
 #               name than reddit-etl, ARGS for any other option: `make deploy ARGS=--help` lists them
 # make status   show the last runs and the alarms there; STACK
 # make destroy  delete it, except the data; STACK, YES, ARGS=--with-data to delete the data too
+# make bench    all benchmarks, into the tables of benchmarks/README.md; SIZE=small tries them, TABLES='memory aws' selects
 # make docs     the data dictionary, from the columns' definition
-# make lock     the newest versions that setup.cfg and tests/tools.in allow, into the locks
+# make lock     the newest versions that setup.cfg and the files *.in allow, into the locks
 # make clean    removes the environments
 #
 # PYTHON=python3.13 selects the Python. Everything is installed from the locks; with NEWEST=1 the newest versions that
@@ -22,12 +24,14 @@ VENV = .venv$(if $(NEWEST),-newest)
 BIN = $(VENV)/bin
 # checkov wants versions of its own, and brings a hundred libraries.
 TOOLS = $(VENV)-tools
+# So do the pipelines that ours is compared with.
+RIVALS = $(VENV)-bench
 
 # The default target.
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
-.PHONY: help run test quick check tools docs image deploy status destroy lock clean
+.PHONY: help run test quick check tools bench docs image deploy status destroy lock clean
 
 run: $(VENV)/run
 	@$(BIN)/luigi --module jobs RedditPipeline \
@@ -47,7 +51,10 @@ check: $(VENV)/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-tools: $(TOOLS)/ready
+tools: $(TOOLS)/ready $(RIVALS)/ready
+
+bench: $(VENV)/test $(VENV)/spark $(RIVALS)/ready
+	$(BIN)/python -m benchmarks $(if $(SIZE),--size '$(SIZE)') $(TABLES)
 
 docs: $(VENV)/run
 	$(BIN)/python -m jobs dictionary > docs/data-dictionary.md
@@ -85,16 +92,17 @@ lock: $(TOOLS)/ready
 	    --extra local --extra redshift setup.cfg -
 	$(compile) --output-file tests/spark.lock --constraint tests/requirements.lock tests/spark.in
 	$(compile) --output-file tests/tools.lock --no-emit-package pip tests/tools.in
+	$(compile) --output-file benchmarks/requirements.lock benchmarks/requirements.in
 
 clean:
-	rm -rf .venv .venv-tools .venv-newest .venv-newest-tools build *.egg-info
+	rm -rf .venv .venv-bench .venv-tools .venv-newest .venv-newest-bench .venv-newest-tools build *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, like: make run PYTHON=python3.13") if sys.version_info < (3, 11) else 0'
 	@$(PYTHON) -m venv $(VENV)
 
-$(TOOLS)/bin/python:
-	@$(PYTHON) -m venv $(TOOLS)
+$(TOOLS)/bin/python $(RIVALS)/bin/python:
+	@$(PYTHON) -m venv $(@D)/..
 
 # Without isolation, for that would fetch the newest setuptools to build with. The bytecode of a library that is never
 # imported is not missed: it is a sixth of the size. setuptools warns of what editable means, and pip 26.3 passes it on.
@@ -121,6 +129,11 @@ $(TOOLS)/ready: FORCE | $(TOOLS)/bin/python
 	@$(call pip,$(TOOLS)) $(newest) --requirement tests/tools.in
 	@touch $@
 
+$(RIVALS)/ready: FORCE | $(RIVALS)/bin/python
+	@echo "installing into $(RIVALS) …"
+	@$(call pip,$(RIVALS)) $(newest) --requirement benchmarks/requirements.in
+	@touch $@
+
 FORCE:
 else
 $(VENV)/run: batch/requirements.lock setup.cfg pyproject.toml | $(BIN)/python
@@ -140,5 +153,10 @@ $(VENV)/spark: tests/spark.lock $(VENV)/run
 $(TOOLS)/ready: tests/tools.lock | $(TOOLS)/bin/python
 	@echo "installing into $(TOOLS) …"
 	@$(call pip,$(TOOLS)) $(locked) tests/tools.lock
+	@touch $@
+
+$(RIVALS)/ready: benchmarks/requirements.lock | $(RIVALS)/bin/python
+	@echo "installing into $(RIVALS) …"
+	@$(call pip,$(RIVALS)) $(locked) benchmarks/requirements.lock
 	@touch $@
 endif

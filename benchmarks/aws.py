@@ -6,26 +6,19 @@ measured is what the container would hold. Needs what the tests need. Prints a M
 
 import argparse
 import json
-import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import boto3
-
 from benchmarks.memory import HOURS, LISTING, Usage, expect, heading, measure, row, sandbox, subreddits
+from benchmarks.servers import LOGIN, account
 from tests.standins.glue import by_duckdb, glue
 from tests.standins.postgres import postgres
 from tests.standins.redshift import ROLE, redshift
-from tests.standins.s3 import ENVIRONMENT, KEYS, moto_server
+from tests.standins.s3 import moto_server
 from tests.standins.spark import JOB
 
 LUIGI_PROCESS = 120.0  # MB that the process stays under.
-LOGIN = {
-    "REDDIT_CLIENT_ID": "benchmark",
-    "REDDIT_CLIENT_SECRET": "benchmark",
-    "REDDIT_USER_AGENT": "linux:benchmark:1.0 (by /u/benchmark)",
-}
 
 
 def whole_graph(posts: int, hours: Sequence[str] = HOURS) -> list[Usage]:
@@ -39,11 +32,10 @@ def whole_graph(posts: int, hours: Sequence[str] = HOURS) -> list[Usage]:
         redshift(socket, s3_url=s3) as warehouse,
         tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
     ):
-        aws = ENVIRONMENT | {"AWS_ENDPOINT_URL": s3, "AWS_ENDPOINT_URL_GLUE": jobs.url}
-        bucket = f"lake-{secrets.token_hex(4)}"
-        boto3.client("s3", endpoint_url=s3, **KEYS).create_bucket(Bucket=bucket)
+        bucket = account(s3)
+        aws = bucket.environment | {"AWS_ENDPOINT_URL_GLUE": jobs.url}
         settings = LOGIN | {
-            "LAKE_URL": f"s3://{bucket}/reddit",
+            "LAKE_URL": bucket.lake,
             "TRANSFORM_ENGINE": "glue",
             "GLUE_JOB_NAME": JOB,
             "GLUE_DATABASE": "reddit",
@@ -60,17 +52,22 @@ def whole_graph(posts: int, hours: Sequence[str] = HOURS) -> list[Usage]:
     return usages
 
 
+def table(posts: int) -> Iterator[str]:
+    """The measurements as lines of Markdown."""
+    usages = whole_graph(posts)
+    yield from heading()
+    for name, usage in zip(("first hour", "next hour: every row updated"), usages, strict=True):
+        yield row(f"Luigi process, {name}", posts, usage)
+    highest = max(usage.peak for usage in usages)
+    yield ""
+    yield f"- Luigi process: {highest:.1f} MB at its highest; the bound is {LUIGI_PROCESS:.0f} MB."
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.aws", description=__doc__)
     parser.add_argument("--posts", type=int, default=100_000, help=f"in steps of {LISTING:,}")
-    posts = parser.parse_args().posts
-    for line in heading():
+    for line in table(parser.parse_args().posts):
         print(line)
-    usages = whole_graph(posts)
-    for name, usage in zip(("first hour", "next hour: every row updated"), usages, strict=True):
-        print(row(f"Luigi process, {name}", posts, usage), flush=True)
-    highest = max(usage.peak for usage in usages)
-    print(f"\n- Luigi process: {highest:.1f} MB at its highest; the bound is {LUIGI_PROCESS:.0f} MB.")
 
 
 if __name__ == "__main__":

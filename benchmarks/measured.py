@@ -1,4 +1,6 @@
-"""Run a command, and write to a file what it took: `python -S measured.py FILE COMMAND …`.
+"""Run a command, and write to a file what it took: `python -S measured.py FILE GROUP COMMAND …`.
+
+GROUP is the folder of a control group to run it in, or empty.
 
 A small process of its own, because a command's peak memory counts from that of the process it was started by.
 """
@@ -8,7 +10,10 @@ import os
 import sys
 import time
 
-report, command = sys.argv[1], sys.argv[2:]
+report, group, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+if group:
+    with open(f"{group}/cgroup.procs", "w", encoding="ascii") as processes:  # noqa: PTH123
+        processes.write(str(os.getpid()))
 begin = time.monotonic()
 _, status, used = os.wait4(os.posix_spawnp(command[0], command, os.environ), 0)
 taken = {

@@ -49,7 +49,7 @@ def subreddits(posts: int) -> list[str]:
 def sandbox() -> Iterator[str]:
     """The sandbox Reddit in a process of its own; gives its URL."""
     command = [sys.executable, "-m", "reddit_etl.sandbox", "--port", "0"]
-    with subprocess.Popen(command, cwd=PROJECT, env=_environment(), stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, cwd=PROJECT, env=environment(), stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
             yield server.stdout.readline().strip().rpartition("REDDIT_URL=")[2]
@@ -88,25 +88,41 @@ def whole_job(url: str, posts: int) -> tuple[Usage, Usage]:
     return usages[0], usages[1]
 
 
-def measure(module: list[str], folder: Path, url: str, settings: Mapping[str, str] | None = None) -> tuple[Usage, str]:
-    """Run `python -m module …` in a folder; gives what it took and what it printed."""
-    report = folder / "usage.json"
+def measure(
+    module: list[str],
+    folder: Path,
+    url: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    python: Path = Path(sys.executable),
+    group: Path | None = None,
+) -> tuple[Usage, str]:
+    """Run `python -m module …` in a folder; gives what it took and what it printed. `group` is a control group."""
     shutil.copy(PROJECT / "luigi.cfg", folder)
+    variables = environment() | {"REDDIT_URL": url, "TMPDIR": str(folder)} | dict(settings or {})
+    return measured([str(python), "-m", *module], folder, variables, group)
+
+
+def measured(
+    command: list[str], folder: Path, variables: Mapping[str, str], group: Path | None = None
+) -> tuple[Usage, str]:
+    """Run a command in a folder; gives what it took and what it printed."""
+    report = folder / "usage.json"
     ended = subprocess.run(
-        [sys.executable, "-S", PROJECT / "benchmarks" / "measured.py", report, sys.executable, "-m", *module],
+        [sys.executable, "-S", PROJECT / "benchmarks" / "measured.py", report, group or "", *command],
         cwd=folder,
-        env=_environment() | {"REDDIT_URL": url, "TMPDIR": str(folder)} | dict(settings or {}),
+        env=variables,
         capture_output=True,
         text=True,
         check=False,
     )
     if ended.returncode:
-        raise RuntimeError(f"{module[0]} failed:\n{ended.stderr}")
+        raise RuntimeError(f"{' '.join(command[:4])} failed:\n{ended.stderr}")
     taken = json.loads(report.read_text())
     return Usage(taken["peak_bytes"] / 1e6, taken["cpu_seconds"], taken["wall_seconds"]), ended.stdout
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's, without any setting of the pipeline's own but its defaults."""
     settings = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(settings)}
@@ -118,11 +134,16 @@ def expect(posts: int, found: int) -> None:
         raise RuntimeError(f"{found:,} posts arrived where {posts:,} were asked for: nothing was measured")
 
 
+def where() -> str:
+    """The day, the versions and the machine."""
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, DuckDB {version('duckdb')}, {machine}"
+
+
 def heading() -> list[str]:
     """What was measured where, and the head of the table."""
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     return [
-        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, DuckDB {version('duckdb')}, {machine}",
+        where(),
         "",
         "| | posts | peak MB | CPU s | wall s | CPU ms a post |",
         "|---|---:|---:|---:|---:|---:|",

@@ -18,9 +18,15 @@ from packaging.utils import canonicalize_name
 
 from tests import PROJECT
 
-RUN, TEST, SPARK, TOOLS = LOCKS = [
+RUN, TEST, SPARK, TOOLS, RIVALS = LOCKS = [
     PROJECT / name
-    for name in ("batch/requirements.lock", "tests/requirements.lock", "tests/spark.lock", "tests/tools.lock")
+    for name in (
+        "batch/requirements.lock",
+        "tests/requirements.lock",
+        "tests/spark.lock",
+        "tests/tools.lock",
+        "benchmarks/requirements.lock",
+    )
 ]
 ENTRY = re.compile(r"([\w.-]+==[^\s;]+(?: ; [^\\\n]+)?)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
 MACHINES = [
@@ -76,8 +82,9 @@ def test_every_version_is_exact_and_has_its_hashes(lock: Path) -> None:
         (TEST, wanted("local", "redshift", "test")),
         (SPARK, wanted_by("tests/spark.in")),
         (TOOLS, wanted_by("tests/tools.in")),
+        (RIVALS, wanted_by("benchmarks/requirements.in")),
     ],
-    ids=["run", "test", "spark", "tools"],
+    ids=["run", "test", "spark", "tools", "rivals"],
 )
 def test_a_lock_has_a_version_in_every_range(lock: Path, ranges: list[Requirement], machine: dict[str, str]) -> None:
     versions = locked(lock, machine)
@@ -102,7 +109,7 @@ def commands(*goals: str, makefile: Path = PROJECT / "Makefile") -> list[str]:
     return done.stdout.replace("\\\n", " ").splitlines()
 
 
-GOALS = ["run", "check", "quick", "test", "tools", "docs", "deploy", "status", "destroy", "lock"]
+GOALS = ["run", "check", "quick", "test", "tools", "bench", "docs", "deploy", "status", "destroy", "lock"]
 
 
 @pytest.mark.parametrize("goal", GOALS)
@@ -122,17 +129,22 @@ def test_make_test_installs_all_and_the_quick_tests_do_without_spark() -> None:
     assert named("run") == named("deploy") == {RUN}
     assert named("quick") == named("check") == {RUN, TEST}
     assert named("test") == {RUN, TEST, SPARK}
-    assert named("tools") == {TOOLS}
+    assert named("tools") == {TOOLS, RIVALS}
+    assert named("bench") == {RUN, TEST, SPARK, RIVALS}
 
 
 def test_the_newest_come_into_environments_of_their_own() -> None:
     found = [line for line in commands("test", "tools", "NEWEST=1") if "pip install" in line]
-    assert len(found) == 4
+    assert len(found) == 5
     for line in found:
-        assert re.search(r"\.venv-newest(-tools)?/bin/python -m pip install .* --upgrade-strategy eager ", line), line
+        assert re.search(
+            r"\.venv-newest(-tools|-bench)?/bin/python -m pip install .* --upgrade-strategy eager ", line
+        ), line
         assert ".lock" not in line
-        assert line.endswith(("redshift]'", ",test]'", "tests/spark.in", "tests/tools.in"))
-    assert not re.search(r"\.venv(-tools)?/", "\n".join(commands("test", "tools", "NEWEST=1")))
+        assert line.endswith(
+            ("redshift]'", ",test]'", "tests/spark.in", "tests/tools.in", "benchmarks/requirements.in")
+        )
+    assert not re.search(r"\.venv(-tools|-bench)?/", "\n".join(commands("test", "tools", "NEWEST=1")))
 
 
 def _others() -> Iterator[tuple[str, str]]:
@@ -191,7 +203,7 @@ def test_a_newer_release_changes_nothing_and_another_file_of_the_version_is_refu
     environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
 
     def make() -> subprocess.CompletedProcess[str]:
-        command = ["make", "--file", PROJECT / "Makefile", f"PYTHON={sys.executable}", "tools"]
+        command = ["make", "--file", PROJECT / "Makefile", f"PYTHON={sys.executable}", ".venv-tools/ready"]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     done = make()

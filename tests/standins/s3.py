@@ -1,10 +1,15 @@
 """S3 on loopback, over HTTP: moto's server in a process of its own, and a server with scripted answers.
 
-`python -m tests.standins.s3` serves until its standard input ends.
+`python -m tests.standins.s3` serves until its standard input ends. `GET /_requests` gives the numbers of requests, by
+the access key that signed them.
 """
 
+import json
+import re
 import subprocess
 import sys
+import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +29,16 @@ ENVIRONMENT = {
 }
 # The same for a client of a stand-in's own, which goes by no variable.
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+
+
+REQUESTS = "/_requests"  # No bucket has such a name.
+SIGNED_BY = re.compile(r"Credential=([^/]+)/")
+
+
+def requests_of(url: str, access_key: str) -> int:
+    """How many requests the S3 has received from a client."""
+    with urllib.request.urlopen(f"{url}{REQUESTS}") as answer:
+        return int(json.load(answer).get(access_key, 0))
 
 
 @contextmanager
@@ -48,10 +63,16 @@ def serve() -> None:
 
     moto = DomainDispatcherApplication(create_backend_app)
     lock = Lock()
+    requests: Counter[str] = Counter()
 
     def one_at_a_time(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] == REQUESTS:
+            start_response("200 OK", [("content-type", "application/json")])
+            return [json.dumps(requests).encode()]
         # S3 promises that of two conditional puts one wins; moto looks first and puts then.
         with lock:
+            if signed := SIGNED_BY.search(environ.get("HTTP_AUTHORIZATION", "")):
+                requests[signed[1]] += 1
             return moto(environ, start_response)
 
     server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=Silent)
