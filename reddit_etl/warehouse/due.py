@@ -1,18 +1,48 @@
-"""Which posts are due for another look, asked of the warehouse."""
+"""Which posts and comments are due for another look, asked of the warehouse."""
 
+from collections.abc import Callable
+
+from reddit_etl.entities.schema import Entity
 from reddit_etl.warehouse.tables import SCHEMA
 
+Statement = Callable[[str], str]
+"""Makes the query, given how the driver marks a bound value."""
 
-def due_posts(placeholder: str) -> str:
-    """Posts with comments that were created in a window, with the moment; `placeholder` marks a bound value.
+DIGITS = "0123456789abcdef"
+
+
+def of_age(entity: Entity, condition: str = "") -> Statement:
+    """Those that were created in a window, with the moment, oldest first; `condition` restricts them further.
 
     Bound are, in this order: the source, the begin and the end of the window, what was due when it was last asked (a
     moment of creation), and the begin and the end of the hours that have been loaded since.
     """
-    return f"""\
-SELECT post_id, created_at
-FROM {SCHEMA}.posts
-WHERE source = {placeholder} AND num_comments > 0
+
+    def statement(placeholder: str) -> str:
+        return f"""\
+SELECT {entity.key}, created_at
+FROM {SCHEMA}.{entity.name}
+WHERE source = {placeholder}{f" AND {condition}" if condition else ""}
   AND created_at > {placeholder} AND created_at <= {placeholder}
   AND (created_at > {placeholder} OR (first_observed_at >= {placeholder} AND first_observed_at < {placeholder}))
-ORDER BY created_at, post_id"""
+ORDER BY created_at, {entity.key}"""
+
+    return statement
+
+
+def in_turn(entity: Entity, *, turns: int, first: int, count: int) -> Statement:
+    """Those whose turn it is, from the `first` turn on, with the moment of creation. Bound is the source.
+
+    Three digits of a hash of the id give its turn, from 0 to one less than `turns`, so all turns have about as many.
+    """
+    digits = [f"(STRPOS('{DIGITS}', SUBSTRING(MD5({entity.key}), {place}, 1)) - 1)" for place in (1, 2, 3)]
+    number = f"256 * {digits[0]} + 16 * {digits[1]} + {digits[2]}"
+
+    def statement(placeholder: str) -> str:
+        return f"""\
+SELECT {entity.key}, created_at
+FROM {SCHEMA}.{entity.name}
+WHERE source = {placeholder} AND MOD({number} + {turns - first % turns}, {turns}) < {count}
+ORDER BY {entity.key}"""
+
+    return statement
