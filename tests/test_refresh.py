@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections import Counter
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,3 +88,56 @@ def test_the_looks_take_as_few_requests_as_there_can_be(pipeline: Pipeline) -> N
         if record.get(key) and (kind == "t1" or "comment_id" not in record)
     }
     assert found == {name: f"sandbox.refresh-{why}" for name, why in due.items()}
+
+
+def test_what_the_requests_do_not_suffice_for_is_looked_at_in_the_next_hours(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = hours(3)
+    assert pipeline.run(first, listings=BOTH, limit=300) == 0
+    monkeypatch.setenv("REFRESH_REQUESTS", "1")
+    assert pipeline.run(second, listings=["new"], limit=100) == 0
+    due = planned(pipeline)[second]
+    left = set(list(due)[100:])
+    assert f"100 of {len(due)} known posts and comments" in capsys.readouterr().out
+    # Those of an age come first, and those are in time in the next hour.
+    assert {why for why in list(due.values())[:100]} == {"001h", "003h"}
+    assert pipeline.run(third, listings=["new"], limit=100) == 0
+    assert left <= set(planned(pipeline)[third])
+
+
+def test_without_the_warehouse_the_listings_are_read_and_the_looks_are_made_up_for(pipeline: Pipeline) -> None:
+    first, second, third = hours(3)
+    assert pipeline.run(first, limit=100) == 0
+    good = pipeline.warehouse.read_bytes()
+    pipeline.warehouse.write_bytes(b"no database")
+    assert pipeline.run(second, limit=100) == 78
+    assert pipeline.receipts("extract-posts-sandbox.python-new-100.json")[-1]["hour"] == second
+    assert second not in planned(pipeline)
+    pipeline.warehouse.write_bytes(good)
+    assert pipeline.run(third, limit=100) == 0
+    created = dict(
+        pipeline.rows("SELECT post_id, created_at FROM reddit.posts WHERE first_observed_at < '2026-11-23 05:00'")
+    )
+    moment = datetime.fromisoformat(third) + MINUTE
+    reached = {f"t3_{key}" for key, at in created.items() if timedelta(hours=1) <= moment - at < timedelta(hours=3)}  # type: ignore[operator]
+    assert reached
+    assert reached <= {name for name, why in planned(pipeline)[third].items() if why == "001h"}
+
+
+def test_what_reddit_does_not_return_is_counted_and_the_rest_is_stored(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = hours(2)
+    assert pipeline.run(first, limit=100) == 0
+    content, gone = pipeline.server.content, set[str]()
+
+    def info(fullnames: list[str]) -> list[dict[str, object]]:
+        gone.update(fullnames[::10])
+        return list(content.info([name for name in fullnames if name not in gone]))
+
+    monkeypatch.setattr(pipeline.server, "content", SimpleNamespace(listing=content.listing, info=info))
+    assert pipeline.run(second, limit=100) == 0
+    [read] = [one for one in pipeline.receipts("extract-posts-*refresh*.json") if one["hour"] == second]
+    assert set(read["absent"]) == gone  # type: ignore[call-overload]
+    assert f"{len(gone)} not returned by Reddit" in capsys.readouterr().out
