@@ -20,12 +20,12 @@ def of_age(entity: Entity, condition: str = "") -> Statement:
 
     def statement(placeholder: str) -> str:
         return f"""\
-SELECT {entity.key}, created_at
+SELECT {entity.key}, {entity.sort}
 FROM {SCHEMA}.{entity.name}
 WHERE source = {placeholder}{f" AND {condition}" if condition else ""}
-  AND created_at > {placeholder} AND created_at <= {placeholder}
-  AND (created_at > {placeholder} OR (first_observed_at >= {placeholder} AND first_observed_at < {placeholder}))
-ORDER BY created_at, {entity.key}"""
+  AND {entity.sort} > {placeholder} AND {entity.sort} <= {placeholder}
+  AND ({entity.sort} > {placeholder} OR (first_observed_at >= {placeholder} AND first_observed_at < {placeholder}))
+ORDER BY {entity.sort}, {entity.key}"""
 
     return statement
 
@@ -40,7 +40,7 @@ def in_turn(entity: Entity, *, turns: int, first: int, count: int) -> Statement:
 
     def statement(placeholder: str) -> str:
         return f"""\
-SELECT {entity.key}, created_at
+SELECT {entity.key}, {entity.sort}
 FROM {SCHEMA}.{entity.name}
 WHERE source = {placeholder} AND MOD({number} + {turns - first % turns}, {turns}) < {count}
 ORDER BY {entity.key}"""
