@@ -60,6 +60,12 @@ def _count(name: str, text: str) -> int:
     return int(text)
 
 
+def _hours(name: str, text: str) -> int:
+    if not re.fullmatch(r"0|[1-9]\d{0,3}", text, re.ASCII) or int(text) > MOST_AGE:
+        raise ConfigurationError(f"{name}: {text!r} is not valid: use a number of hours from 0 to {MOST_AGE}")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class RedditSettings:
     """How to reach Reddit. None of these may be in luigi.cfg, which is committed with the project."""
@@ -91,6 +97,30 @@ class CommentSettings:
     )
     comment_tree_requests: int = setting(
         "maximum requests for comment trees per run; the rest is deferred to the next run",
+        default="600",
+        shown="`600`",
+        parse=_count,
+    )
+
+
+@dataclass(frozen=True)
+class RefreshSettings:
+    """When known posts and comments are looked at again, and how many requests that may take."""
+
+    refresh_ages: tuple[int, ...] = setting(
+        "JSON list of the ages at which each known post and comment is looked at again; `[]` for none",
+        default='["1h", "6h", "24h", "72h", "168h"]',
+        shown='`["1h", "6h", "24h", "72h", "168h"]`',
+        parse=_ages,
+    )
+    sweep_hours: int = setting(
+        "hours in which everything that is stored is looked at once, spread evenly; `0` for no sweep",
+        default="20",
+        shown="`20`",
+        parse=_hours,
+    )
+    refresh_requests: int = setting(
+        "maximum requests for looks per run, each of 100 posts and comments; the rest is deferred to the next run",
         default="600",
         shown="`600`",
         parse=_count,
@@ -142,7 +172,15 @@ class WarehouseSettings:
     redshift_cluster: str | None = setting("the same for a provisioned cluster", shown="none")
 
 
-GROUPS = (RedditSettings, CommentSettings, LakeSettings, TransformSettings, CatalogSettings, WarehouseSettings)
+GROUPS = (
+    RedditSettings,
+    CommentSettings,
+    RefreshSettings,
+    LakeSettings,
+    TransformSettings,
+    CatalogSettings,
+    WarehouseSettings,
+)
 
 
 def declared() -> Iterator[Field[Any]]:

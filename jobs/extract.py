@@ -14,9 +14,10 @@ from reddit_etl import sources
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.receipts import Extracted
+from reddit_etl.sources.refresh import Look, Refresh
 from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
-from reddit_etl.steps.extract import extract
+from reddit_etl.steps.extract import extract, taken_over
 
 
 class Extract(ReceiptTask[Extracted]):
@@ -50,12 +51,16 @@ class Extract(ReceiptTask[Extracted]):
         """See `ReceiptTask`."""
         return self.name
 
-    def requires(self) -> list[Plan]:
-        """The hour's plan for comment trees; nothing for a listing."""
-        return [Plan(hour=self.hour, name=self.name)] if isinstance(self.what, Trees) else []
+    def requires(self) -> "list[Plan | Extract]":
+        """The hour's plan for comment trees or looks; for looks of another entity the extract that reads them too."""
+        if isinstance(self.what, Refresh) and not self.what.others:
+            return [Extract(hour=self.hour, name=sources.full_name(self.what.reader.name, resources.settings().source))]
+        return [Plan(hour=self.hour, name=self.name)] if isinstance(self.what, Trees | Refresh) else []
 
     def work(self, attempt: Attempt) -> Extracted:
         """See `ReceiptTask`."""
+        if read := self._read:
+            return taken_over(attempt, read)
         reddit, what = resources.reddit(self.hour), self._planned()
         with tqdm(
             desc=what.title,
@@ -77,13 +82,19 @@ class Extract(ReceiptTask[Extracted]):
         log.info("extracted", extra=self.log_fields() | counts | receipt.coverage | {"verdict": receipt.verdict})
         return receipt
 
+    @property
+    def _read(self) -> Extracted | None:
+        """The receipt of the extract that has read this entity too."""
+        return next((one.receipt.read() for one in self.requires() if isinstance(one, Extract)), None)
+
     def _planned(self) -> sources.Source:
-        """The source, with the posts of the hour's plan."""
-        if not isinstance(self.what, Trees):
-            return self.what
-        [planned] = (task.receipt.read() for task in self.requires())
-        return self.what.planned(
-            [Due.read(one) for one in planned.due],
-            missed=planned.missed,
-            most_requests=resources.settings().comment_tree_requests,
-        )
+        """The source, with what is due by the hour's plan."""
+        settings = resources.settings()
+        for planned in (one.receipt.read() for one in self.requires() if isinstance(one, Plan)):
+            if isinstance(self.what, Refresh):
+                looks = [Look.read(one) for one in planned.due]
+                return self.what.planned(looks, missed=planned.missed, most_requests=settings.refresh_requests)
+            if isinstance(self.what, Trees):
+                due = [Due.read(one) for one in planned.due]
+                return self.what.planned(due, missed=planned.missed, most_requests=settings.comment_tree_requests)
+        return self.what

@@ -29,6 +29,7 @@ from reddit_etl.report import text
 from reddit_etl.report.facts import EntityFacts, Facts
 from reddit_etl.sources import full_name, grouped
 from reddit_etl.sources.listing import Listing
+from reddit_etl.sources.refresh import Refresh
 from reddit_etl.sources.selection import LISTINGS, checked_limit, checked_listings, checked_subreddits
 from reddit_etl.sources.tree import Trees
 
@@ -69,6 +70,9 @@ class RedditPipeline(luigi.Task):
             ]
             if settings.comment_tree_ages:
                 self._names.append(full_name(Trees(settings.comment_tree_ages).name, settings.source))
+            if settings.refresh_ages or settings.sweep_hours:
+                looks = (Refresh(entity, settings.refresh_ages, settings.sweep_hours) for entity in ENTITIES.values())
+                self._names += [full_name(one.name, settings.source) for one in looks]
         except ConfigurationError as error:
             raise misconfigured(error) from None
 

@@ -1,4 +1,4 @@
-"""The plan of an hour's comment trees as a task, which is stored before the first tree is read."""
+"""The plan of an hour's comment trees or looks as a task, which is stored before the first one is read."""
 
 from functools import cached_property
 
@@ -10,15 +10,16 @@ from reddit_etl import sources
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.receipts import Planned
+from reddit_etl.sources.refresh import Refresh
 from reddit_etl.sources.tree import Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.plan import plan
 
 
 class Plan(ReceiptTask[Planned]):
-    """Fixes which posts are due for a comment tree in one hour, so that every attempt reads the same ones."""
+    """Fixes what is due in one hour, so that every attempt reads the same."""
 
-    name: str = luigi.Parameter(description="the trees, like tree-024h")
+    name: str = luigi.Parameter(description="the trees or looks, like tree-024h or refresh-posts-024h")
 
     # After the listings, which do not depend on the warehouse.
     priority = 28
@@ -26,17 +27,18 @@ class Plan(ReceiptTask[Planned]):
     kind = Planned
 
     @cached_property
-    def trees(self) -> Trees:
+    def what(self) -> Trees | Refresh:
         """Raises ConfigurationError for any other name."""
         found = sources.named(self.name, source=resources.settings().source)
-        if not isinstance(found, Trees):
-            raise ConfigurationError(f"--name: {self.name!r} is not a name of trees: use the form tree-024h")
+        if not isinstance(found, Trees | Refresh):
+            forms = "tree-024h or refresh-posts-024h"
+            raise ConfigurationError(f"--name: {self.name!r} is not a name of trees or looks: use the form {forms}")
         return found
 
     @property
     def entity(self) -> Entity:
         """See `ReceiptTask`."""
-        return self.trees.entity
+        return self.what.entity
 
     @property
     def receipt_name(self) -> str:
@@ -47,7 +49,7 @@ class Plan(ReceiptTask[Planned]):
         """See `ReceiptTask`."""
         receipt = plan(
             attempt,
-            self.trees,
+            self.what,
             source=resources.settings().source,
             warehouse=resources.warehouse(),
             past=resources.past_receipts(self.hour),

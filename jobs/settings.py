@@ -18,6 +18,7 @@ from jobs.declarations import (
     CommentSettings,
     LakeSettings,
     RedditSettings,
+    RefreshSettings,
     TransformSettings,
     WarehouseSettings,
     declared,
@@ -34,7 +35,15 @@ AWS_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TO
 
 
 @dataclass(frozen=True)
-class Settings(WarehouseSettings, CatalogSettings, TransformSettings, LakeSettings, CommentSettings, RedditSettings):
+class Settings(
+    WarehouseSettings,
+    CatalogSettings,
+    TransformSettings,
+    LakeSettings,
+    RefreshSettings,
+    CommentSettings,
+    RedditSettings,
+):
     """All settings of a run, checked."""
 
     @classmethod

@@ -145,7 +145,19 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unset every setting of this machine."""
     for name in list(os.environ):
         if name.startswith(
-            ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "GLUE_", "REDSHIFT_", "LUIGI_", "AWS_", "praw_")
+            (
+                "REDDIT_",
+                "REFRESH_",
+                "SWEEP_",
+                "LAKE_",
+                "WAREHOUSE_",
+                "TRANSFORM_",
+                "GLUE_",
+                "REDSHIFT_",
+                "LUIGI_",
+                "AWS_",
+                "praw_",
+            )
         ):
             monkeypatch.delenv(name)
     # boto3 keeps the session of a process's first client, and with it its credentials.
@@ -154,7 +166,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of this machine, and no looks at known posts and comments but in the tests of those."""
     bare_environment(monkeypatch)
+    monkeypatch.setenv("REFRESH_AGES", "[]")
+    monkeypatch.setenv("SWEEP_HOURS", "0")
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,8 @@ def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(  # noqa: PLR09
 ):
     glue_server.work = warm_spark
     monkeypatch.setenv("COMMENT_TREE_AGES", '["2h"]')
+    monkeypatch.setenv("REFRESH_AGES", '["1h"]')
+    monkeypatch.setenv("SWEEP_HOURS", "5")
     chosen = {"subreddits": ["python", "aws"], "listings": ["new", "top", "comments"], "limit": 300}
     embedded = make_pipeline("embedded")
     for hour in HOURS:
@@ -30,8 +32,8 @@ def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(  # noqa: PLR09
     for hour in HOURS:
         assert pipeline.run(hour, **chosen) == 0
     assert pipeline.tables() == ended
-    # Posts and comments of each hour, and the trees of the second: in the first none is due.
-    assert [run.state for run in glue_server.runs] == ["SUCCEEDED"] * 5
+    # Posts and comments of each hour, and the looks and trees of the second: in the first none is due.
+    assert [run.state for run in glue_server.runs] == ["SUCCEEDED"] * 6
     assert len(ended["posts"]) > 1000
     assert len(ended["comments"]) > 600
     report = capsys.readouterr().out
@@ -41,7 +43,7 @@ def test_the_graph_on_aws_ends_in_the_tables_of_the_embedded_run(  # noqa: PLR09
     keys = pipeline.keys("")
     assert pipeline.run(HOURS[1], **chosen) == 0
     assert "already complete" in capsys.readouterr().out
-    assert (pipeline.keys(""), pipeline.tables(), len(glue_server.runs)) == (keys, ended, 5)
+    assert (pipeline.keys(""), pipeline.tables(), len(glue_server.runs)) == (keys, ended, 6)
 
 
 def test_the_catalog_has_each_validated_attempt(on_aws):

@@ -50,13 +50,19 @@ class _Reading:
         return encoded[:max_bytes].decode(errors="ignore")
 
 
+def kind_of(child: object) -> str | None:
+    """The kind of a child, such as `t3`; None if it has none."""
+    kind = child.get("kind") if isinstance(child, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 def to_record(entity: Entity, child: object, observation: Mapping[str, object]) -> Record | Reject:
     """Convert one child of a listing, `{"kind": "t3", "data": {...}}`.
 
     `observation` has the columns of the request (`observed_at`, `source`, …) as JSON values. A missing or invalid value
     of a required column rejects the payload; of any other column it gives NULL.
     """
-    payload = child.get("data") if isinstance(child, dict) and child.get("kind") == entity.kind else None
+    payload = child.get("data") if isinstance(child, dict) and kind_of(child) == entity.kind else None
     if not isinstance(payload, dict):
         return Reject(child, f"not a {entity.kind}")
     reading = _Reading()

@@ -56,8 +56,7 @@ class Receipt:
         """Parse the object under `key`. Raises LakeError, also for the receipt of another hour."""
         try:
             values = _known(cls, json.loads(text))
-            for name in {"objects", "rejected"} & set(values):
-                values[name] = tuple(DataObject(**_known(DataObject, entry)) for entry in values[name])
+            _read_objects(values)
             if values.get("gap"):
                 values["gap"] = tuple(values["gap"])
             if "summaries" in values:
@@ -73,6 +72,11 @@ class Receipt:
         return receipt
 
 
+def _read_objects(values: dict[str, Any]) -> None:
+    for name in {"objects", "rejected"} & set(values):
+        values[name] = tuple(DataObject(**_known(DataObject, entry)) for entry in values[name])
+
+
 def _summary(content: dict[str, Any]) -> Summary:
     values = _known(Summary, content)
     return Summary(**values | {"gap": tuple(values["gap"]) if values.get("gap") else None})
@@ -85,11 +89,12 @@ def _known(kind: type[Receipt | DataObject | Summary], content: dict[str, Any]) 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned(Receipt):
-    """The posts that are due, decided once: every attempt of the hour works from the same list."""
+    """What is due, decided once: every attempt of the hour works from the same list."""
 
     until: str
     """When it was decided, by the clock of the run."""
-    due: list[dict[str, Any]]
+    due: list[Any]
+    """For trees the posts, for looks the posts and comments, each as its source writes it."""
     missed: int
     """How many were dropped because they were overdue."""
     loads: list[str]
@@ -123,9 +128,23 @@ class Extracted(Receipt):
     listing: str | None = None
     limit: int | None = None
     coverage: dict[str, int] = field(default_factory=dict)
-    """For trees: posts due, done, unavailable and missed; comments fetched, left in stubs, and Reddit's count."""
-    left: list[dict[str, Any]] = field(default_factory=list)
-    """For trees: the posts that are deferred to a later hour."""
+    """For trees: posts due, done, unavailable and missed; comments fetched, left in stubs, and Reddit's count.
+    For looks: posts and comments due, done, absent and missed.
+    """
+    left: list[Any] = field(default_factory=list)
+    """For trees and looks: what is deferred to a later hour, as the plan has it."""
+    absent: list[str] = field(default_factory=list)
+    """For looks: the names of what Reddit did not return."""
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """For looks: what the same requests gave of other entities, in the fields `records` to `newest`."""
+
+    def part(self, entity: str) -> dict[str, Any]:
+        """The fields of one of the other entities. Raises LakeError if it was not read."""
+        if entity not in self.others:
+            raise LakeError(f"the extract of {self.entity} has read no {entity}")
+        values = _known(Extracted, self.others[entity])
+        _read_objects(values)
+        return values
 
     @property
     def summary(self) -> Summary:

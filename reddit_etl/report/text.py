@@ -36,9 +36,9 @@ def lines(facts: Facts) -> Iterator[str]:
 
 def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
     listings = sum(one.is_listing and one.verdict == "ok" for one in entity.extracts.values())
-    has_trees = any(not one.is_listing for one in entity.extracts.values())
-    read = [f"{listings} listing{'' if listings == 1 else 's'}"] if listings or not has_trees else []
-    read += ["trees"] if has_trees else []
+    others = {_what(one) for one in entity.extracts.values()} - {""}
+    read = [f"{listings} listing{'' if listings == 1 else 's'}"] if listings or not others else []
+    read += sorted(others, reverse=True)
     yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
     new, updated, known = (0, 0, sum(load.rows for load in entity.loads)) if was_complete else entity.counts
     yield _line("new", f"{new:,}")
@@ -47,10 +47,28 @@ def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
     yield _line("rejected", f"{entity.rejects:,}")
 
 
+def _what(extracted: Summary) -> str:
+    """What was read, other than a listing."""
+    if extracted.is_listing:
+        return ""
+    return "trees" if "num_comments" in extracted.coverage else "looks"
+
+
+def _looks(coverage: Mapping[str, int], left: int) -> Iterator[str]:
+    """How much was looked at again."""
+    due = f"{coverage['done']:,} of {coverage['due']:,} known posts and comments"
+    yield _line("looked again", due if coverage["due"] else "nothing is due")
+    others = {
+        "not returned by Reddit": coverage["absent"],
+        "deferred to the next run": left,
+        "missed": coverage["missed"],
+    }
+    if parts := [f"{count:,} {what}" for what, count in others.items() if count]:
+        yield _line("", ", ".join(parts))
+
+
 def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
     """How much of the comment trees was read."""
-    if not coverage:
-        return
     fetched, number = coverage["fetched"], coverage["num_comments"]
     share = f" ({fetched / number:.0%})" if number else ""
     posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
@@ -67,7 +85,9 @@ def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
 
 
 def _issues(listing: str, entity: str, extracted: Summary) -> Iterator[str]:
-    yield from _coverage(extracted.coverage, extracted.left)
+    if extracted.coverage:
+        reported = _coverage if "num_comments" in extracted.coverage else _looks
+        yield from reported(extracted.coverage, extracted.left)
     if extracted.verdict != "ok":
         yield _line("skipped", f"{listing}: {extracted.verdict}")
     for reason, count in extracted.reasons.items():

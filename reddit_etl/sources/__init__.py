@@ -1,12 +1,13 @@
 """Sources: what an extract reads. Each has a name and an entity, and yields observations.
 
 The name says what is read and from where: `python-new-1000` and `python-comments-1000` are listings,
-`tree-024h.168h` is the comment trees of posts at these ages. Names that are not Reddit's have a prefix, such as
-`sandbox.python-new-1000`, so that one is never mistaken for the other.
+`tree-024h.168h` is the comment trees of posts at these ages, `refresh-posts-024h-sweep-020h` is another look at posts
+that are known. Names that are not Reddit's have a prefix, such as `sandbox.python-new-1000`, so that one is never
+mistaken for the other.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from reddit_etl.errors import ConfigurationError
@@ -35,6 +36,10 @@ class Source(Protocol):
         """What it reads."""
 
     @property
+    def others(self) -> "Sequence[Entity]":
+        """Further entities that the same requests give."""
+
+    @property
     def is_newest_first(self) -> bool:
         """Whether it is sorted by creation, newest first, so that a gap can be found."""
 
@@ -59,7 +64,8 @@ class Source(Protocol):
 def grouped(sources: Iterable[Source]) -> list[list[Source]]:
     """What is transformed and loaded together, in the order of the names.
 
-    The listings of an entity are one group. Trees are another: they wait for the warehouse, and listings must not.
+    The listings of an entity are one group. Trees and looks are another: they wait for the warehouse, and listings must
+    not.
     """
     ordered = sorted(sources, key=lambda source: source.name)
     groups = ([one for one in ordered if one.has_past is has_past] for has_past in (False, True))
@@ -81,6 +87,7 @@ def named(name: str, *, source: str) -> Source:
     """The source of that name. Raises ConfigurationError for an invalid name, or one of another source."""
     # Imported here, since both import this package.
     from reddit_etl.sources.listing import Listing  # noqa: PLC0415
+    from reddit_etl.sources.refresh import Refresh  # noqa: PLC0415
     from reddit_etl.sources.tree import Trees  # noqa: PLC0415
 
     if source_of(name) != source:
@@ -89,7 +96,7 @@ def named(name: str, *, source: str) -> Source:
             f"set Reddit's credentials for reddit, none for sandbox"
         )
     request = name.removeprefix(f"{source}.")
-    for kind in (Trees, Listing):
+    for kind in (Trees, Refresh, Listing):
         found: Source | None = kind.parse(request)
         if found and found.name == request:
             return found

@@ -7,7 +7,7 @@ not have costs one request per post.
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 PAGE = 100  # Reddit's maximum of items per request.
+IDS = 100  # Reddit's maximum of ids per request.
 EMPTY_PAGES = 3  # Consecutive ones end a listing.
 
 ATTEMPTS = 6  # Per page; prawcore retries each of them up to twice after a 5xx.
@@ -41,6 +42,8 @@ class Observation:
 
     child: object
     observed_at: datetime
+    listing: str | None = None
+    """What it was read for, if not for the extract as a whole; without the prefix of the source."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,17 @@ class RedditClient:
             after = page.after
             if not after or after == params.get("after") or empty == EMPTY_PAGES:
                 return
+
+    def info(self, fullnames: Sequence[str]) -> Iterator[tuple[str, Observation]]:
+        """Those of at most 100 posts and comments that Reddit returns, each with its name such as `t3_abc`.
+
+        Raises `Unavailable`, `RedditError` or `ConfigurationError`.
+        """
+        page, observed_at = self.ask("api/info", page_of, params={"id": ",".join(fullnames), "limit": IDS})
+        for child in page.children:
+            data = child.get("data") if isinstance(child, dict) else None
+            if isinstance(child, dict) and isinstance(data, dict):
+                yield f"{child.get('kind')}_{data.get('id')}", Observation(child, observed_at)
 
     def ask(
         self,

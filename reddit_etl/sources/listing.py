@@ -1,7 +1,7 @@
 """A listing of a subreddit as a source."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -50,6 +50,11 @@ class Listing:
     def entity(self) -> Entity:
         """See `Source`."""
         return ENTITIES[LISTINGS[self.listing]]
+
+    @property
+    def others(self) -> Sequence[Entity]:
+        """See `Source`."""
+        return ()
 
     @property
     def is_newest_first(self) -> bool:

@@ -97,6 +97,11 @@ class Trees:
         return COMMENTS
 
     @property
+    def others(self) -> Sequence[Entity]:
+        """See `Source`."""
+        return ()
+
+    @property
     def is_newest_first(self) -> bool:
         """See `Source`."""
         return False

@@ -1,12 +1,14 @@
 """Extraction: what one source gives, streamed from Reddit into the lake in one go."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reddit_etl.clock import iso
-from reddit_etl.entities.record import Record, Reject, to_record
+from reddit_etl.entities.record import Reject, kind_of, to_record
+from reddit_etl.entities.schema import Entity
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.layout import raw_key, rejected_key
@@ -16,28 +18,51 @@ from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.gap import find_gap
 
 if TYPE_CHECKING:
-    from reddit_etl.sources.client import Observation, RedditClient
+    from reddit_etl.sources.client import RedditClient
 
 Progress = Callable[[int], object]
 
 
 @dataclass
-class Tally:
-    """Counts over the observations of one extract, for its receipt."""
+class Part:
+    """The records and rejects of one entity, written as they are read, and their counts for the receipt."""
 
-    verdict: str = "ok"
+    entity: Entity
+    records: JsonLines
+    rejects: JsonLines
     reasons: Counter[str] = field(default_factory=Counter)
     cleaned: Counter[str] = field(default_factory=Counter)
     truncated: int = 0
     oldest: str | None = None
     newest: str | None = None
 
-    def add(self, record: Record, moment: str) -> None:
-        """`moment` is when the item was created."""
-        self.cleaned.update(record.cleaned)
-        self.truncated += bool(record.values["text_truncated"])
+    def add(self, child: object, observed: Mapping[str, object]) -> None:
+        """Convert and write one payload."""
+        outcome = to_record(self.entity, child, observed)
+        if isinstance(outcome, Reject):
+            self.reasons[outcome.reason] += 1
+            self.rejects.write({"reason": outcome.reason, "payload": outcome.payload})
+            return
+        self.records.write(outcome.values)
+        self.cleaned.update(outcome.cleaned)
+        self.truncated += bool(outcome.values["text_truncated"])
+        moment = str(outcome.values[self.entity.sort])
         self.oldest = min(moment, self.oldest or moment)
         self.newest = max(moment, self.newest or moment)
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the receipt. Call it when the objects are closed."""
+        return {
+            "records": self.records.rows,
+            "rejects": self.rejects.rows,
+            "objects": self.records.entries(),
+            "rejected": self.rejects.entries(),
+            "reasons": dict(self.reasons),
+            "cleaned": dict(self.cleaned),
+            "truncated": self.truncated,
+            "oldest": self.oldest,
+            "newest": self.newest,
+        }
 
 
 def extract(
@@ -54,57 +79,52 @@ def extract(
     `past` are the receipts of the previous hours. Holds one page in memory. If the client or the lake raises an error,
     no object remains.
     """
+    # Imported here, so that a run that reads nothing does without PRAW.
+    from reddit_etl.sources.verdict import Unavailable  # noqa: PLC0415
+
     name = full_name(what.name, source)
     sent_before = client.requests
-    tally = Tally()
-    key = attempt.entity.name, attempt.hour, attempt.name, name
-    with (
-        JsonLines(attempt.lake, raw_key(*key)) as records,
-        # Rejects are stored unchanged, including lone surrogates.
-        JsonLines(attempt.lake, rejected_key(*key), ascii_only=True) as rejects,
-    ):
-        for position, observation in enumerate(_available(what, client, tally), start=1):
-            observed = {
-                "observed_at": iso(observation.observed_at),
-                "source": source,
-                "listing": name,
-                "place": position,
-            }
-            outcome = to_record(attempt.entity, observation.child, observed)
-            if isinstance(outcome, Reject):
-                tally.reasons[outcome.reason] += 1
-                rejects.write({"reason": outcome.reason, "payload": outcome.payload})
-            else:
-                tally.add(outcome, str(outcome.values[attempt.entity.sort]))
-                records.write(outcome.values)
-            progress(1)
-    is_cut_off = tally.verdict != "ok" or what.is_full(records.rows + rejects.rows)
-    gap = find_gap(past, attempt, name, tally.oldest) if what.is_newest_first and is_cut_off else None
+    verdict = "ok"
+    with ExitStack() as stack:
+        part, *others = (_open(attempt, entity, name, stack) for entity in (attempt.entity, *what.others))
+        parts: dict[str | None, Part] = {one.entity.kind: one for one in others}
+        try:
+            for position, observation in enumerate(what.observations(client), start=1):
+                observed = {
+                    "observed_at": iso(observation.observed_at),
+                    "source": source,
+                    "listing": full_name(observation.listing, source) if observation.listing else name,
+                    "place": position,
+                }
+                parts.get(kind_of(observation.child), part).add(observation.child, observed)
+                progress(1)
+        except Unavailable as unavailable:
+            verdict = unavailable.verdict
+    is_cut_off = verdict != "ok" or what.is_full(part.records.rows + part.rejects.rows)
+    gap = find_gap(past, attempt, name, part.oldest) if what.is_newest_first and is_cut_off else None
     return Extracted(
         **attempt.header(),
         **what.facts(),
+        **part.fields(),
         source=source,
-        verdict=tally.verdict,
+        verdict=verdict,
         requests=client.requests - sent_before,
-        records=records.rows,
-        rejects=rejects.rows,
-        objects=records.entries(),
-        rejected=rejects.entries(),
-        reasons=dict(tally.reasons),
-        cleaned=dict(tally.cleaned),
-        truncated=tally.truncated,
-        oldest=tally.oldest,
-        newest=tally.newest,
+        others={one.entity.name: one.fields() for one in others},
         gap=gap,
     )
 
 
-def _available(what: Source, client: "RedditClient", tally: Tally) -> Iterator["Observation"]:
-    """The observations, until Reddit denies access."""
-    # Imported here, so that a run that reads nothing does without PRAW.
-    from reddit_etl.sources.verdict import Unavailable  # noqa: PLC0415
+def _open(attempt: Attempt, entity: Entity, name: str, stack: ExitStack) -> Part:
+    key = entity.name, attempt.hour, attempt.name, name
+    return Part(
+        entity,
+        stack.enter_context(JsonLines(attempt.lake, raw_key(*key))),
+        # Rejects are stored unchanged, including lone surrogates.
+        stack.enter_context(JsonLines(attempt.lake, rejected_key(*key), ascii_only=True)),
+    )
 
-    try:
-        yield from what.observations(client)
-    except Unavailable as unavailable:
-        tally.verdict = unavailable.verdict
+
+def taken_over(attempt: Attempt, read: Extracted) -> Extracted:
+    """The receipt of an entity that the extract of another one has read too."""
+    part = read.part(attempt.entity.name)
+    return Extracted(**attempt.header(), source=read.source, verdict=read.verdict, requests=0, **part)

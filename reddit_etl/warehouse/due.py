@@ -1,16 +1,35 @@
-"""Which posts are due for another look, asked of the warehouse."""
+"""Which posts and comments are due for another look, asked of the warehouse."""
 
+from reddit_etl.entities.schema import Entity
 from reddit_etl.warehouse.tables import SCHEMA
 
-DUE_POSTS = f"""\
-SELECT post_id, created_at
-FROM {SCHEMA}.posts
-WHERE source = ? AND num_comments > 0
-  AND created_at > ? AND created_at <= ?
-  AND (created_at > ? OR (first_observed_at >= ? AND first_observed_at < ?))
-ORDER BY created_at, post_id"""
-"""Posts with comments that were created in a window, with the moment.
+DIGITS = "0123456789abcdef"
 
-Bound are, in this order: the source, the begin and the end of the window, what was due when it was last asked (a moment
-of creation), and the begin and the end of the hours that have been loaded since.
-"""
+
+def of_age(entity: Entity, condition: str = "") -> str:
+    """Those that were created in a window, with the moment, oldest first; `condition` restricts them further.
+
+    Binds, in this order, the source, the begin and the end of the window, what was due when it was last asked (a moment
+    of creation), and the begin and the end of the hours that have been loaded since.
+    """
+    return f"""\
+SELECT {entity.key}, {entity.sort}
+FROM {SCHEMA}.{entity.name}
+WHERE source = ?{f" AND {condition}" if condition else ""}
+  AND {entity.sort} > ? AND {entity.sort} <= ?
+  AND ({entity.sort} > ? OR (first_observed_at >= ? AND first_observed_at < ?))
+ORDER BY {entity.sort}, {entity.key}"""
+
+
+def in_turn(entity: Entity, *, turns: int, first: int, count: int) -> str:
+    """Those whose turn it is, from the `first` turn on, with the moment of creation. Binds the source.
+
+    Three digits of a hash of the id give its turn, from 0 to one less than `turns`, so all turns have about as many.
+    """
+    digits = [f"(STRPOS('{DIGITS}', SUBSTRING(MD5({entity.key}), {place}, 1)) - 1)" for place in (1, 2, 3)]
+    number = f"256 * {digits[0]} + 16 * {digits[1]} + {digits[2]}"
+    return f"""\
+SELECT {entity.key}, {entity.sort}
+FROM {SCHEMA}.{entity.name}
+WHERE source = ? AND MOD({number} + {turns - first % turns}, {turns}) < {count}
+ORDER BY {entity.key}"""

@@ -75,7 +75,9 @@ WithClause ctes""".splitlines()
 # Fields that only locate a node in the text.
 _PLACES = frozenset(["location", "stmt_location", "stmt_len", "list_start", "list_end"])
 _UNSET = (None, False, 0, "", "\0", ())
-_FUNCTIONS = frozenset(["avg", "count", "current_schema", "max", "min", "row_number", "sum"])
+_FUNCTIONS = frozenset(["avg", "count", "current_schema", "max", "min", "row_number", "sum"]) | frozenset(
+    ["md5", "mod", "strpos", "substring"]
+)
 # PostgreSQL's names. VARCHAR needs a length: Redshift's default, 256 bytes, is never meant.
 _TYPES = frozenset(["bool", "float8", "int4", "int8", "timestamp"])
 _LONGEST = 65535  # Bytes of a VARCHAR.

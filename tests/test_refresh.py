@@ -1,0 +1,143 @@
+"""Another look at known posts and comments: what is due, by whom it is read, and what is done about the rest."""
+
+import gzip
+import hashlib
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from reddit_etl.lake.layout import hour_text
+from tests.conftest import MINUTE, Pipeline
+
+FIRST = datetime.fromisoformat("2026-11-23T04")
+BOTH = ("new", "comments")
+AGES = (1, 3)
+SWEEP = 5
+
+
+def hours(count: int, first: datetime = FIRST) -> list[str]:
+    return [hour_text(first + timedelta(hours=number)) for number in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def _looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRESH_AGES", '["1h", "3h"]')
+    monkeypatch.setenv("SWEEP_HOURS", str(SWEEP))
+
+
+def planned(pipeline: Pipeline) -> dict[str, dict[str, str]]:
+    """Why each post and comment was due, by hour and full name."""
+    return {
+        str(plan["hour"]): {name: why for name, why, _ in (str(one).split(" ") for one in plan["due"])}  # type: ignore[attr-defined]
+        for plan in pipeline.receipts("plan-posts-*.json")
+    }
+
+
+def expected(known: dict[str, datetime], new: set[str], moment: datetime) -> dict[str, str]:
+    """What is due an hour after the last plan, of what the warehouse knows; `new` has come to it in that hour."""
+    found = {}
+    turn = (moment.toordinal() * 24 + moment.hour) % SWEEP
+    for fullname, created in known.items():
+        old = (moment - created) / timedelta(hours=1)
+        reached = [age for age in AGES if age <= old < age + 1 or (fullname in new and age <= old < age + 3)]
+        if reached:
+            found[fullname] = f"{max(reached):03d}h"
+        elif int(hashlib.md5(fullname[3:].encode()).hexdigest()[:3], 16) % SWEEP == turn:
+            found[fullname] = "sweep"
+    return found
+
+
+def test_all_that_is_stored_is_due_at_its_ages_and_once_in_the_hours_of_a_sweep(pipeline: Pipeline) -> None:
+    known: dict[str, datetime] = {}
+    new: set[str] = set()
+    looks: Counter[str] = Counter()
+    for hour in hours(7):
+        assert pipeline.run(hour, listings=BOTH, limit=100) == 0
+        due = planned(pipeline)[hour]
+        assert due == expected(known, new, datetime.fromisoformat(hour) + MINUTE)
+        looks.update(due.values())
+        before = set(known)
+        for table, key, kind in (("posts", "post_id", "t3"), ("comments", "comment_id", "t1")):
+            known |= {f"{kind}_{key}": at for key, at in pipeline.rows(f"SELECT {key}, created_at FROM reddit.{table}")}  # type: ignore[misc]
+        new = set(known) - before
+    assert min(looks[why] for why in ("001h", "003h", "sweep")) > 50
+
+
+def test_the_looks_take_as_few_requests_as_there_can_be(pipeline: Pipeline) -> None:
+    first, second = hours(2)
+    assert pipeline.run(first, listings=BOTH, limit=300) == 0
+    before = pipeline.server.requests["/api/info"]
+    assert pipeline.run(second, listings=BOTH, limit=100) == 0
+    due = planned(pipeline)[second]
+    assert len(due) > 100
+    assert pipeline.server.requests["/api/info"] - before == -(-len(due) // 100)
+    # Its record says what it was read for.
+    records = [
+        json.loads(line)
+        for path in pipeline.lake.glob("raw/*/*/hr=05/*/*refresh*")
+        for line in gzip.decompress(path.read_bytes()).splitlines()
+    ]
+    kinds = {"posts": ("t3", "post_id"), "comments": ("t1", "comment_id")}
+    found = {
+        f"{kind}_{record[key]}": record["listing"]
+        for record in records
+        for kind, key in kinds.values()
+        if record.get(key) and (kind == "t1" or "comment_id" not in record)
+    }
+    assert found == {name: f"sandbox.refresh-{why}" for name, why in due.items()}
+
+
+def test_what_the_requests_do_not_suffice_for_is_looked_at_in_the_next_hours(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = hours(3)
+    assert pipeline.run(first, listings=BOTH, limit=300) == 0
+    monkeypatch.setenv("REFRESH_REQUESTS", "1")
+    assert pipeline.run(second, listings=["new"], limit=100) == 0
+    due = planned(pipeline)[second]
+    left = set(list(due)[100:])
+    assert f"100 of {len(due)} known posts and comments" in capsys.readouterr().out
+    # Those of an age come first, and those are in time in the next hour.
+    assert {why for why in list(due.values())[:100]} == {"001h", "003h"}
+    assert pipeline.run(third, listings=["new"], limit=100) == 0
+    assert left <= set(planned(pipeline)[third])
+
+
+def test_without_the_warehouse_the_listings_are_read_and_the_looks_are_made_up_for(pipeline: Pipeline) -> None:
+    first, second, third = hours(3)
+    assert pipeline.run(first, limit=100) == 0
+    good = pipeline.warehouse.read_bytes()
+    pipeline.warehouse.write_bytes(b"no database")
+    assert pipeline.run(second, limit=100) == 78
+    assert pipeline.receipts("extract-posts-sandbox.python-new-100.json")[-1]["hour"] == second
+    assert second not in planned(pipeline)
+    pipeline.warehouse.write_bytes(good)
+    assert pipeline.run(third, limit=100) == 0
+    created = dict(
+        pipeline.rows("SELECT post_id, created_at FROM reddit.posts WHERE first_observed_at < '2026-11-23 05:00'")
+    )
+    moment = datetime.fromisoformat(third) + MINUTE
+    reached = {f"t3_{key}" for key, at in created.items() if timedelta(hours=1) <= moment - at < timedelta(hours=3)}  # type: ignore[operator]
+    assert reached
+    assert reached <= {name for name, why in planned(pipeline)[third].items() if why == "001h"}
+
+
+def test_what_reddit_does_not_return_is_counted_and_the_rest_is_stored(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = hours(2)
+    assert pipeline.run(first, limit=100) == 0
+    content, gone = pipeline.server.content, set[str]()
+
+    def info(fullnames: list[str]) -> list[dict[str, object]]:
+        gone.update(fullnames[::10])
+        return list(content.info([name for name in fullnames if name not in gone]))
+
+    monkeypatch.setattr(pipeline.server, "content", SimpleNamespace(listing=content.listing, info=info))
+    assert pipeline.run(second, limit=100) == 0
+    [read] = [one for one in pipeline.receipts("extract-posts-*refresh*.json") if one["hour"] == second]
+    assert set(read["absent"]) == gone  # type: ignore[call-overload]
+    assert f"{len(gone)} not returned by Reddit" in capsys.readouterr().out
