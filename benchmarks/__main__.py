@@ -15,6 +15,8 @@ SMALL = {
     "comparison": ["--posts", "1000", "--rounds", "1"],
     "memory": ["--small", "1000", "--large", "2000"],
     "aws": ["--posts", "1000"],
+    "volume": ["10000", "20000"],
+    "age": ["--posts", "20000", "--subreddits", "3", "--hours", "3"],
     "s3_requests": ["10"],
     "container": ["1"],
     "transformation": ["1000"],
