@@ -28,6 +28,8 @@ from tests.commands import Command
 pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
 MINUTE = timedelta(minutes=17)
+# Settings by which known posts and comments are not looked at again.
+NO_LOOKS = {"REFRESH_AGES": "[]", "SWEEP_HOURS": "0"}
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'"
 
 # boto3 reads its models of AWS's services again in each session, of which every test has its own.
@@ -142,7 +144,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unset every setting of this machine."""
+    """Unset every setting of this machine; known posts and comments are looked at only in the tests of that."""
     for name in list(os.environ):
         if name.startswith(
             (
@@ -160,16 +162,15 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             )
         ):
             monkeypatch.delenv(name)
+    for name, value in NO_LOOKS.items():
+        monkeypatch.setenv(name, value)
     # boto3 keeps the session of a process's first client, and with it its credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of this machine, and no looks at known posts and comments but in the tests of those."""
     bare_environment(monkeypatch)
-    monkeypatch.setenv("REFRESH_AGES", "[]")
-    monkeypatch.setenv("SWEEP_HOURS", "0")
 
 
 @pytest.fixture(autouse=True)

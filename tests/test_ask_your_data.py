@@ -8,6 +8,7 @@ import pytest
 
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests import PROJECT, commands
+from tests.conftest import NO_LOOKS
 
 PAGE = (PROJECT / "docs" / "ask-your-data.md").read_text(encoding="utf-8")
 QUESTIONS = {
@@ -26,7 +27,7 @@ NOT_SHARED = re.compile(
 def warehouse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("warehouse")
     ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | NO_LOOKS
     shutil.copy(PROJECT / "luigi.cfg", folder)
     for hour in ("2026-11-23T04", "2026-11-23T05"):
         chosen = ["--hour", hour, "--subreddits", '["python", "aws"]']

@@ -27,6 +27,7 @@ from reddit_etl.lake.receipts import DataObject, Transformed
 from reddit_etl.lake.s3 import S3Lake
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests import PROJECT, commands
+from tests.conftest import NO_LOOKS
 from tests.standins.athena import AthenaError, ask
 from tests.standins.payloads import THINGS, parquet
 from tests.standins.s3 import ENVIRONMENT
@@ -66,7 +67,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an embedded pipeline that ran its hours."""
     folder = tmp_path_factory.mktemp("ran")
     ours = ("REDDIT_", "LAKE_", "WAREHOUSE_", "TRANSFORM_", "LUIGI_", "AWS_", "GLUE_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | NO_LOOKS
     shutil.copy(PROJECT / "luigi.cfg", folder)
     for hour, subreddits in RUNS:
         chosen = ["--hour", f"2026-11-23T{hour}", "--subreddits", json.dumps(subreddits), "--limit", "200"]

@@ -97,7 +97,7 @@ def test_what_the_schedule_submits_ends_in_the_warehouse(scheduled, redshift_ser
     assert {"Type": "MEMORY", "Value": str(MEMORY)} in scheduled.stack.container["ResourceRequirements"]
     code, out, err = scheduled.run()
     assert (code, f"Hour {HOUR} UTC" in out) == (0, True), err
-    loaded = "SELECT hour, rows_inserted FROM reddit.load_audit WHERE entity = 'posts'"
+    loaded = "SELECT hour, SUM(rows_inserted) FROM reddit.load_audit WHERE entity = 'posts' GROUP BY hour"
     assert redshift_server.rows(loaded) == [(HOUR, 3000)]
     assert redshift_server.rows("SELECT count(DISTINCT post_id), count(*) FROM reddit.posts") == [(3000, 3000)]
     subreddits = json.loads(scheduled.stack.resources["JobDefinition"]["Parameters"]["subreddits"])

@@ -36,7 +36,7 @@ def lines(facts: Facts) -> Iterator[str]:
 
 def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
     listings = sum(one.is_listing and one.verdict == "ok" for one in entity.extracts.values())
-    others = {_what(one) for one in entity.extracts.values()} - {""}
+    others = {_what(one) for one in entity.extracts.values() if one.records} - {""}
     read = [f"{listings} listing{'' if listings == 1 else 's'}"] if listings or not others else []
     read += sorted(others, reverse=True)
     yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
