@@ -19,6 +19,7 @@ from cfnlint.config import ManualArgs
 
 from batch.upload import LIBRARY, SCRIPT
 from jobs import process
+from jobs.declarations import declared
 from jobs.parameters import HourParameter
 from tests import PROJECT
 from tests.stack import GIVEN, Stack, resolved
@@ -84,6 +85,14 @@ def test_a_run_without_memory_is_not_tried_again_and_one_that_never_began_is(sta
     assert not is_tried_again(stack, statusReason=EXITED, **lost)
     assert is_tried_again(stack, **SPOT)
     assert is_tried_again(stack, statusReason="Timeout waiting for network interface provisioning to complete.")
+
+
+def test_what_is_looked_at_again_is_by_default_what_it_is_without_a_stack(stack):
+    container = stack.resources["JobDefinition"]["ContainerProperties"]
+    given = {one["Name"]: str(one["Value"]) for one in container["Environment"]}
+    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS"):
+        [declaration] = [one.metadata for one in declared() if one.name.upper() == name]
+        assert given[name] == declaration["default"], name
 
 
 def test_retry_rules_are_within_what_batch_takes(stack):
