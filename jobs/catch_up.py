@@ -1,6 +1,6 @@
 """What earlier runs left undone, by their receipts, and what the warehouse lacks, by its own `load_audit`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -96,6 +96,8 @@ class Past:
             selection, _, store = one.name.partition("-")
             if one.step == "extract" and _ours([one.name]):
                 steps.extracted.add(one.name)
+                for entity, name in _taken_over(one.name):
+                    found.setdefault((one.hour, entity), Steps()).extracted.add(name)
             elif one.step == "transform":
                 steps.transformed.add(one.name)
             elif one.step == "load" and store == warehouse:
@@ -126,6 +128,13 @@ def _groups(names: Iterable[str]) -> list[tuple[str, ...]]:
     source = resources.settings().source
     groups = grouped(named(name, source=source) for name in names)
     return [tuple(full_name(what.name, source) for what in group) for group in groups]
+
+
+def _taken_over(name: str) -> Iterator[tuple[str, str]]:
+    """The extracts, each with its entity, whose rows this one has read; a run may have ended before they were done."""
+    source = resources.settings().source
+    for part in named(name, source=source).parts:
+        yield part.entity.name, full_name(part.name, source)
 
 
 def _selections(names: Iterable[str]) -> set[str]:

@@ -12,7 +12,7 @@ from jobs.plan import Plan
 from jobs.task import ReceiptTask, log
 from reddit_etl import sources
 from reddit_etl.entities.schema import Entity
-from reddit_etl.errors import ConfigurationError
+from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sources.refresh import Look, Refresh
 from reddit_etl.sources.tree import Due, Trees
@@ -53,7 +53,7 @@ class Extract(ReceiptTask[Extracted]):
 
     def requires(self) -> "list[Plan | Extract]":
         """The hour's plan for comment trees or looks; for looks of another entity the extract that reads them too."""
-        if isinstance(self.what, Refresh) and not self.what.others:
+        if isinstance(self.what, Refresh) and not self.what.parts:
             return [Extract(hour=self.hour, name=sources.full_name(self.what.reader.name, resources.settings().source))]
         return [Plan(hour=self.hour, name=self.name)] if isinstance(self.what, Trees | Refresh) else []
 
@@ -88,13 +88,18 @@ class Extract(ReceiptTask[Extracted]):
         return next((one.receipt.read() for one in self.requires() if isinstance(one, Extract)), None)
 
     def _planned(self) -> sources.Source:
-        """The source, with what is due by the hour's plan."""
+        """The source, with what is due by the hour's plan. Raises LakeError for a plan of another form."""
         settings = resources.settings()
-        for planned in (one.receipt.read() for one in self.requires() if isinstance(one, Plan)):
-            if isinstance(self.what, Refresh):
-                looks = [Look.read(one) for one in planned.due]
-                return self.what.planned(looks, missed=planned.missed, most_requests=settings.refresh_requests)
-            if isinstance(self.what, Trees):
-                due = [Due.read(one) for one in planned.due]
-                return self.what.planned(due, missed=planned.missed, most_requests=settings.comment_tree_requests)
+        for receipt in (one.receipt for one in self.requires() if isinstance(one, Plan)):
+            planned = receipt.read()
+            try:
+                if isinstance(self.what, Refresh):
+                    looks = [Look.read(one) for one in planned.due]
+                    return self.what.planned(looks, missed=planned.missed, most_requests=settings.refresh_requests)
+                if isinstance(self.what, Trees):
+                    due = [Due.read(one) for one in planned.due]
+                    return self.what.planned(due, missed=planned.missed, most_requests=settings.comment_tree_requests)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                where = f"{resources.lake().url}/{receipt.key}"
+                raise LakeError(f"{where}: what is due is not understood: remove it to plan again") from error
         return self.what

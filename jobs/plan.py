@@ -1,5 +1,6 @@
 """The plan of an hour's comment trees or looks as a task, which is stored before the first one is read."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import luigi
@@ -29,11 +30,12 @@ class Plan(ReceiptTask[Planned]):
     @cached_property
     def what(self) -> Trees | Refresh:
         """Raises ConfigurationError for any other name."""
-        found = sources.named(self.name, source=resources.settings().source)
+        settings = resources.settings()
+        found = sources.named(self.name, source=settings.source)
         if not isinstance(found, Trees | Refresh):
             forms = "tree-024h or refresh-posts-024h"
             raise ConfigurationError(f"--name: {self.name!r} is not a name of trees or looks: use the form {forms}")
-        return found
+        return replace(found, most_requests=settings.refresh_requests) if isinstance(found, Refresh) else found
 
     @property
     def entity(self) -> Entity:

@@ -45,7 +45,7 @@ def expected(known: dict[str, datetime], new: set[str], moment: datetime) -> dic
         reached = [age for age in AGES if age <= old < age + 1 or (fullname in new and age <= old < age + 3)]
         if reached:
             found[fullname] = f"{max(reached):03d}h"
-        elif int(hashlib.md5(fullname[3:].encode()).hexdigest()[:3], 16) % SWEEP == turn:
+        elif int(hashlib.md5(fullname[3:].encode()).hexdigest()[:4], 16) % SWEEP == turn:
             found[fullname] = "sweep"
     return found
 
@@ -104,6 +104,57 @@ def test_what_the_requests_do_not_suffice_for_is_looked_at_in_the_next_hours(
     assert {why for why in list(due.values())[:100]} == {"001h", "003h"}
     assert pipeline.run(third, listings=["new"], limit=100) == 0
     assert left <= set(planned(pipeline)[third])
+
+
+def test_the_sweep_gets_the_requests_that_are_left_and_nothing_of_it_is_kept_for_later(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = hours(2)
+    monkeypatch.setenv("REFRESH_AGES", "[]")
+    monkeypatch.setenv("SWEEP_HOURS", "1")
+    assert pipeline.run(first, listings=BOTH, limit=300) == 0
+    monkeypatch.setenv("REFRESH_REQUESTS", "2")
+    assert pipeline.run(second, listings=BOTH, limit=100) == 0
+    assert set(planned(pipeline)[second].values()) == {"sweep"}
+    [read] = [one for one in pipeline.receipts("extract-posts-*refresh*.json") if one["hour"] == second]
+    assert (len(planned(pipeline)[second]), read["left"]) == (200, [])
+
+
+def test_comments_that_the_extract_of_posts_has_read_are_loaded_by_the_next_run(pipeline: Pipeline) -> None:
+    """A run may end after the one receipt and before the other."""
+    first, second, third = hours(3)
+    for hour in (first, second):
+        assert pipeline.run(hour, listings=BOTH, limit=100) == 0
+    lost = list(pipeline.lake.glob("receipts/*/hr=05/extract-comments-*refresh*.json"))
+    after = lost[0].stat().st_mtime_ns
+    lost += [path for path in pipeline.lake.glob("receipts/*/hr=05/*-comments-*") if path.stat().st_mtime_ns > after]
+    for path in lost:
+        path.unlink()
+    assert pipeline.run(third, listings=BOTH, limit=100) == 0
+    assert all(path.exists() for path in lost)
+
+
+def test_a_batch_that_is_not_answered_is_left_for_later_and_the_others_are_done(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = hours(3)
+    assert pipeline.run(first, listings=BOTH, limit=300) == 0
+    content, asked = pipeline.server.content, list[list[str]]()
+
+    def info(fullnames: list[str]) -> list[dict[str, object]]:
+        asked.append(fullnames)
+        return [] if len(asked) == 2 else list(content.info(fullnames))
+
+    monkeypatch.setattr(pipeline.server, "content", SimpleNamespace(listing=content.listing, info=info))
+    assert pipeline.run(second, limit=100) == 0
+    [read] = [one for one in pipeline.receipts("extract-posts-*refresh*.json") if one["hour"] == second]
+    assert (read["absent"], read["coverage"]["done"]) == ([], len(planned(pipeline)[second]) - 100)  # type: ignore[index]
+    why = planned(pipeline)[second]
+    assert [str(one).split(" ")[0] for one in read["left"]] == [name for name in asked[1] if why[name] != "sweep"]  # type: ignore[attr-defined]
+    assert {why[name] for name in asked[1]} == {"sweep", "001h"}
+    # If nothing is answered at all, the run fails, and its looks are due again.
+    monkeypatch.setattr(content, "info", lambda _: [])
+    assert pipeline.run(third, limit=100) == 30
 
 
 def test_without_the_warehouse_the_listings_are_read_and_the_looks_are_made_up_for(pipeline: Pipeline) -> None:

@@ -103,20 +103,24 @@ def test_columns_of_others_are_kept_beside_a_newer_state():
         """\
 CREATE TEMPORARY TABLE arrived AS
 SELECT seen.thing_id, seen.newest, seen.earliest,
-  stored.observed_at AS stored_newest, stored.first_observed_at AS stored_earliest, stored."mine", \
-stored."odd ""name"" %"
+  stored.observed_at AS stored_newest, stored.first_observed_at AS stored_earliest, stored."mine" AS other_0, \
+stored."odd ""name"" %" AS other_1
 """
     )
-    assert upsert.insert(THINGS, "singled", others) == (
-        """\
+    new, newer = upsert.insert(THINGS, "singled", others)
+    assert '"' not in new
+    assert new.endswith("WHERE arrived.stored_newest IS NULL")
+    assert (
+        newer
+        == """\
 INSERT INTO reddit.things (thing_id, colour, is_warm, score, text_truncated, observed_at, first_observed_at, "mine", \
 "odd ""name"" %")
 SELECT seen.thing_id, seen.colour, seen.is_warm, seen.score, seen.text_truncated, seen.observed_at,
   CASE WHEN arrived.stored_earliest < arrived.earliest THEN arrived.stored_earliest ELSE arrived.earliest END, \
-arrived."mine", arrived."odd ""name"" %"
+arrived.other_0, arrived.other_1
 FROM singled AS seen
 JOIN arrived ON arrived.thing_id = seen.thing_id AND arrived.newest = seen.observed_at
-WHERE arrived.stored_newest IS NULL OR arrived.stored_newest < arrived.newest"""
+WHERE arrived.stored_newest < arrived.newest"""
     )
 
 

@@ -246,14 +246,18 @@ def test_a_table_keeps_the_column_that_the_definition_lost(loads):
 
 def test_a_newer_state_keeps_what_others_wrote_into_columns_of_their_own(loads):
     loads.load(post("a"), post("b"))
-    for name in ("note", "100 % ?"):
+    # The last two are also names in the load's own tables.
+    for name in ("note", "100 % ?", "newest", "stored_newest"):
         loads.change(f'ALTER TABLE reddit.posts ADD COLUMN "{name}" VARCHAR(16)')
         loads.change(f"UPDATE reddit.posts SET \"{name}\" = 'mine' WHERE post_id = 'a'")
+    loads.change("ALTER TABLE reddit.posts ADD COLUMN label VARCHAR(16) DEFAULT 'none'")
     loads.load(post("a", seen=NOON + MINUTE, score=8), post("c"))
-    assert loads.rows('SELECT post_id, score, note, "100 % ?" FROM reddit.posts ORDER BY 1') == [
-        ("a", 8, "mine", "mine"),
-        ("b", 7, None, None),
-        ("c", 7, None, None),
+    assert loads.rows(
+        'SELECT post_id, score, label, note, "100 % ?", newest, stored_newest FROM reddit.posts ORDER BY 1'
+    ) == [
+        ("a", 8, "none", "mine", "mine", "mine", "mine"),
+        ("b", 7, "none", None, None, None, None),
+        ("c", 7, "none", None, None, None, None),
     ]
 
 

@@ -140,10 +140,11 @@ class Extracted(Receipt):
 
     def part(self, entity: str) -> dict[str, Any]:
         """The fields of one of the other entities. Raises LakeError if it was not read."""
-        if entity not in self.others:
-            raise LakeError(f"the extract of {self.entity} has read no {entity}")
-        values = _known(Extracted, self.others[entity])
-        _read_objects(values)
+        try:
+            values = _known(Extracted, self.others[entity])
+            _read_objects(values)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise LakeError(f"the extract of {self.entity} has read no {entity}") from error
         return values
 
     @property

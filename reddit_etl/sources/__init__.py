@@ -36,8 +36,8 @@ class Source(Protocol):
         """What it reads."""
 
     @property
-    def others(self) -> "Sequence[Entity]":
-        """Further entities that the same requests give."""
+    def parts(self) -> "Sequence[Source]":
+        """The sources of further entities that the same requests give."""
 
     @property
     def is_newest_first(self) -> bool:

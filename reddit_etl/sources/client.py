@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 PAGE = 100  # Reddit's maximum of items per request.
-IDS = 100  # Reddit's maximum of ids per request.
 EMPTY_PAGES = 3  # Consecutive ones end a listing.
 
 ATTEMPTS = 6  # Per page; prawcore retries each of them up to twice after a 5xx.
@@ -138,7 +137,7 @@ class RedditClient:
 
         Raises `Unavailable`, `RedditError` or `ConfigurationError`.
         """
-        page, observed_at = self.ask("api/info", page_of, params={"id": ",".join(fullnames), "limit": IDS})
+        page, observed_at = self.ask("api/info", page_of, params={"id": ",".join(fullnames), "limit": PAGE})
         for child in page.children:
             data = child.get("data") if isinstance(child, dict) else None
             if isinstance(child, dict) and isinstance(data, dict):

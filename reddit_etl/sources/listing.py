@@ -10,6 +10,7 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.sources.selection import LISTINGS, NEWEST_FIRST, checked_limit, checked_listings, checked_subreddits
 
 if TYPE_CHECKING:
+    from reddit_etl.sources import Source
     from reddit_etl.sources.client import Observation, RedditClient
 
 # Only user profiles may have a dash in their name, so the last two dashes are the separators.
@@ -52,7 +53,7 @@ class Listing:
         return ENTITIES[LISTINGS[self.listing]]
 
     @property
-    def others(self) -> Sequence[Entity]:
+    def parts(self) -> Sequence["Source"]:
         """See `Source`."""
         return ()
 

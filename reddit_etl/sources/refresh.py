@@ -23,6 +23,11 @@ NAME = re.compile(
     r"refresh-(?P<entity>[a-z]+)(-(?P<ages>\d{3,4}h(\.\d{3,4}h)*))?(-sweep-(?P<sweep>\d{3,4})h)?", re.ASCII
 )
 SWEEP = "sweep"
+IDS = 100  # Reddit's maximum of ids per request.
+# Consecutive ones: then the posts and comments are not the cause.
+FAILURES = 3
+# So many are not all gone at once; Reddit has answered with an empty list while it was failing.
+MANY = 10
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,10 @@ class Refresh:
         return replace(self, entity=next(iter(ENTITIES.values())))
 
     @property
-    def others(self) -> Sequence[Entity]:
+    def parts(self) -> Sequence[Self]:
         """See `Source`."""
         first, *others = ENTITIES.values()
-        return others if self.entity is first else ()
+        return [replace(self, entity=entity) for entity in others] if self.entity is first else []
 
     @property
     def title(self) -> str:
@@ -142,28 +147,41 @@ class Refresh:
     def observations(self, client: "RedditClient") -> Iterator["Observation"]:
         """Each post and comment that Reddit returns. Holds one response in memory.
 
-        What cannot be read is left for a later hour. Raises `RedditError` if nothing was read before.
+        Looks at an age that cannot be made are left for a later hour; after three requests in a row that fail, all
+        others too. Raises `RedditError` if nothing could be read.
         """
-        # Imported here, so that a run that reads nothing does without PRAW.
-        from reddit_etl.sources.client import IDS  # noqa: PLC0415
-
+        failures, failed = 0, None
         for begin in range(0, len(self.plan), IDS):
             looks = self.plan[begin : begin + IDS]
-            if begin >= self.most_requests * IDS:
-                self.left += self.plan[begin:]
-                return
+            if failures == FAILURES or begin >= self.most_requests * IDS:
+                self._leave(looks)
+                continue
             try:
-                found = list(client.info([look.fullname for look in looks]))
+                found = _returned(client, looks)
             except RedditError as error:
-                if not begin:
-                    raise
-                log.warning("looks deferred to a later hour", extra={"error": str(error)})
-                self.left += self.plan[begin:]
-                return
-            why = {look.fullname: look.why for look in looks}
-            for fullname, one in found:
-                if reason := why.pop(fullname, None):
+                failures, failed = failures + 1, str(error)
+                log.warning("looks deferred to a later hour", extra={"error": failed})
+                self._leave(looks)
+                continue
+            failures = 0
+            for look in looks:
+                if one := found.pop(look.fullname, None):
                     self.coverage.done += 1
-                    yield replace(one, listing=f"refresh-{reason}")
-            self.coverage.absent += len(why)
-            self.absent += why
+                    yield replace(one, listing=f"refresh-{look.why}")
+                else:
+                    self.coverage.absent += 1
+                    self.absent.append(look.fullname)
+        if failed and not self.coverage.done:
+            raise RedditError(f"known posts and comments could not be read: {failed}")
+
+    def _leave(self, looks: Sequence[Look]) -> None:
+        """The sweep comes back in its turn; if it were kept too, what is left could grow without end."""
+        self.left += [look for look in looks if look.age is not None]
+
+
+def _returned(client: "RedditClient", looks: Sequence[Look]) -> dict[str, "Observation"]:
+    """What Reddit returns, by full name. Raises RedditError also for an answer without any of many."""
+    found = dict(client.info([look.fullname for look in looks]))
+    if len(looks) >= MANY and found.keys().isdisjoint(look.fullname for look in looks):
+        raise RedditError(f"api/info: none of {len(looks)} known posts and comments is in the response")
+    return found

@@ -11,6 +11,7 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import RedditError
 
 if TYPE_CHECKING:
+    from reddit_etl.sources import Source
     from reddit_etl.sources.client import Observation, RedditClient
     from reddit_etl.sources.thread import Thread
 
@@ -97,7 +98,7 @@ class Trees:
         return COMMENTS
 
     @property
-    def others(self) -> Sequence[Entity]:
+    def parts(self) -> Sequence["Source"]:
         """See `Source`."""
         return ()
 

@@ -86,7 +86,9 @@ def extract(
     sent_before = client.requests
     verdict = "ok"
     with ExitStack() as stack:
-        part, *others = (_open(attempt, entity, name, stack) for entity in (attempt.entity, *what.others))
+        part, *others = (
+            _open(attempt, entity, name, stack) for entity in (attempt.entity, *(one.entity for one in what.parts))
+        )
         parts: dict[str | None, Part] = {one.entity.kind: one for one in others}
         try:
             for position, observation in enumerate(what.observations(client), start=1):

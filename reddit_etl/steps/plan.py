@@ -1,9 +1,9 @@
 """The plan of an hour: which posts and comments are due, asked of the warehouse once."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from reddit_etl.clock import iso, moment
 from reddit_etl.entities import ENTITIES, POSTS
@@ -11,15 +11,13 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import LakeError
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import hour_of_load, hour_text, receipt_key
-from reddit_etl.lake.receipts import Extracted, Planned, Receipt
+from reddit_etl.lake.receipts import Extracted, Planned
 from reddit_etl.sources import full_name
-from reddit_etl.sources.refresh import SWEEP, Look, Refresh
+from reddit_etl.sources.refresh import IDS, SWEEP, Look, Refresh
 from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.warehouse.base import Warehouse
 from reddit_etl.warehouse.due import in_turn, of_age
-
-Kind = TypeVar("Kind", bound=Receipt)
 
 LATEST = 1.5
 """Times the age: what is older than this is no longer read."""
@@ -32,7 +30,8 @@ REACH = timedelta(hours=48)
 def plan(attempt: Attempt, what: Trees | Refresh, *, source: str, warehouse: Warehouse, past: Receipts) -> Planned:
     """What has reached one of the ages since the last plan, what that one left, and what is swept.
 
-    Without a previous plan, all that has reached an age and is not too old. Raises WarehouseError, LakeError.
+    Without a previous plan, all that has reached an age and is not too old. The sweep gets the requests
+    that looks at an age leave of `most_requests`. Raises WarehouseError, LakeError.
     """
     last, left = _last_plan(attempt, past, full_name(what.name, source))
     asked = Asked(attempt, warehouse, source, last, (POSTS,) if isinstance(what, Trees) else tuple(ENTITIES.values()))
@@ -71,13 +70,12 @@ class Asked:
         for key, created_at in self._warehouse.find(entity.name, of_age(entity, condition), values):
             yield str(key), iso(created_at)
 
-    def in_turn(self, entity: Entity, turns: int) -> Iterator[tuple[str, str]]:
-        """The ids whose turn has come since the last plan, one turn an hour."""
+    def in_turn(self, entity: Entity, turns: int, most: int) -> Iterator[tuple[str, str]]:
+        """At most so many ids whose turn has come since the last plan, one turn an hour."""
         passed = (self.hour - (self.last_hour or self.hour - timedelta(hours=1))) // timedelta(hours=1)
         count = min(turns, max(1, passed))
-        statement = in_turn(
-            entity, turns=turns, first=self.hour.toordinal() * 24 + self.hour.hour - count + 1, count=count
-        )
+        first = self.hour.toordinal() * 24 + self.hour.hour - count + 1
+        statement = in_turn(entity, turns=turns, first=first, count=count, most=most)
         for key, created_at in self._warehouse.find(entity.name, statement, (self._source,)):
             yield str(key), iso(created_at)
 
@@ -103,23 +101,21 @@ def _trees(asked: Asked, trees: Trees, left: list[object]) -> tuple[list[object]
 
 def _looks(asked: Asked, refresh: Refresh, left: list[object]) -> tuple[list[object], int]:
     """Each id once, for the greatest age that it has reached and is not too old for, else for the sweep."""
-    found: dict[str, Look] = {}
-    missed = 0
-    for look in map(Look.read, map(str, left)):
-        if look.age is None or asked.is_in_time(look.created_at, look.age):
-            found[look.fullname] = look
-        else:
-            missed += 1
+    looks = [Look.read(str(text)) for text in left]
+    found = {look.fullname: look for look in looks if look.age is None or asked.is_in_time(look.created_at, look.age)}
+    missed = len(looks) - len(found)
     for entity in ENTITIES.values():
         for age in sorted(refresh.ages):
             for key, created_at in asked.of_age(entity, age):
                 fullname = f"{entity.kind}_{key}"
                 found[fullname] = Look(fullname, f"{age:03d}h", created_at)
-        for key, created_at in asked.in_turn(entity, refresh.sweep) if refresh.sweep else ():
+    due = sorted(found.values(), key=lambda look: (look.created_at, look.fullname))
+    for entity in ENTITIES.values() if refresh.sweep else ():
+        most = max(0, refresh.most_requests * IDS - len(due))
+        for key, created_at in asked.in_turn(entity, refresh.sweep, most):
             fullname = f"{entity.kind}_{key}"
-            found.setdefault(fullname, Look(fullname, SWEEP, created_at))
-    # If the requests do not suffice, the sweep can wait.
-    due = sorted(found.values(), key=lambda look: (look.why == SWEEP, look.created_at, look.fullname))
+            if fullname not in found:
+                due.append(Look(fullname, SWEEP, created_at))
     return [str(look) for look in due], missed
 
 
@@ -129,7 +125,9 @@ def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | N
     for key in reversed(keys):
         content = attempt.lake.read(key)
         if content:
-            last = _read(Planned, content, key, attempt)
+            with _understood(key, attempt):
+                last = Planned.from_json(content, key=key)
+                moment(last.until)
             return last, _left_of(attempt, last, name)
     return None, []
 
@@ -137,11 +135,18 @@ def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | N
 def _left_of(attempt: Attempt, last: Planned, name: str) -> list[object]:
     key = receipt_key("extract", attempt.entity.name, datetime.fromisoformat(f"{last.hour}:00"), name)
     content = attempt.lake.read(key)
-    return _read(Extracted, content, key, attempt).left if content else last.due
+    with _understood(key, attempt):
+        left = Extracted.from_json(content, key=key).left if content else last.due
+        for one in left:
+            _ = moment(Due.read(one).created_at if isinstance(one, dict) else Look.read(one).created_at)
+        return left
 
 
-def _read(kind: type[Kind], content: bytes, key: str, attempt: Attempt) -> Kind:
+@contextmanager
+def _understood(key: str, attempt: Attempt) -> Iterator[None]:
+    """For a receipt that may be damaged, or of a later version."""
     try:
-        return kind.from_json(content, key=key)
-    except LakeError as error:
-        raise LakeError(f"{attempt.lake.url}/{key}: {error}: remove it, and what was due is planned again") from error
+        yield
+    except (LakeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        what = error if isinstance(error, LakeError) else f"not a receipt of this kind ({type(error).__name__})"
+        raise LakeError(f"{attempt.lake.url}/{key}: {what}: remove it, and what was due is planned again") from error

@@ -1,10 +1,11 @@
 """The transformation of several extracts of one hour: takes records, writes Parquet objects, checks the counts."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from reddit_etl.errors import DamagedObjectError, LakeError, TransformError
 from reddit_etl.lake.index import ReceiptKey
-from reddit_etl.lake.layout import curated_prefix, receipt_key, receipts_of, selection_of
+from reddit_etl.lake.layout import curated_prefix, receipts_of, selection_of
 from reddit_etl.lake.receipts import Extracted, Transformed
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.transform.base import Transformation, TransformEngine
@@ -50,12 +51,13 @@ def _check_counts(records: int, done: Transformation) -> None:
 def _receipts_on(raw_key: str, attempt: Attempt, extracts: Mapping[str, Extracted]) -> Sequence[str]:
     """The keys of the receipts that depend on a raw object."""
     entity, hour = attempt.entity.name, attempt.hour
-    keys = [
-        receipt_key("extract", entity, hour, name)
-        for name, extracted in sorted(extracts.items())
-        if raw_key in (entry.key for entry in extracted.objects)
+    names = {name for name, extracted in extracts.items() if raw_key in (entry.key for entry in extracted.objects)}
+    # The object has the name of the extract that read it, which may be that of another entity.
+    names.add(PurePosixPath(raw_key).name.removesuffix(".jsonl.gz"))
+    return [
+        found.key
+        for found in map(ReceiptKey.parse, attempt.lake.keys(receipts_of(hour)))
+        if found and found.hour == hour
+        if (found.step == "extract" and found.name in names)
+        or (found.entity == entity and found.name.partition("-")[0] == selection_of(extracts))
     ]
-    for found in map(ReceiptKey.parse, attempt.lake.keys(receipts_of(hour))):
-        if found and (found.hour, found.entity, found.name.partition("-")[0]) == (hour, entity, selection_of(extracts)):
-            keys.append(found.key)
-    return keys

@@ -137,7 +137,8 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
     execute(upsert.arrive(entity, source, others), keys)
     [(new, newer, *times)] = execute(upsert.outcome(), []).fetchall()
     execute(upsert.remove(entity), [*keys, *times[:2]])
-    execute(upsert.insert(entity, source, others), [])
+    for statement in upsert.insert(entity, source, others):
+        execute(statement, [])
     execute(upsert.backdate(entity), [*keys, *times[2:]])
     execute("DROP TABLE arrived", [])
     if source == "singled":

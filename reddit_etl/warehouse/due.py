@@ -21,15 +21,17 @@ WHERE source = ?{f" AND {condition}" if condition else ""}
 ORDER BY {entity.sort}, {entity.key}"""
 
 
-def in_turn(entity: Entity, *, turns: int, first: int, count: int) -> str:
+def in_turn(entity: Entity, *, turns: int, first: int, count: int, most: int) -> str:
     """Those whose turn it is, from the `first` turn on, with the moment of creation. Binds the source.
 
-    Three digits of a hash of the id give its turn, from 0 to one less than `turns`, so all turns have about as many.
+    Four digits of a hash of the id give its turn, from 0 to one less than `turns`, so all turns have about as many. If
+    there are more than `most`, those that were observed last are left out.
     """
-    digits = [f"(STRPOS('{DIGITS}', SUBSTRING(MD5({entity.key}), {place}, 1)) - 1)" for place in (1, 2, 3)]
-    number = f"256 * {digits[0]} + 16 * {digits[1]} + {digits[2]}"
+    digits = [f"(STRPOS('{DIGITS}', SUBSTRING(MD5({entity.key}), {place}, 1)) - 1)" for place in (1, 2, 3, 4)]
+    number = f"4096 * {digits[0]} + 256 * {digits[1]} + 16 * {digits[2]} + {digits[3]}"
     return f"""\
 SELECT {entity.key}, {entity.sort}
 FROM {SCHEMA}.{entity.name}
 WHERE source = ? AND MOD({number} + {turns - first % turns}, {turns}) < {count}
-ORDER BY {entity.key}"""
+ORDER BY observed_at, {entity.key}
+LIMIT {most}"""

@@ -79,12 +79,13 @@ WHERE known.{entity.key} IS NULL"""
 def arrive(entity: Entity, source: str, others: Sequence[str]) -> str:
     """Puts into `arrived`, per key, when it was observed and what is stored. Binds the least and the greatest key.
 
-    `others` are columns of the stored table that are not the entity's, which a newer state leaves as they are.
+    `others` are columns of the stored table that are not the entity's, which a newer state leaves as they are. They are
+    numbered here, since they may have any name.
     """
     return f"""\
 CREATE TEMPORARY TABLE arrived AS
 SELECT seen.{entity.key}, seen.newest, seen.earliest,
-  stored.observed_at AS stored_newest, stored.first_observed_at AS stored_earliest{_quoted(others, "stored.")}
+  stored.observed_at AS stored_newest, stored.first_observed_at AS stored_earliest{_others(others)}
 FROM (
   SELECT {entity.key}, MAX(observed_at) AS newest, MIN(observed_at) AS earliest
   FROM {source}
@@ -109,16 +110,28 @@ def remove(entity: Entity) -> str:
     return f"DELETE FROM {SCHEMA}.{entity.name}\nUSING arrived\nWHERE {_matched(entity)}\n  AND {NEWER}"
 
 
-def insert(entity: Entity, source: str, others: Sequence[str]) -> str:
-    """Adds the new and the newer states; of the removed rows, it keeps the first time and the columns of others."""
-    return f"""\
-INSERT INTO {SCHEMA}.{entity.name} ({_names(entity.curated)}, first_observed_at{_quoted(others)})
+def insert(entity: Entity, source: str, others: Sequence[str]) -> list[str]:
+    """Adds the new and the newer states; of the removed rows, it keeps the first time and the columns of others.
+
+    Only newer states have values for those columns: new ones get their defaults.
+    """
+    first = (
+        "CASE WHEN arrived.stored_earliest < arrived.earliest THEN arrived.stored_earliest ELSE arrived.earliest END"
+    )
+    names = "".join(f", {_quoted(name)}" for name in others)
+    kept = "".join(f", arrived.other_{number}" for number in range(len(others)))
+    return [
+        f"""\
+INSERT INTO {SCHEMA}.{entity.name} ({_names(entity.curated)}, first_observed_at{more})
 SELECT {_names(entity.curated, "seen")},
-  CASE WHEN arrived.stored_earliest < arrived.earliest THEN arrived.stored_earliest ELSE arrived.earliest END\
-{_quoted(others, "arrived.")}
+  {first}{values}
 FROM {source} AS seen
 JOIN arrived ON arrived.{entity.key} = seen.{entity.key} AND arrived.newest = seen.observed_at
-WHERE {NEW} OR {NEWER}"""
+WHERE {which}"""
+        for which, more, values in (
+            [(NEW, "", ""), (NEWER, names, kept)] if others else [(f"{NEW} OR {NEWER}", "", "")]
+        )
+    ]
 
 
 def backdate(entity: Entity) -> str:
@@ -156,6 +169,9 @@ def _names(columns: tuple[Column, ...], table: str = "") -> str:
     return ", ".join(f"{table}.{column.name}" if table else column.name for column in columns)
 
 
-def _quoted(names: Sequence[str], table: str = "") -> str:
-    """To follow other columns; nothing if there are no names."""
-    return "".join(', {}"{}"'.format(table, name.replace('"', '""')) for name in names)
+def _others(names: Sequence[str]) -> str:
+    return "".join(f", stored.{_quoted(name)} AS other_{number}" for number, name in enumerate(names))
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
