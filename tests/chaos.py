@@ -29,6 +29,7 @@ from luigi.retcodes import run_with_retcodes
 from jobs import resources
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Listing, RedditServer
+from tests import NO_LOOKS
 
 FIRST = datetime(2026, 11, 20, 4)  # noqa: DTZ001
 MINUTE = timedelta(minutes=17)
@@ -44,8 +45,8 @@ def run(folder: Path, url: str, hour: datetime) -> None:
     log = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    # What the embedded defaults would be.
-    os.environ |= {
+    # What the embedded defaults would be, without looks: the witness knows what the listings show.
+    os.environ |= NO_LOOKS | {
         "LAKE_URL": f"{folder}/lake",
         "WAREHOUSE_URL": f"duckdb:///{folder}/warehouse.duckdb",
         "REDDIT_URL": url,

@@ -22,14 +22,12 @@ from jobs import resources
 from reddit_etl.entities import ENTITIES
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
-from tests import commands
+from tests import NO_LOOKS, commands
 from tests.commands import Command
 
 pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
 
 MINUTE = timedelta(minutes=17)
-# Settings by which known posts and comments are not looked at again.
-NO_LOOKS = {"REFRESH_AGES": "[]", "SWEEP_HOURS": "0"}
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'"
 
 # boto3 reads its models of AWS's services again in each session, of which every test has its own.

@@ -7,8 +7,7 @@ import shutil
 import pytest
 
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from tests import PROJECT, commands
-from tests.conftest import NO_LOOKS
+from tests import NO_LOOKS, PROJECT, commands
 
 PAGE = (PROJECT / "docs" / "ask-your-data.md").read_text(encoding="utf-8")
 QUESTIONS = {

@@ -26,8 +26,7 @@ from reddit_etl.lake.layout import RECEIPT, curated_prefix
 from reddit_etl.lake.receipts import DataObject, Transformed
 from reddit_etl.lake.s3 import S3Lake
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from tests import PROJECT, commands
-from tests.conftest import NO_LOOKS
+from tests import NO_LOOKS, PROJECT, commands
 from tests.standins.athena import AthenaError, ask
 from tests.standins.payloads import THINGS, parquet
 from tests.standins.s3 import ENVIRONMENT
