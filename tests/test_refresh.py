@@ -191,4 +191,7 @@ def test_what_reddit_does_not_return_is_counted_and_the_rest_is_stored(
     assert pipeline.run(second, limit=100) == 0
     [read] = [one for one in pipeline.receipts("extract-posts-*refresh*.json") if one["hour"] == second]
     assert set(read["absent"]) == gone  # type: ignore[call-overload]
-    assert f"{len(gone)} not returned by Reddit" in capsys.readouterr().out
+    report = capsys.readouterr().out
+    assert f"{len(gone)} not returned by Reddit" in report
+    # Nobody has read any.
+    assert "comments seen" not in report

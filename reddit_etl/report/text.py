@@ -18,7 +18,9 @@ def lines(facts: Facts) -> Iterator[str]:
     else:
         yield f"{title}: complete"
     for entity in facts.entities:
-        yield from _counts(entity, was_complete=facts.was_complete)
+        # Looks also ask for what was never read.
+        if any(one.is_listing or one.records or _what(one) == "trees" for one in entity.extracts.values()):
+            yield from _counts(entity, was_complete=facts.was_complete)
     yield _line("requests", f"{facts.requests:,}")
     yield _line("time", f"{facts.seconds:.1f} s")
     for late in facts.caught_up:
