@@ -117,7 +117,8 @@ class Chaos:
             self.hour(number)
         for number, hour in enumerate(self.hours):
             # A listing that every run was killed before it had it: a scheduler tries again.
-            if len(list(self.folder.glob(f"lake/receipts/{hour:dt=%Y-%m-%d/hr=%H}/extract-*.json"))) < len(SUBREDDITS):
+            posts = f"lake/receipts/{hour:dt=%Y-%m-%d/hr=%H}/extract-posts-*.json"
+            if len(list(self.folder.glob(posts))) < len(SUBREDDITS):
                 self.until_done(number)
         self.choose(FAULTS)(self)
         self.until_done(len(self.hours) - 1)
