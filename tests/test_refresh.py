@@ -3,13 +3,19 @@
 import gzip
 import hashlib
 import json
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
+from reddit_etl.entities import POSTS
+from reddit_etl.errors import RedditError
 from reddit_etl.lake.layout import hour_text
+from reddit_etl.sources.client import Observation
+from reddit_etl.sources.refresh import Look, Refresh
+from reddit_etl.sources.verdict import Unavailable
 from tests.conftest import MINUTE, Pipeline
 
 FIRST = datetime.fromisoformat("2026-11-23T04")
@@ -195,3 +201,65 @@ def test_what_reddit_does_not_return_is_counted_and_the_rest_is_stored(
     assert f"{len(gone)} not returned by Reddit" in report
     # Nobody has read any.
     assert "comments seen" not in report
+
+
+@pytest.mark.parametrize(
+    ("receipt", "change"),
+    [
+        ("plan", {"until": None}),
+        ("plan", {"until": "2026-11-23T05:17:00+01:00"}),
+        ("extract", {"left": ["t3_a 001h 2026-11-23T04:00:00.000000Z of-a-later-version"]}),
+        ("extract", {"left": [None]}),
+    ],
+)
+def test_a_receipt_of_another_form_is_named_with_what_to_do(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture, receipt: str, change: dict[str, object]
+) -> None:
+    first, second = hours(2)
+    assert pipeline.run(first, limit=100) == 0
+    [path] = pipeline.lake.glob(f"receipts/*/hr=04/{receipt}-posts-*refresh*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert pipeline.run(second, limit=100) == 30
+    [said] = {one.error for one in caplog.records if hasattr(one, "error")}
+    fix = "remove it, and what was due is planned again"
+    assert re.search(rf"{path.name}: not a receipt of this kind \(\w+\): {fix}$", said)
+    path.unlink()
+    if receipt == "plan":
+        assert pipeline.run(second, limit=100) == 0
+
+
+def test_access_denied_leaves_the_looks_for_later() -> None:
+    """Reddit denies access to a subreddit, and these requests are of none; no answer of the sandbox is like it."""
+
+    class Denied:
+        def info(self, _: list[str]) -> list[tuple[str, Observation]]:
+            raise Unavailable("private")
+
+    looks = [Look(f"t3_{number}", "001h", "2026-11-23T04:00:00.000000Z") for number in range(150)]
+    refresh = Refresh(POSTS, AGES, 0).planned(looks, missed=0, most_requests=10)
+    with pytest.raises(RedditError, match="could not be read: private") as caught:
+        list(refresh.observations(Denied()))  # type: ignore[arg-type]
+    assert not isinstance(caught.value, Unavailable)
+    assert refresh.left == looks
+
+
+def test_a_raw_object_that_is_lost_is_given_up_as_the_message_says(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The comments' extract takes its object over from the posts' extract, so both receipts have to go."""
+    first, second = hours(2)
+    for hour in (first, second):
+        assert pipeline.run(hour, listings=BOTH, limit=100) == 0
+    [raw] = pipeline.lake.glob("raw/comments/*/hr=05/*/*refresh*")
+    raw.unlink()
+    for step in ("transform", "load"):
+        for path in pipeline.lake.glob(f"receipts/*/hr=05/{step}-comments-*"):
+            path.unlink()
+    caplog.clear()
+    assert pipeline.run(second, listings=BOTH, limit=100) == 30
+    [said] = {one.error for one in caplog.records if hasattr(one, "error")}
+    named = re.findall(r"receipts/[^ ,]+json", said)
+    assert len(named) == 2
+    for key in named:
+        (pipeline.lake / key).unlink()
+    assert pipeline.run(second, listings=BOTH, limit=100) == 0
