@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from reddit_etl.entities.schema import Entity
 
 HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A payload that was accepted."""
 
     values: dict[str, object]
@@ -27,14 +27,15 @@ class Reject:
     reason: str
 
 
-@dataclass
-class _Reading:
-    """What was changed while the columns of one payload were read."""
+class _Text(NamedTuple):
+    """A text as stores accept it."""
 
-    cleaned: list[str] = field(default_factory=list)
-    truncated: bool = False
+    value: str
+    is_cleaned: bool
+    is_truncated: bool
 
-    def text(self, name: str, value: str, max_bytes: int) -> str:
+    @classmethod
+    def of(cls, value: str, max_bytes: int) -> "_Text":
         # Stores accept neither: PostgreSQL and Redshift reject NUL, and half of a surrogate pair has no UTF-8 form.
         storable = value.replace("\0", "")
         try:
@@ -42,12 +43,8 @@ class _Reading:
         except UnicodeEncodeError:
             storable = HALF_PAIR.sub("\ufffd", storable)
             encoded = storable.encode()
-        if storable != value:
-            self.cleaned.append(name)
-        if len(encoded) <= max_bytes:
-            return storable
-        self.truncated = True
-        return encoded[:max_bytes].decode(errors="ignore")
+        cut = encoded[:max_bytes].decode(errors="ignore") if len(encoded) > max_bytes else storable
+        return cls(cut, storable != value, len(encoded) > max_bytes)
 
 
 def kind_of(child: object) -> str | None:
@@ -65,22 +62,31 @@ def to_record(entity: Entity, child: object, observation: Mapping[str, object]) 
     payload = child.get("data") if isinstance(child, dict) and kind_of(child) == entity.kind else None
     if not isinstance(payload, dict):
         return Reject(child, f"not a {entity.kind}")
-    reading = _Reading()
+    get = payload.get
     row: dict[str, object] = {}
-    for origin, name, read, max_bytes, required in entity.fields:
-        raw = payload.get(origin)
-        try:
-            value = None if raw is None else read(raw)
-        except ValueError as error:
-            if required:
-                return Reject(child, f"{origin} {error}")
-            reading.cleaned.append(name)
-            value = None
-        if max_bytes and isinstance(value, str):
-            value = reading.text(name, value, max_bytes)
+    cleaned: list[str] = []
+    is_truncated = False
+    # Most values are stored as they are. These checks are repeated for each field of each payload: calling a function
+    # for each of them takes as long as all of the rest.
+    for origin, name, plain, read, max_bytes, required in entity.fields:
+        value: Any = get(origin)
+        if value is not None and type(value) is not plain:
+            try:
+                value = read(value)
+            except ValueError as error:
+                if required:
+                    return Reject(child, f"{origin} {error}")
+                cleaned.append(name)
+                value = None
+        if max_bytes and value and not (value.isascii() and len(value) <= max_bytes and "\0" not in value):
+            text = _Text.of(value, max_bytes)
+            value = text.value
+            is_truncated |= text.is_truncated
+            if text.is_cleaned:
+                cleaned.append(name)
         if required and value in (None, ""):
             return Reject(child, f"{origin} is missing")
         row[name] = value
     row |= observation
-    row["text_truncated"] = reading.truncated
-    return Record(row, tuple(reading.cleaned))
+    row["text_truncated"] = is_truncated
+    return Record(row, tuple(cleaned))

@@ -97,6 +97,8 @@ class Field(NamedTuple):
 
     origin: str
     name: str
+    plain: type | None
+    """The type of JSON values that `read` returns unchanged, so that it need not be called; None if there is none."""
     read: Cast
     max_bytes: int | None
     required: bool
@@ -122,7 +124,10 @@ class Entity:
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The columns that are read from a field of the payload, as `to_record` needs them."""
-        return tuple(Field(str(c.origin), c.name, c.read, c.type.max_bytes, c.required) for c in self.payload)
+        return tuple(
+            Field(str(c.origin), c.name, values.PLAIN.get(c.read), c.read, c.type.max_bytes, c.required)
+            for c in self.payload
+        )
 
     @property
     def record(self) -> tuple[Column, ...]:

@@ -99,7 +99,14 @@ class RedditClient:
         self._requestor: CountingRequestor = self._reddit._core.requestor  # type: ignore[attr-defined]
         self._served = False  # Whether a page was read.
         self._clock = clock
-        self._sleep = sleep
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(Transient),
+            wait=_wait,
+            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(LONGEST_WAIT),
+            sleep=sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
 
     @property
     def requests(self) -> int:
@@ -167,15 +174,7 @@ class RedditClient:
             self._served = True
             return understood, observed_at
 
-        retrying = Retrying(
-            retry=retry_if_exception_type(Transient),
-            wait=_wait,
-            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(LONGEST_WAIT),
-            sleep=self._sleep,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
-        return retrying(once)
+        return self._retrying(once)
 
     def _send(self, path: str, params: Mapping[str, str | int] | None, form: Mapping[str, str | int] | None) -> object:
         try:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reddit_etl.clock import iso
@@ -43,12 +44,17 @@ class Part:
             self.reasons[outcome.reason] += 1
             self.rejects.write({"reason": outcome.reason, "payload": outcome.payload})
             return
-        self.records.write(outcome.values)
-        self.cleaned.update(outcome.cleaned)
-        self.truncated += bool(outcome.values["text_truncated"])
-        moment = str(outcome.values[self.entity.sort])
-        self.oldest = min(moment, self.oldest or moment)
-        self.newest = max(moment, self.newest or moment)
+        values = outcome.values
+        self.records.write(values)
+        if outcome.cleaned:
+            self.cleaned.update(outcome.cleaned)
+        if values["text_truncated"]:
+            self.truncated += 1
+        moment = str(values[self.entity.sort])
+        if self.oldest is None or moment < self.oldest:
+            self.oldest = moment
+        if self.newest is None or moment > self.newest:
+            self.newest = moment
 
     def fields(self) -> dict[str, Any]:
         """The fields of the receipt. Call it when the objects are closed."""
@@ -90,10 +96,11 @@ def extract(
             _open(attempt, entity, name, stack) for entity in (attempt.entity, *(one.entity for one in what.parts))
         )
         parts: dict[str | None, Part] = {one.entity.kind: one for one in others}
+        written = lru_cache(maxsize=1)(iso)  # All of a page have the same time.
         try:
             for position, observation in enumerate(what.observations(client), start=1):
                 observed = {
-                    "observed_at": iso(observation.observed_at),
+                    "observed_at": written(observation.observed_at),
                     "source": source,
                     "listing": full_name(observation.listing, source) if observation.listing else name,
                     "place": position,

@@ -1,10 +1,11 @@
 """The transformation on DuckDB, inside the process, in memory that does not grow with the records.
 
-JSON is parsed once, a batch of inputs at a time, into scratch files of Parquet. Copies are then looked for in their
-narrow columns, among one part of the keys at a time, and at last each batch is shaped into an object of its own.
+Each batch of inputs is parsed and shaped at once, into a scratch file that is put into the lake as it is, since hardly
+ever is an observation there twice. If one is, the copies are looked for in the narrow columns of all records, among one
+part of the keys at a time, and the batches are shaped once more without them.
 
-In scratch space are the records as Parquet with zstd, about half the size of the inputs in gzip (13 MB for 100,000
-posts of 29 MB), until their batch is shaped; beside them one object that is being put, and on S3 one batch of inputs.
+In scratch space are the shaped batches, on S3 one batch of inputs, and if there are copies all records as Parquet with
+zstd, about half the size of the inputs in gzip.
 """
 
 import tempfile
@@ -50,10 +51,13 @@ class DuckDBTransform:
                 duck.interruptible(),
             ):
                 records = Records(connection, entity, Path(folder))
-                for batch in batches(inputs):
-                    with tempfile.TemporaryDirectory(dir=folder) as place:
-                        records.parse([lake.verified_file(entry, Path(place)) for entry in batch])
-                read, observed = records.find_copies()
+                for files in _files(lake, inputs, folder):
+                    records.shape(files)
+                read, observed = records.count()
+                if observed < read:
+                    for files in _files(lake, inputs, folder):
+                        records.parse(files)
+                    records.find_copies()
                 for number, (output, rows) in enumerate(records.shaped()):
                     objects.append(lake.add_file(output, f"{prefix}part-{number:05}.parquet", rows))
         except duckdb.Error as error:
@@ -77,59 +81,61 @@ def batches(inputs: Sequence[DataObject]) -> Iterator[list[DataObject]]:
     yield batch
 
 
+def _files(lake: Lake, inputs: Sequence[DataObject], scratch: str) -> Iterator[list[Path]]:
+    """The files of each batch, which are there until the next one is asked for."""
+    for batch in batches(inputs):
+        with tempfile.TemporaryDirectory(dir=scratch) as place:
+            yield [lake.verified_file(entry, Path(place)) for entry in batch]
+
+
 class Records:
-    """The records of one transformation, in scratch files."""
+    """The records of one transformation, in scratch files, one for each batch of inputs."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, entity: Entity, scratch: Path) -> None:
         self._connection = connection
         self._entity = entity
         self._scratch = scratch
-        self._batches: list[Path] = []
-        self._rows = 0
+        self._shaped: list[tuple[Path, int]] = []
+        self._parsed: list[Path] = []
         connection.execute(f"SET partitioned_write_flush_threshold = {WAITING_ROWS}")
+        connection.execute("CREATE TABLE copies (listing VARCHAR, place BIGINT)")
 
-    def parse(self, files: Sequence[Path]) -> None:
-        """Take a batch of files of JSON lines."""
-        path = self._scratch / f"batch-{len(self._batches):05}.parquet"
-        # Before 2.0.1, DuckDB's type hints leave out that it takes a list.
-        paths: Any = [duck.exactly(file) for file in files]
-        self._connection.read_json(
-            paths,
-            format="newline_delimited",
-            compression="gzip",
-            columns={column.name: column.type.sql for column in self._entity.record},
-            maximum_object_size=LONGEST_LINE,
-            # Else folders of the lake's own path, such as `score=7`, would be read as columns.
-            hive_partitioning=False,
-        ).create_view("parsed", replace=True)
-        self._rows += self._copy("FROM parsed", path)
-        self._batches.append(path)
+    def shape(self, files: Sequence[Path]) -> None:
+        """Take a batch of files of JSON lines, and shape it as if no record in it were a copy."""
+        path = self._scratch / f"shaped-{len(self._shaped):05}.parquet"
+        self._read_lines(files)
+        self._shaped.append((path, self._copy(transform_sql(self._entity), path)))
 
-    def find_copies(self) -> tuple[int, int]:
-        """Once all is parsed; gives the numbers of records and of observations."""
-        folder = self._scratch / "keys"
-        parts = 1 + self._rows // PART_ROWS
-        self._view("records", *self._batches)
-        self._connection.execute(
-            f"COPY (SELECT {self._entity.key}, observed_at, listing, place, hash({self._entity.key}) % {parts} AS part "
-            "FROM records) TO ? (FORMAT parquet, ROW_GROUP_SIZE 8192, PARTITION_BY (part))",
-            [str(folder)],
-        )
-        self._connection.execute("CREATE TABLE all_copies (listing VARCHAR, place BIGINT)")
+    def count(self) -> tuple[int, int]:
+        """Once all batches are shaped; gives the numbers of records and of observations."""
         read = observed = 0
-        for part in sorted(folder.iterdir()):
-            self._view("records", *part.iterdir())
+        for _ in self._parts("", [path for path, _ in self._shaped]):
             [(records, observations)] = self._connection.execute(count_sql(self._entity)).fetchall()
             read, observed = read + records, observed + observations
-            self._connection.execute(f"INSERT INTO all_copies {copies_sql(self._entity)}")
         return read, observed
+
+    def parse(self, files: Sequence[Path]) -> None:
+        """Take a batch once more, if there are copies."""
+        path = self._scratch / f"parsed-{len(self._parsed):05}.parquet"
+        self._read_lines(files)
+        self._copy("FROM records", path)
+        self._parsed.append(path)
+
+    def find_copies(self) -> None:
+        """Once all batches are parsed."""
+        self._connection.execute("CREATE TABLE all_copies (listing VARCHAR, place BIGINT)")
+        for _ in self._parts(", listing, place", self._parsed):
+            self._connection.execute(f"INSERT INTO all_copies {copies_sql(self._entity)}")
 
     def shaped(self) -> Iterator[tuple[Path, int]]:
         """The curated rows of each batch that has any, as a file that is there until the next one is asked for."""
+        if not self._parsed:
+            yield from ((path, rows) for path, rows in self._shaped if rows)
+            return
         output, nothing = self._scratch / "shaped.parquet", self._scratch / "nothing.parquet"
-        self._view("records", *self._batches)
+        self._view("records", *self._parsed)
         self._copy("FROM records LIMIT 0", nothing)
-        for path in self._batches:
+        for path in self._parsed:
             # Of a single file DuckDB knows which columns have no NULL, and declares that they can have none.
             self._view("records", path, nothing)
             # Only this batch's, for they are held in memory.
@@ -140,6 +146,35 @@ class Records:
             if rows := self._copy(transform_sql(self._entity), output):
                 yield output, rows
             path.unlink()
+
+    def _read_lines(self, files: Sequence[Path]) -> None:
+        """Let the view `records` be the records of the files."""
+        # Before 2.0.1, DuckDB's type hints leave out that it takes a list.
+        paths: Any = [duck.exactly(file) for file in files]
+        self._connection.read_json(
+            paths,
+            format="newline_delimited",
+            compression="gzip",
+            columns={column.name: column.type.sql for column in self._entity.record},
+            maximum_object_size=LONGEST_LINE,
+            # Else folders of the lake's own path, such as `score=7`, would be read as columns.
+            hive_partitioning=False,
+        ).create_view("records", replace=True)
+
+    def _parts(self, more: str, files: Sequence[Path]) -> Iterator[None]:
+        """Let the view `records` be the times of one part of the keys after the other, with `more` columns."""
+        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
+            folder = Path(name, "keys")
+            parts = 1 + sum(rows for _, rows in self._shaped) // PART_ROWS
+            self._view("records", *files)
+            self._connection.execute(
+                f"COPY (SELECT {self._entity.key}, observed_at{more}, hash({self._entity.key}) % {parts} AS part "
+                "FROM records) TO ? (FORMAT parquet, ROW_GROUP_SIZE 8192, PARTITION_BY (part))",
+                [str(folder)],
+            )
+            for part in sorted(folder.iterdir()):
+                self._view("records", *part.iterdir())
+                yield
 
     def _view(self, name: str, *files: Path) -> None:
         paths: Any = [duck.exactly(file) for file in files]
