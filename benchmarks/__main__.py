@@ -18,6 +18,7 @@ SMALL = {
     "volume": ["10000", "20000"],
     "age": ["--posts", "20000", "--subreddits", "3", "--hours", "3"],
     "s3_requests": ["10"],
+    "start": ["--rounds", "1"],
     "container": ["1"],
     "transformation": ["1000"],
 }

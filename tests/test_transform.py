@@ -349,18 +349,16 @@ def test_a_batch_of_copies_alone_is_no_object(tmp_path, monkeypatch):
     assert (found.records, found.observations, [entry.rows for entry in found.objects]) == (2, 1, [1])
 
 
-def test_json_is_read_once_and_no_scratch_file_is_left(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("others", "times"), [([record("b", place=2)], 1), ([record("a", place=2)], 2)])
+def test_json_is_read_once_unless_there_are_copies_and_no_scratch_file_is_left(tmp_path, monkeypatch, others, times):
     """Parsing took most of the time when each use of the records parsed them anew."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    file = json_lines(tmp_path / "records.jsonl.gz", [record("a"), record("b", place=2)])
-    parse = transform_duckdb.Records.parse
-
-    def parse_and_remove(records, files):
-        parse(records, files)
-        file.unlink()
-
-    monkeypatch.setattr(transform_duckdb.Records, "parse", parse_and_remove)
-    assert transformed(entity=POSTS, inputs=[file], output=tmp_path / "out.parquet") == (2, 2, 2)
+    read, read_lines = [], transform_duckdb.Records._read_lines
+    monkeypatch.setattr(
+        transform_duckdb.Records, "_read_lines", lambda self, files: read.append(files) or read_lines(self, files)
+    )
+    rows = rows_of(tmp_path, [record("a"), *others])
+    assert len(read) == times == 3 - len(rows)
     assert list(scratch.iterdir()) == []
