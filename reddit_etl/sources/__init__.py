@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from reddit_etl.sources.client import Observation, RedditClient
 
 REDDIT = "reddit"
+IDS = 100
+"""Reddit's maximum of ids per request."""
 NAME = re.compile(r"((?P<source>[a-z]+)\.)?(?P<request>.+)", re.ASCII)
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reddit_etl.sources import IDS
 from reddit_etl.sources.client import NotUnderstoodError, Observation, RedditClient
-from reddit_etl.sources.refresh import IDS
 from reddit_etl.sources.verdict import Unavailable
 
 MOST = 500  # Comments per response: 333 to 527 were recorded, whatever limit is requested.

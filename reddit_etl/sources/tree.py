@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from reddit_etl.entities import COMMENTS
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import RedditError
+from reddit_etl.sources.ages import AGES, ages_of, ages_text
 
 if TYPE_CHECKING:
     from reddit_etl.sources import Source
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"tree-(\d{3,4}h(?:\.\d{3,4}h)*)", re.ASCII)
+NAME = re.compile(rf"tree-({AGES})", re.ASCII)
 # Consecutive ones: then the posts are not the cause.
 FAILURES = 3
 
@@ -80,12 +81,12 @@ class Trees:
     def parse(cls, name: str) -> Self | None:
         """The trees of that name; None if the name is of another form."""
         found = NAME.fullmatch(name)
-        return found and cls(tuple(int(age.rstrip("h")) for age in found[1].split(".")))
+        return found and cls(ages_of(found[1]))
 
     @property
     def name(self) -> str:
         """See `Source`."""
-        return "tree-" + ".".join(f"{age:03d}h" for age in sorted(set(self.ages)))
+        return f"tree-{ages_text(self.ages)}"
 
     @property
     def title(self) -> str:
