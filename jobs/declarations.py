@@ -66,6 +66,12 @@ def _hours(name: str, text: str) -> int:
     return int(text)
 
 
+def _percent(name: str, text: str) -> int:
+    if not re.fullmatch(r"0|[1-9]\d{0,2}", text, re.ASCII) or int(text) > 100:
+        raise ConfigurationError(f"{name}: {text!r} is not valid: use a number of percent from 0 to 100")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class RedditSettings:
     """How to reach Reddit. None of these may be in luigi.cfg, which is committed with the project."""
@@ -124,6 +130,12 @@ class RefreshSettings:
         default="600",
         shown="`600`",
         parse=_count,
+    )
+    notice_share: int = setting(
+        "percent of the looks of a run: if more are newly absent, the run takes nothing for deleted",
+        default="5",
+        shown="`5`",
+        parse=_percent,
     )
 
 

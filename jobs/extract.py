@@ -14,7 +14,8 @@ from reddit_etl import sources
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.receipts import Extracted
-from reddit_etl.sources.refresh import Look, Refresh
+from reddit_etl.sources.look import Look
+from reddit_etl.sources.refresh import Refresh
 from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.extract import extract, taken_over
@@ -94,8 +95,12 @@ class Extract(ReceiptTask[Extracted]):
             planned = receipt.read()
             try:
                 if isinstance(self.what, Refresh):
-                    looks = [Look.read(one) for one in planned.due]
-                    return self.what.planned(looks, missed=planned.missed, most_requests=settings.refresh_requests)
+                    return self.what.planned(
+                        [Look.read(one) for one in planned.due],
+                        missed=planned.missed,
+                        most_requests=settings.refresh_requests,
+                        notice_share=settings.notice_share,
+                    )
                 if isinstance(self.what, Trees):
                     due = [Due.read(one) for one in planned.due]
                     return self.what.planned(due, missed=planned.missed, most_requests=settings.comment_tree_requests)

@@ -19,7 +19,7 @@ from reddit_etl.warehouse.redshift.login import read_login
 from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
 from tests.conftest import Pipeline
 from tests.standins.glue import GlueServer, by_duckdb, glue
-from tests.standins.loads import LOADED_AT, Loads
+from tests.standins.loads import LOADED_AT, DuckDBLoads, Loads
 from tests.standins.postgres import postgres
 from tests.standins.redshift import ROLE, Redshift, redshift
 from tests.standins.s3 import ENVIRONMENT, moto_server
@@ -65,6 +65,15 @@ def redshift_loads(s3_lake: str, redshift_server: Redshift, tmp_path: Path) -> L
         pause=lambda _: None,
     )
     return Loads(tmp_path, warehouse, open_lake(s3_lake), redshift_server.rows)
+
+
+@pytest.fixture(params=["duckdb", "redshift"])
+def loads(request: pytest.FixtureRequest, tmp_path: Path) -> Loads:
+    """Each warehouse in turn."""
+    if request.param == "duckdb":
+        return DuckDBLoads(tmp_path)
+    found: Loads = request.getfixturevalue("redshift_loads")
+    return found
 
 
 class AwsPipeline(Pipeline):

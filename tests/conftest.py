@@ -149,6 +149,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
                 "REDDIT_",
                 "REFRESH_",
                 "SWEEP_",
+                "NOTICE_",
                 "LAKE_",
                 "WAREHOUSE_",
                 "TRANSFORM_",

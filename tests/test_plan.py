@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,21 +15,13 @@ from reddit_etl.lake.receipts import Extracted, Planned
 from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.plan import plan
-from tests.standins.loads import DuckDBLoads, Loads
+from tests.standins.loads import Loads
 from tests.standins.payloads import post as curated
 
 HOUR = datetime.fromisoformat("2026-11-23T04:00")
 DAY = timedelta(hours=24)
 TREES = Trees((24,))
 NAME = "tree-024h"
-
-
-@pytest.fixture(params=["duckdb", "redshift"])
-def loads(request: pytest.FixtureRequest, tmp_path: Path) -> Loads:
-    if request.param == "duckdb":
-        return DuckDBLoads(tmp_path)
-    found: Loads = request.getfixturevalue("redshift_loads")
-    return found
 
 
 def post(name: str, created: datetime, *, seen: datetime | None = None, **fields: object) -> dict[str, object]:

@@ -36,6 +36,7 @@ class Summary:
     gap: tuple[str, str] | None = None
     coverage: dict[str, int] = field(default_factory=dict)
     left: int = 0
+    is_suspicious: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +130,16 @@ class Extracted(Receipt):
     limit: int | None = None
     coverage: dict[str, int] = field(default_factory=dict)
     """For trees: posts due, done, unavailable and missed; comments fetched, left in stubs, and Reddit's count.
-    For looks: posts and comments due, done, absent and missed.
+    For looks: posts and comments due, done, absent, gone, unclear and missed.
     """
     left: list[Any] = field(default_factory=list)
     """For trees and looks: what is deferred to a later hour, as the plan has it."""
     absent: list[str] = field(default_factory=list)
-    """For looks: the names of what Reddit did not return."""
+    """For looks: the names of what Reddit did not return, to be asked for again."""
+    gone: list[str] = field(default_factory=list)
+    """For looks: the names of what Reddit did not return for the second time, and is taken for deleted."""
+    is_suspicious: bool = False
+    """For looks: whether so much was absent at once that nothing was concluded; `absent` and `gone` are empty then."""
     others: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For looks: what the same requests gave of other entities, in the fields `records` to `newest`."""
 
@@ -151,7 +156,7 @@ class Extracted(Receipt):
     def summary(self) -> Summary:
         """For the receipt of the transformation, from which the report is made."""
         values = {name: getattr(self, name) for name in ("records", "rejects", "verdict", "reasons", "cleaned")}
-        values |= {name: getattr(self, name) for name in ("truncated", "gap", "coverage")}
+        values |= {name: getattr(self, name) for name in ("truncated", "gap", "coverage", "is_suspicious")}
         return Summary(**values, is_listing=self.listing is not None, left=len(self.left))
 
 

@@ -1,6 +1,6 @@
 """The report of a run as text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from reddit_etl.lake.layout import hour_text
 from reddit_etl.lake.receipts import Summary
@@ -56,28 +56,35 @@ def _what(extracted: Summary) -> str:
     return "trees" if "num_comments" in extracted.coverage else "looks"
 
 
-def _looks(coverage: Mapping[str, int], left: int) -> Iterator[str]:
-    """How much was looked at again."""
+def _looks(looks: Summary) -> Iterator[str]:
+    """How much was looked at again, and what is taken for deleted."""
+    coverage = looks.coverage
     due = f"{coverage['done']:,} of {coverage['due']:,} known posts and comments"
     yield _line("looked again", due if coverage["due"] else "nothing is due")
     others = {
         "not returned by Reddit": coverage["absent"],
-        "deferred to the next run": left,
+        # Older receipts have neither of these two.
+        "taken for deleted": coverage.get("gone", 0),
+        "absent with all else of their subreddit": coverage.get("unclear", 0),
+        "deferred to the next run": looks.left,
         "missed": coverage["missed"],
     }
     if parts := [f"{count:,} {what}" for what, count in others.items() if count]:
         yield _line("", ", ".join(parts))
+    if looks.is_suspicious:
+        yield _line("no notices", "more is absent at once than NOTICE_SHARE allows: nothing was taken for deleted")
 
 
-def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
+def _coverage(trees: Summary) -> Iterator[str]:
     """How much of the comment trees was read."""
+    coverage = trees.coverage
     fetched, number = coverage["fetched"], coverage["num_comments"]
     share = f" ({fetched / number:.0%})" if number else ""
     posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
     read = f"{posts}, with {fetched:,} of their {number:,} comments{share}"
     yield _line("trees", read if coverage["due"] else "no post is due")
     others = {
-        "posts deferred to the next run": left,
+        "posts deferred to the next run": trees.left,
         "posts no longer available": coverage["unavailable"],
         "posts missed": coverage["missed"],
         "comments left in stubs": coverage["stubs_left"],
@@ -89,7 +96,7 @@ def _coverage(coverage: Mapping[str, int], left: int) -> Iterator[str]:
 def _issues(listing: str, entity: str, extracted: Summary) -> Iterator[str]:
     if extracted.coverage:
         reported = _coverage if "num_comments" in extracted.coverage else _looks
-        yield from reported(extracted.coverage, extracted.left)
+        yield from reported(extracted)
     if extracted.verdict != "ok":
         yield _line("skipped", f"{listing}: {extracted.verdict}")
     for reason, count in extracted.reasons.items():

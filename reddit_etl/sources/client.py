@@ -43,6 +43,8 @@ class Observation:
     observed_at: datetime
     listing: str | None = None
     """What it was read for, if not for the extract as a whole; without the prefix of the source."""
+    reason: str | None = None
+    """Why it is rejected, if that is known without converting it."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ extract of its own, which takes its part over from the receipt of the first.
 
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -13,51 +14,24 @@ from typing import TYPE_CHECKING, Any, Self
 from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import RedditError
+from reddit_etl.sources import IDS
+from reddit_etl.sources.ages import AGES, ages_of, ages_text
+from reddit_etl.sources.look import Look
+from reddit_etl.sources.notices import CONTROLS, MANY, Notices, has_content, is_evidence
 
 if TYPE_CHECKING:
     from reddit_etl.sources.client import Observation, RedditClient
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(
-    r"refresh-(?P<entity>[a-z]+)(-(?P<ages>\d{3,4}h(\.\d{3,4}h)*))?(-sweep-(?P<sweep>\d{3,4})h)?", re.ASCII
-)
-SWEEP = "sweep"
-IDS = 100  # Reddit's maximum of ids per request.
+NAME = re.compile(rf"refresh-(?P<entity>[a-z]+)(-(?P<ages>{AGES}))?(-sweep-(?P<sweep>\d{{3,4}})h)?", re.ASCII)
 # Consecutive ones: then the posts and comments are not the cause.
 FAILURES = 3
-# So many are not all gone at once; Reddit has answered with an empty list while it was failing.
-MANY = 10
-
-
-@dataclass(frozen=True)
-class Look:
-    """A post or comment that is due: its id with the prefix of its kind, such as `t3_abc`, and why.
-
-    `why` is the age, such as `024h`, or `sweep`; `created_at` is in the lake's format.
-    """
-
-    fullname: str
-    why: str
-    created_at: str
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """From its text in a receipt. Raises ValueError for another form."""
-        fullname, why, created_at = text.split(" ")
-        return cls(fullname, why, created_at)
-
-    def __str__(self) -> str:
-        return f"{self.fullname} {self.why} {self.created_at}"
-
-    @property
-    def age(self) -> int | None:
-        """In hours; None for the sweep."""
-        return None if self.why == SWEEP else int(self.why.rstrip("h"))
+STUB = "content is missing"
 
 
 @dataclass
-class Looks:
+class Coverage:
     """How much of a plan was done."""
 
     due: int = 0
@@ -66,8 +40,12 @@ class Looks:
     """Those that Reddit returned."""
     absent: int = 0
     """Those that Reddit did not return."""
+    gone: int = 0
+    """Those of them that are taken for deleted."""
+    unclear: int = 0
+    """Those of them that were absent twice, as was all else of their subreddit."""
     missed: int = 0
-    """Those that the plan dropped because they were overdue."""
+    """Posts and comments that the plan dropped because they were overdue."""
 
 
 @dataclass
@@ -80,8 +58,8 @@ class Refresh:
     plan: Sequence[Look] = ()
     most_requests: int = 0
     """Once as many are sent, the rest is left for a later hour."""
-    coverage: Looks = field(default_factory=Looks)
-    absent: list[str] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+    notices: Notices = field(default_factory=lambda: Notices(0))
     left: list[Look] = field(default_factory=list)
 
     @classmethod
@@ -90,13 +68,12 @@ class Refresh:
         found = NAME.fullmatch(name)
         if not found or found["entity"] not in ENTITIES or not (found["ages"] or found["sweep"]):
             return None
-        ages = tuple(int(age.rstrip("h")) for age in found["ages"].split(".")) if found["ages"] else ()
-        return cls(ENTITIES[found["entity"]], ages, int(found["sweep"] or 0))
+        return cls(ENTITIES[found["entity"]], ages_of(found["ages"] or ""), int(found["sweep"] or 0))
 
     @property
     def name(self) -> str:
         """See `Source`."""
-        ages = ".".join(f"{age:03d}h" for age in sorted(set(self.ages)))
+        ages = ages_text(self.ages)
         parts = [f"-{ages}" if ages else "", f"-sweep-{self.sweep:03d}h" if self.sweep else ""]
         return f"refresh-{self.entity.name}{''.join(parts)}"
 
@@ -135,53 +112,95 @@ class Refresh:
         """See `Source`."""
         return False
 
-    def planned(self, looks: Sequence[Look], *, missed: int, most_requests: int) -> Self:
+    def planned(self, looks: Sequence[Look], *, missed: int, most_requests: int, notice_share: int) -> Self:
         """A copy with the looks of a plan."""
-        coverage = Looks(due=len(looks), missed=missed)
-        return replace(self, plan=looks, most_requests=most_requests, coverage=coverage, absent=[], left=[])
+        return replace(
+            self,
+            plan=looks,
+            most_requests=most_requests,
+            coverage=Coverage(due=len(looks), missed=missed),
+            notices=Notices(notice_share),
+            left=[],
+        )
 
     def facts(self) -> Mapping[str, Any]:
         """See `Source`."""
-        return {"coverage": asdict(self.coverage), "absent": self.absent, "left": [str(look) for look in self.left]}
+        return {
+            "coverage": asdict(self.coverage),
+            "absent": self.notices.absent,
+            "gone": self.notices.gone,
+            "is_suspicious": self.notices.is_suspicious,
+            "left": [str(look) for look in self.left],
+        }
 
     def observations(self, client: "RedditClient") -> Iterator["Observation"]:
         """Each post and comment that Reddit returns. Holds one response in memory.
 
-        Looks at an age that cannot be made are left for a later hour; after three requests in a row that fail, all
-        others too. Raises `RedditError` if nothing could be read.
+        What a request that fails asked for is requested in halves, behind all others, so that one id cannot defer a
+        hundred. Looks that cannot be made are left for a later hour, but for those of the sweep; after three requests
+        in a row that fail, all others too. Raises `RedditError` if nothing could be read.
         """
-        failures, failed = 0, None
-        for begin in range(0, len(self.plan), IDS):
-            looks = self.plan[begin : begin + IDS]
-            if failures == FAILURES or begin >= self.most_requests * IDS:
+        failures, failed, sent = 0, None, 0
+        waiting = deque(self._requests())
+        while waiting:
+            looks = waiting.popleft()
+            if failures == FAILURES or sent == self.most_requests:
                 self._leave(looks)
                 continue
+            sent += 1
             try:
-                found = _returned(client, looks)
+                found = dict(client.info([look.fullname for look in looks]))
             except RedditError as error:
                 failures, failed = failures + 1, str(error)
-                log.warning("looks deferred to a later hour", extra={"error": failed})
+                log.warning("a request for looks failed", extra={"looks": len(looks), "error": failed})
+                if len(looks) > 1:
+                    waiting += (looks[::2], looks[1::2])
+                else:
+                    self._leave(looks)
+                continue
+            if not is_evidence(looks, found):
+                failures += 1
+                why = f"api/info: none of {len(looks)} known posts and comments is in the response"
+                # Fewer may really be gone, and that is no failure of the run.
+                failed = why if len(looks) >= MANY else failed
+                log.warning("looks deferred to a later hour", extra={"error": why})
                 self._leave(looks)
                 continue
             failures = 0
-            for look in looks:
-                if one := found.pop(look.fullname, None):
-                    self.coverage.done += 1
-                    yield replace(one, listing=f"refresh-{look.why}")
-                else:
-                    self.coverage.absent += 1
-                    self.absent.append(look.fullname)
+            yield from self._taken(looks, found)
         if failed and not self.coverage.done:
             raise RedditError(f"known posts and comments could not be read: {failed}")
+        self._conclude()
+
+    def _requests(self) -> list[list[Look]]:
+        """What each request asks for. Those that are asked for again are dealt evenly, as are the others."""
+        count = min(-(-len(self.plan) // IDS), self.most_requests)
+        again = [look for look in self.plan if look.absent_at]
+        others = [look for look in self.plan if not look.absent_at]
+        most = count * (IDS - CONTROLS)
+        room = count * IDS - len(again[:most])
+        self._leave([*again[most:], *others[room:]])
+        asked = [*again[:most], *others[:room]]
+        return [asked[number::count] for number in range(count)]
+
+    def _taken(self, looks: Sequence[Look], found: "Mapping[str, Observation]") -> "Iterator[Observation]":
+        """The observations of an answer."""
+        for look in looks:
+            if one := found.get(look.fullname):
+                is_whole = has_content(one)
+                self.coverage.done += is_whole
+                yield replace(one, listing=f"refresh-{look.why}", reason=None if is_whole else STUB)
+            else:
+                self.coverage.absent += 1
+        stubs = {name for name, one in found.items() if not has_content(one)}
+        at = max((one.observed_at for one in found.values()), default=None)
+        self.notices.add([look for look in looks if look.fullname not in stubs], found.keys(), at)
 
     def _leave(self, looks: Sequence[Look]) -> None:
         """The sweep comes back in its turn; if it were kept too, what is left could grow without end."""
-        self.left += [look for look in looks if look.age is not None]
+        self.left += [look for look in looks if look.age is not None or look.absent_at]
 
-
-def _returned(client: "RedditClient", looks: Sequence[Look]) -> dict[str, "Observation"]:
-    """What Reddit returns, by full name. Raises RedditError also for an answer without any of many."""
-    found = dict(client.info([look.fullname for look in looks]))
-    if len(looks) >= MANY and found.keys().isdisjoint(look.fullname for look in looks):
-        raise RedditError(f"api/info: none of {len(looks)} known posts and comments is in the response")
-    return found
+    def _conclude(self) -> None:
+        self.notices.conclude()
+        self._leave(self.notices.left)
+        self.coverage.gone, self.coverage.unclear = len(self.notices.gone), self.notices.unclear

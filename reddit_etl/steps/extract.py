@@ -37,9 +37,9 @@ class Part:
     oldest: str | None = None
     newest: str | None = None
 
-    def add(self, child: object, observed: Mapping[str, object]) -> None:
-        """Convert and write one payload."""
-        outcome = to_record(self.entity, child, observed)
+    def add(self, child: object, observed: Mapping[str, object], *, reason: str | None) -> None:
+        """Convert and write one payload, or reject it for that reason."""
+        outcome = Reject(child, reason) if reason else to_record(self.entity, child, observed)
         if isinstance(outcome, Reject):
             self.reasons[outcome.reason] += 1
             self.rejects.write({"reason": outcome.reason, "payload": outcome.payload})
@@ -105,7 +105,8 @@ def extract(
                     "listing": full_name(observation.listing, source) if observation.listing else name,
                     "place": position,
                 }
-                parts.get(kind_of(observation.child), part).add(observation.child, observed)
+                one = parts.get(kind_of(observation.child), part)
+                one.add(observation.child, observed, reason=observation.reason)
                 progress(1)
         except Unavailable as unavailable:
             verdict = unavailable.verdict

@@ -7,13 +7,13 @@ DIGITS = "0123456789abcdef"
 
 
 def of_age(entity: Entity, condition: str = "") -> str:
-    """Those that were created in a window, with the moment, oldest first; `condition` restricts them further.
+    """Those that were created in a window, oldest first, with moment and subreddit; `condition` restricts them further.
 
     Binds, in this order, the source, the begin and the end of the window, what was due when it was last asked (a moment
     of creation), and the begin and the end of the hours that have been loaded since.
     """
     return f"""\
-SELECT {entity.key}, {entity.sort}
+SELECT {entity.key}, {entity.sort}, subreddit
 FROM {SCHEMA}.{entity.name}
 WHERE source = ?{f" AND {condition}" if condition else ""}
   AND {entity.sort} > ? AND {entity.sort} <= ?
@@ -22,7 +22,7 @@ ORDER BY {entity.sort}, {entity.key}"""
 
 
 def in_turn(entity: Entity, *, turns: int, first: int, count: int, most: int) -> str:
-    """Those whose turn it is, from the `first` turn on, with the moment of creation. Binds the source.
+    """Those whose turn it is, from the `first` turn on, with moment of creation and subreddit. Binds the source.
 
     Four digits of a hash of the id give its turn, from 0 to one less than `turns`, so all turns have about as many. If
     there are more than `most`, those that were observed last are left out.
@@ -30,8 +30,38 @@ def in_turn(entity: Entity, *, turns: int, first: int, count: int, most: int) ->
     digits = [f"(STRPOS('{DIGITS}', SUBSTRING(MD5({entity.key}), {place}, 1)) - 1)" for place in (1, 2, 3, 4)]
     number = f"4096 * {digits[0]} + 256 * {digits[1]} + 16 * {digits[2]} + {digits[3]}"
     return f"""\
-SELECT {entity.key}, {entity.sort}
+SELECT {entity.key}, {entity.sort}, subreddit
 FROM {SCHEMA}.{entity.name}
 WHERE source = ? AND MOD({number} + {turns - first % turns}, {turns}) < {count}
 ORDER BY observed_at, {entity.key}
 LIMIT {most}"""
+
+
+def by_id(entity: Entity, count: int) -> str:
+    """So many of them by their ids, with moment of creation and subreddit. Binds the source, then the ids."""
+    return f"""\
+SELECT {entity.key}, {entity.sort}, subreddit
+FROM {SCHEMA}.{entity.name}
+WHERE source = ? AND {entity.key} IN ({marks(count)})"""
+
+
+def most_recent(entity: Entity, count: int, most: int) -> str:
+    """Of each of so many subreddits the `most` that were observed last with an author, newest first.
+
+    With moment of creation and subreddit. Binds the source, then the subreddits.
+    """
+    return f"""\
+SELECT {entity.key}, {entity.sort}, subreddit
+FROM (
+  SELECT {entity.key}, {entity.sort}, subreddit,
+    ROW_NUMBER() OVER (PARTITION BY subreddit ORDER BY observed_at DESC, {entity.key}) AS place
+  FROM {SCHEMA}.{entity.name}
+  WHERE source = ? AND author IS NOT NULL AND subreddit IN ({marks(count)})
+) AS known
+WHERE place <= {most}
+ORDER BY subreddit, place"""
+
+
+def marks(count: int) -> str:
+    """The places of so many bound values."""
+    return ", ".join("?" * count)

@@ -73,7 +73,9 @@ WithClause ctes""".splitlines()
     )
 }
 # Fields that only locate a node in the text.
-_PLACES = frozenset(["location", "stmt_location", "stmt_len", "list_start", "list_end"])
+_PLACES = frozenset(["location", "stmt_location", "stmt_len", "list_start", "list_end"]) | frozenset(
+    ["rexpr_list_start", "rexpr_list_end"]
+)
 _UNSET = (None, False, 0, "", "\0", ())
 _FUNCTIONS = frozenset(["avg", "count", "current_schema", "max", "min", "row_number", "sum"]) | frozenset(
     ["md5", "mod", "strpos", "substring"]
