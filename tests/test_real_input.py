@@ -1,10 +1,12 @@
 """Recorded Reddit data through the whole pipeline, where REAL_REDDIT_DATA names a folder of it."""
 
+import hashlib
 import io
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,13 @@ from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sandbox.server import Listing, Refusal
 from reddit_etl.sources import listing
 from reddit_etl.sources.client import Observation
+from reddit_etl.sources.look import Look
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.extract import extract
 from reddit_etl.transform.duckdb import DuckDBTransform
 from reddit_etl.warehouse.base import Load
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
-from tests.conftest import Pipeline
+from tests.conftest import MINUTE, Pipeline
 
 SUBREDDITS = ("golang", "cpp", "aws")
 NOON = datetime(2020, 2, 1, 12)  # noqa: DTZ001
@@ -182,3 +185,67 @@ def test_every_real_submission_is_a_row_or_a_reject_with_its_reason(
     )
     assert loaded == len(posts)
     assert truncated == receipt.truncated == 0
+
+
+class Looked(Recorded):
+    """The recorded listings, and by their ids the posts as they were shown last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: dict[str, dict[str, Any]] = {}
+
+    def show(self, listings: dict[str, Path]) -> None:
+        self.listings = listings
+        self._shown |= _oracle([("", listings)])
+
+    def info(self, fullnames: list[str]) -> list[dict[str, Any]]:
+        return [self._shown[name[3:]] for name in fullnames]
+
+
+AGES = (1, 6, 24, 72, 168)
+TURNS = 20
+
+
+def _due(known: dict[str, tuple[datetime, datetime]], last: datetime, now: datetime) -> dict[str, str]:
+    """Why each post is due by the rules, given when it was created and first shown, and the runs."""
+    passed = int((now - last) / timedelta(hours=1))
+    turns = {(now.toordinal() * 24 + now.hour - ago) % TURNS for ago in range(passed)}
+    due = {}
+    for post_id, (created, first) in known.items():
+        for age in AGES:
+            end = timedelta(hours=age)
+            is_new = created > last - end or first == last
+            if created <= now - end and is_new and created > last - max(1.5 * end, end + timedelta(hours=2)):
+                due[f"t3_{post_id}"] = f"{age:03d}h"
+        if int(hashlib.md5(post_id.encode()).hexdigest()[:4], 16) % TURNS in turns:
+            due.setdefault(f"t3_{post_id}", "sweep")
+    return due
+
+
+def test_of_fourteen_days_those_posts_are_looked_at_that_are_due_by_the_rules(
+    real: Path, make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFRESH_AGES", json.dumps([f"{age}h" for age in AGES]))
+    monkeypatch.setenv("SWEEP_HOURS", str(TURNS))
+    content = Looked()
+    pipeline = make_pipeline("looks", content)
+    known: dict[str, tuple[datetime, datetime]] = {}
+    last: datetime | None = None
+    counts: Counter[str] = Counter()
+    for hour, listings in scheduled_runs(real):
+        content.show(listings)
+        sent = pipeline.server.used
+        assert pipeline.run(hour, subreddits=SUBREDDITS, limit=100) == 0
+        now = datetime.fromisoformat(hour) + MINUTE
+        [plan] = [one for one in pipeline.receipts("plan-posts-*.json") if one["hour"] == hour]
+        looks = {look.fullname: look.why for look in map(Look.read, plan["due"])}  # type: ignore[call-overload]
+        assert looks == (_due(known, last, now) if last else {})
+        # A token, a page of each listing, and the looks.
+        assert pipeline.server.used - sent == 1 + len(SUBREDDITS) + -(-len(looks) // 100)
+        counts.update(looks.values())
+        for post_id, post in _oracle([(hour, listings)]).items():
+            created = datetime.fromtimestamp(post["created_utc"], UTC).replace(tzinfo=None)
+            known.setdefault(post_id, (created, now))
+        last = now
+    # Once a day there is nothing that was an hour old in time.
+    assert set(counts) == {"006h", "024h", "072h", "168h", "sweep"}
