@@ -30,9 +30,9 @@ NEXT = timedelta(hours=1)
 LOOKS = Refresh(POSTS, (24,), 0, most_requests=10)
 
 
-def load(loads: Loads, *names: str, **fields: object) -> None:
+def load(loads: Loads, *names: str, day: int = 1, **fields: object) -> None:
     """Posts; of those that are named later, the later observation."""
-    begin = LONG_AGO + timedelta(days=1)
+    begin = LONG_AGO + timedelta(days=day)
     created = {"created_at": LONG_AGO} | fields
     loads.load(*(post(name, seen=begin + timedelta(minutes=minute), **created) for minute, name in enumerate(names)))
 
@@ -114,7 +114,7 @@ def test_comments_are_asked_for_beside_comments(loads: Loads) -> None:
 def test_what_is_due_of_the_same_subreddit_is_a_control_too(loads: Loads, due: int, controls: int) -> None:
     load(loads, "lost", *(f"p{number}" for number in range(9)), author="someone")
     names = [f"due{number}" for number in range(due)]
-    load(loads, *names, created_at=NOW + NEXT - timedelta(hours=24), author="someone")
+    load(loads, *names, day=2, created_at=NOW + NEXT - timedelta(hours=24), author="someone")
     planned(loads, HOUR)
     extracted(loads, HOUR, left=[left()])
     found = planned(loads, HOUR + NEXT)
@@ -126,22 +126,23 @@ def test_of_nothing_else_in_the_subreddit_there_is_no_proof_and_of_what_is_not_s
     loads: Loads,
 ) -> None:
     load(loads, "lost", subreddit="rust", author="someone")
-    load(loads, "p", author="someone")
+    load(loads, "p", created_at=NOW + NEXT - timedelta(hours=24))
     planned(loads, HOUR)
     extracted(loads, HOUR, left=[left(), left("t3_unknown")])
-    assert planned(loads, HOUR + NEXT) == []
+    assert whys(planned(loads, HOUR + NEXT)) == {"t3_p": "024h"}
 
 
 def test_it_is_asked_for_until_it_was_and_for_two_days_at_most(loads: Loads) -> None:
-    load(loads, "lost", "old", "p", author="someone")
+    controls = [f"p{number}" for number in range(5)]
+    load(loads, "old", "lost", *controls, author="someone")
     planned(loads, HOUR)
     old = left("t3_old", absent_at=NOW + NEXT - timedelta(hours=48))
     extracted(loads, HOUR, left=[left(), old])
-    expected = {"t3_lost": AGAIN, "t3_p": CONTROL, "t3_old": CONTROL}
-    assert whys(planned(loads, HOUR + NEXT)) == expected
-    # No extract: the run was killed. What was a control is chosen anew.
-    load(loads, "lost", "q", author="someone")
-    assert whys(planned(loads, HOUR + 2 * NEXT)) == expected | {"t3_q": CONTROL}
+    assert whys(planned(loads, HOUR + NEXT)) == {"t3_lost": AGAIN} | {f"t3_{name}": CONTROL for name in controls}
+    # No extract: the run was killed. The controls are chosen anew.
+    newer = [f"q{number}" for number in range(5)]
+    load(loads, *newer, day=2, author="someone")
+    assert whys(planned(loads, HOUR + 2 * NEXT)) == {"t3_lost": AGAIN} | {f"t3_{name}": CONTROL for name in newer}
 
 
 def test_what_is_absent_and_due_for_another_reason_is_asked_for_once(loads: Loads) -> None:

@@ -217,6 +217,18 @@ def test_an_item_without_content_is_rejected_and_the_row_is_kept(
     assert "again" not in {look.why for look in planned(pipeline, third)}
 
 
+def test_an_item_without_content_does_not_show_that_its_subreddit_is_there(pipeline: Pipeline, reddit: Partial) -> None:
+    first, second, third = hours(3)
+    assert pipeline.run(first, subreddits=["python", "golang"], limit=2) == 0
+    absent, name = stored(pipeline, "golang")
+    reddit.hidden = {absent}
+    assert pipeline.run(second, limit=2) == 0
+    reddit.changed = {name: {"id": name[3:], "name": name}}
+    assert pipeline.run(third, limit=2) == 0
+    receipt = read(pipeline, third)
+    assert (receipt["gone"], receipt["coverage"]["unclear"]) == ([], 1)
+
+
 def test_plans_and_receipts_of_the_version_before_are_read(pipeline: Pipeline, reddit: Partial) -> None:
     first, second, third = hours(3)
     assert pipeline.run(first, limit=100) == 0

@@ -77,6 +77,8 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         ({"LAKE_URL": "s3://bucket/lake"}, "REDDIT_CLIENT_ID"),
         ({"COMMENT_TREE_AGES": '["24h", 7]'}, "COMMENT_TREE_AGES"),
         ({"COMMENT_TREE_AGES": json.dumps([f"{age}h" for age in range(1, 26)])}, "at most 24 hours or days"),
+        ({"NOTICE_SHARE": "101"}, "NOTICE_SHARE"),
+        ({"NOTICE_SHARE": "5%"}, "NOTICE_SHARE"),
         # What is wrong in itself is told first.
         ({"LAKE_URL": "gs://bucket/lake"}, "LAKE_URL is not valid"),
         ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
