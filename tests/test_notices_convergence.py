@@ -53,7 +53,9 @@ worlds = st.builds(
     World,
     # Not all of a subreddit: that would be as if it were private.
     deleted=st.dictionaries(st.sampled_from([name for name in IDS if name[1] != "0"]), hour_numbers, max_size=6),
-    private=st.frozensets(st.tuples(st.sampled_from(SUBREDDITS), hour_numbers), max_size=3),
+    private=st.one_of(st.none(), st.tuples(st.sampled_from(SUBREDDITS), hour_numbers, hour_numbers)).map(
+        lambda one: frozenset((one[0], hour) for hour in range(one[1], one[1] + one[2])) if one else frozenset()
+    ),
     empty=st.frozensets(hour_numbers, max_size=1),
     killed=st.frozensets(hour_numbers, max_size=1),
 )
@@ -157,7 +159,7 @@ def test_plans_and_notices_do_not_depend_on_how_often_an_hour_was_run(world: Wor
 
 
 @given(world=worlds)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_what_is_gone_was_deleted_and_what_was_deleted_is_gone_within_an_hour(world: World) -> None:
     with TemporaryDirectory() as folder:
         runs = Runs(Path(folder), world, None)
