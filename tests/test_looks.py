@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -15,6 +16,7 @@ from reddit_etl.errors import RedditError
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import receipt_key
 from reddit_etl.lake.receipts import Extracted, Planned
+from reddit_etl.sandbox.server import RedditServer
 from reddit_etl.sources.client import Observation
 from reddit_etl.sources.look import AGAIN, CONTROL, SWEEP, Look
 from reddit_etl.sources.refresh import Refresh
@@ -22,6 +24,8 @@ from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.plan import plan
 from tests.standins.loads import Loads
 from tests.standins.payloads import payload, post
+from tests.standins.reddit import Posts
+from tests.test_client import make_client
 
 HOUR = datetime.fromisoformat("2026-11-23T04:00")
 NOW = HOUR + timedelta(minutes=30)
@@ -217,6 +221,32 @@ def test_one_id_that_cannot_be_read_is_found_by_halves_and_defers_no_other() -> 
     assert refresh.coverage.done == 249
     # It is among 83, 41, 21, 11, 5, 2 and 1, which but for the first are asked for with another half each.
     assert len(asked) == 3 + 2 * 6
+
+
+class Broken(Posts):
+    """Breaks off each response with one of the posts in it."""
+
+    def info(self, fullnames: list[str]) -> Iterable[dict[str, Any]]:
+        if "t3_p77" in fullnames:
+            raise ConnectionError
+        return super().info(fullnames)
+
+
+def test_one_id_that_breaks_a_response_off_defers_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prawcore.sessions.time.sleep", lambda _: None)
+    monkeypatch.setattr("prawcore.rate_limit.time.sleep", lambda _: None)
+    looks = [Look(f"t3_p{number}", "024h", iso(LONG_AGO)) for number in range(1, 151)]
+    refresh = LOOKS.planned(looks, missed=0, most_requests=100, notice_share=5)
+    server = RedditServer(Broken(150))
+    client = make_client(server.start(), [])
+    try:
+        found = list(refresh.observations(client))
+    finally:
+        client.close()
+        server.shutdown()
+        server.server_close()
+    assert refresh.left == [looks[76]]
+    assert {one.child["data"]["name"] for one in found} == {look.fullname for look in looks} - {"t3_p77"}  # type: ignore[index]
 
 
 def test_halves_take_no_more_requests_than_a_run_has() -> None:
