@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from reddit_etl.clock import Clock
 from reddit_etl.entities.schema import Entity
@@ -11,6 +11,9 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse import tables, upsert
+
+if TYPE_CHECKING:
+    from reddit_etl.warehouse.comparison import Held
 
 Execute = Callable[[str, Sequence[object]], Any]
 """Runs a statement with its bound values in an open transaction; a query's answer has `fetchall()`."""
@@ -63,6 +66,12 @@ class Warehouse(Protocol):
         """Upsert the rows, all of them, in one transaction, once per `load_id`.
 
         A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
+        """
+
+    def compare(self, load: Load) -> "Held":
+        """What the warehouse holds of the rows of a load; changes nothing.
+
+        Raises `WarehouseError`, and `DamagedObjectError` for an object that is missing or differs from its receipt.
         """
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
