@@ -13,8 +13,8 @@ from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.load import load
 
 
-def load_from(attempt: Attempt, transformed: Transformed, *, is_repeated: bool = False) -> Loaded:
-    """Load what the receipt of a transformation lists, with `is_repeated` also if `load_audit` has that load.
+def load_from(attempt: Attempt, transformed: Transformed, *, is_again: bool) -> Loaded:
+    """Load what the receipt of a transformation lists; `is_again` if the warehouse lost it.
 
     Objects that are missing or damaged are made again first. Raises EtlError.
     """
@@ -23,7 +23,7 @@ def load_from(attempt: Attempt, transformed: Transformed, *, is_repeated: bool =
         task = Transform(hour=attempt.hour, extracts=tuple(lost.extracts))
         return repair.successor(task, lost, attempt, reason)
 
-    return load(attempt, resources.warehouse(), transformed, repaired, is_repeated=is_repeated)
+    return load(attempt, resources.warehouse(), transformed, repaired, is_again=is_again)
 
 
 class Load(ReceiptTask[Loaded]):
@@ -33,6 +33,8 @@ class Load(ReceiptTask[Loaded]):
 
     step = "load"
     kind = Loaded
+    is_again = False
+    """Whether the warehouse lost what was loaded before."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,7 +63,7 @@ class Load(ReceiptTask[Loaded]):
     def work(self, attempt: Attempt) -> Loaded:
         """See `ReceiptTask`."""
 
-        receipt = load_from(attempt, self.requires().receipt.read())
+        receipt = load_from(attempt, self.requires().receipt.read(), is_again=self.is_again)
         counts = {"staged": receipt.rows, "inserted": receipt.inserted, "updated": receipt.updated}
         log.info("loaded", extra=self.log_fields() | counts | {"stale": receipt.stale})
         return receipt
@@ -70,6 +72,7 @@ class Load(ReceiptTask[Loaded]):
 class Reload(Load):
     """Repeats a load whose receipt exists but which the warehouse lacks. The receipt stays."""
 
+    is_again = True
     rows = 0
     """The number of rows that were loaded."""
     _is_done = False

@@ -140,7 +140,7 @@ def _repair(differences: Iterable[Difference]) -> None:
 def _repair_rows(rows: Rows, difference: Difference) -> None:
     attempt, catalog = new_attempt(rows.entity, rows.hour), resources.catalog()
     if difference.store == "warehouse":
-        load_from(attempt, rows.transformed, is_repeated=True)
+        load_from(attempt, rows.transformed, is_again=True)
     elif difference.store == "lake":
         task = Transform(hour=rows.hour, extracts=tuple(rows.transformed.extracts))
         successor(task, rows.transformed, attempt, difference.what)

@@ -21,12 +21,12 @@ DAY = timedelta(days=1)
 def reload_before(end: datetime) -> dict[str, int]:
     """Repeat the lost loads of the hours before `end`, the oldest day first; returns the rows by day and entity.
 
-    Looks back day by day, until a day of whose loads none is lost. Holds one day at a time, and tries every load before
-    it raises the first error.
+    Looks back day by day, until a day of whose loads none is lost. So after a day with an error it goes no further: the
+    next run must find the later days lost, too, in order to look back as far. Holds one day at a time. Raises EtlError.
     """
     rows: dict[str, int] = {}
-    errors: list[EtlError] = []
     for begin, until in reversed(list(_days_with_losses(end))):
+        errors: list[EtlError] = []
         for hour, entity, selection in Past(until, first=begin).lost_loads:
             where = {"hour": hour_text(hour), "entity": entity, "of": selection}
             try:
@@ -34,15 +34,15 @@ def reload_before(end: datetime) -> dict[str, int]:
                 if not ours(transformed.extracts):
                     continue
                 log.warning("the warehouse lacks this load; loading it again", extra=where)
-                loaded = load_from(new_attempt(ENTITIES[entity], hour), transformed).rows
+                loaded = load_from(new_attempt(ENTITIES[entity], hour), transformed, is_again=True).rows
             except EtlError as error:
                 log.error("not loaded again", extra=where | {"error": str(error)})
                 errors.append(error)
             else:
                 title = f"{begin:%Y-%m-%d} {entity}"
                 rows[title] = rows.get(title, 0) + loaded
-    if errors:
-        raise errors[0]
+        if errors:
+            raise errors[0]
     return rows
 
 

@@ -15,17 +15,16 @@ def load(
     transformed: Transformed,
     repair: Callable[[Transformed, str], Transformed],
     *,
-    is_repeated: bool = False,
+    is_again: bool = False,
 ) -> Loaded:
     """Load the objects that the transformation's receipt lists, or those that replace lost ones.
 
     `repair` is called with the reason if objects are missing or damaged, and returns the receipt of their replacement.
-    With `is_repeated` the load is carried out even if `load_audit` has it, and gets a row of its own there. Raises
-    WarehouseError, and what `repair` raises.
+    `is_again` is for rows that the warehouse lost. Raises WarehouseError, and what `repair` raises.
     """
     while True:
         try:
-            counts = warehouse.load(load_of(attempt, transformed, repeated_by=attempt.name if is_repeated else ""))
+            counts = warehouse.load(load_of(attempt, transformed, is_again=is_again))
         except DamagedObjectError as error:
             if transformed.attempt == attempt.name:
                 raise
@@ -40,15 +39,15 @@ def load(
             )
 
 
-def load_of(attempt: Attempt, transformed: Transformed, *, repeated_by: str = "") -> Load:
-    """The load of what a receipt lists; `repeated_by` is the attempt that carries it out once more."""
+def load_of(attempt: Attempt, transformed: Transformed, *, is_again: bool = False) -> Load:
+    """The load of what a receipt lists."""
     selection = selection_of(transformed.extracts)
-    load_id = load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt
     return Load(
         entity=attempt.entity,
-        load_id=f"{load_id}-{repeated_by}" if repeated_by else load_id,
+        load_id=load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt,
         hour=hour_text(attempt.hour),
         lake=attempt.lake,
         objects=transformed.objects,
         columns=transformed.columns,
+        is_again=is_again,
     )

@@ -153,27 +153,28 @@ def differing(warehouse: Warehouse, load: Load, rows: Rows) -> Iterator[Differen
 
 
 def _complaints(held: Held, entity: Entity, listed: int) -> Iterator[str]:
+    metrics, states = entity.metrics_table, entity.name
     if held.arrived.rows != listed:
-        yield f"{held.arrived.rows:,} rows arrived from the lake, and its receipt lists {listed:,}"
+        yield f"rows that arrived from the lake: {held.arrived.rows:,}, and its receipt lists {listed:,}"
     for table, wanted, found in (
-        (entity.metrics_table, held.arrived.rows, held.observed.rows),
-        (entity.name, held.keys, held.states),
+        (metrics, held.arrived.rows, held.observed.rows),
+        (states, held.keys, held.states),
     ):
         if found < wanted:
-            yield f"{table} lacks {wanted - found:,} of {wanted:,} rows"
+            yield f"rows missing in {table}: {wanted - found:,} of {wanted:,}"
         elif found > wanted:
-            yield f"{table} has {found - wanted:,} rows too many for {wanted:,}"
+            yield f"surplus rows in {table}: {found - wanted:,} beside {wanted:,}"
     if held.arrived.rows == held.observed.rows and held.arrived != held.observed:
-        yield f"{entity.metrics_table} has other values: the checksum of {held.arrived.rows:,} rows differs"
+        yield f"other values in {metrics}: the checksums of {held.arrived.rows:,} rows differ"
     if held.newest != held.stored:
-        yield f"{entity.name} has other values: the checksum of {held.newest.rows:,} rows differs"
+        yield f"other values in {states}: the checksums of {held.newest.rows:,} rows differ"
     for number, what in (
-        (held.older, "an older state than the lake"),
-        (held.misdated, "a later first_observed_at than the lake"),
-        (held.unobserved, f"a state that is not in {entity.metrics_table}"),
+        (held.older, "an older state than the lake's"),
+        (held.misdated, "a later first_observed_at than the lake's"),
+        (held.unobserved, f"a state that is not in {metrics}"),
     ):
         if number:
-            yield f"{entity.name} has {number:,} rows with {what}"
+            yield f"rows in {states} with {what}: {number:,}"
 
 
 def unlisted(known: AbstractSet[str], receipts: AbstractSet[str]) -> Iterator[Difference]:

@@ -31,6 +31,8 @@ class Load:
     objects: Sequence[DataObject]
     columns: Mapping[str, str]
     """The files' own, in their order, each with its SQL type; none in receipts of the first version."""
+    is_again: bool = False
+    """Whether it is repeated because the warehouse lacks rows, even if `load_audit` has it."""
 
     @property
     def rows(self) -> int:
@@ -65,7 +67,8 @@ class Warehouse(Protocol):
     def load(self, load: Load) -> LoadCounts:
         """Upsert the rows, all of them, in one transaction, once per `load_id`.
 
-        A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
+        A load that was committed before is not repeated, unless it says so: its counts are given again. Raises
+        `WarehouseError`.
         """
 
     def compare(self, load: Load) -> "Held":
@@ -107,7 +110,7 @@ def carry_out(
     their columns. Raises `WarehouseError`.
     """
     known = execute(upsert.FIND_AUDIT, [load.load_id]).fetchall()
-    if known:
+    if known and not load.is_again:
         return LoadCounts(*known[0])
     counts = LoadCounts(0, 0, 0, 0)
     others = tables.others(load.entity, found)
@@ -115,6 +118,8 @@ def carry_out(
         counts += upsert_staged(load, execute, others=others, now=clock())
     if counts.staged != load.rows:
         raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {load.rows}")
+    if known:
+        execute(upsert.REMOVE_AUDIT, [load.load_id])
     execute(upsert.ADD_AUDIT, [load.load_id, load.entity.name, load.hour, *astuple(counts), clock()])
     return counts
 
@@ -149,6 +154,9 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
     for statement in upsert.insert(entity, source, others):
         execute(statement, [])
     execute(upsert.backdate(entity), [*keys, *times[2:]])
+    if load.is_again:
+        # Earlier observations may be there still, whose loads are not repeated.
+        execute(upsert.redate(entity), [*keys, *keys])
     execute("DROP TABLE arrived", [])
     if source == "singled":
         execute("DROP TABLE singled", [])
