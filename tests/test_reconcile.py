@@ -16,9 +16,16 @@ import pytest
 
 from jobs import resources
 from jobs.reconcile import reconcile
+from jobs.settings import Settings
+from reddit_etl.entities import POSTS
+from reddit_etl.entities.schema import Entity
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.warehouse.base import Load
 from tests import commands
 from tests.aws import AwsPipeline
 from tests.conftest import Pipeline, bare_environment, forget_run, pipelines
+from tests.standins.loads import NEWER, OLDER, DuckDBLoads, Loads
+from tests.standins.payloads import post
 from tests.standins.redshift import Redshift
 
 HOURS = ("2026-11-23T04", "2026-11-23T05")
@@ -284,7 +291,19 @@ def test_each_fault_of_a_folder_is_found_and_named(local: Local, name: str, caps
     assert found(capsys, deep=True) == []
 
 
-def test_only_deep_reads_what_no_load_reads(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["a cut object", "a lost object", "a lost object of raw records"])
+def test_missing_objects_and_other_sizes_are_found_without_reading(
+    local: Local, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pattern, change = LAKE[name]
+    key = local.object(pattern)
+    local.write(key, change(local.read(key)))
+    [line] = found(capsys)
+    assert line.startswith(f"{HOURS[0]}  lake       {key}: ")
+    assert "checksum" not in line
+
+
+def test_only_deep_reads_raw_records(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a flipped bit in raw records", "a flipped bit"):
         pattern, change = LAKE[name]
         key = local.object(pattern)
@@ -299,6 +318,77 @@ def test_a_receipt_that_is_damaged_is_named(local: Local, capsys: pytest.Capture
     local.write(key, b"{}")
     [line] = found(capsys)
     assert line.startswith(f"{HOURS[0]}  lake       {key}: not a receipt of this kind")
+
+
+def test_only_the_hours_asked_for_are_compared(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
+    local.change("DELETE FROM reddit.posts")
+    for hour in HOURS:
+        forget_run()
+        assert reconcile(moment(hour), moment(hour)) == 1
+        assert capsys.readouterr().out.startswith(f"{hour}  warehouse  ")
+    assert reconcile(moment("2026-11-20T00"), moment("2026-11-23T03")) == 0
+    assert reconcile(moment("2026-11-22T23"), moment("2026-11-23T04")) == 1
+
+
+def test_what_another_source_loaded_is_left_out(
+    local: Local, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the sandbox was tried out, and its rows removed from the warehouse before the first real run."""
+    local.change("DELETE FROM reddit.posts; DELETE FROM reddit.load_audit")
+    assert len(found(capsys)) == 4
+    monkeypatch.setattr(Settings, "source", "reddit")
+    assert found(capsys) == []
+
+
+# Rows that the definition or the files have otherwise
+
+
+@pytest.fixture(params=["duckdb", "redshift"])
+def loads(request: pytest.FixtureRequest, tmp_path: Path) -> Loads:
+    return DuckDBLoads(tmp_path) if request.param == "duckdb" else request.getfixturevalue("redshift_loads")
+
+
+def load_of(loads: Loads, file: DataObject, made_by: Entity, entity: Entity) -> Load:
+    columns = {column.name: column.type.sql for column in made_by.curated}
+    return Load(entity, "one", "2026-11-23T12", loads.lake, [file], columns)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "now", "value"),
+    [
+        (OLDER, POSTS, "link_flair_text = 'flair'"),
+        (POSTS, OLDER, "link_flair_text = 'flair'"),
+        (POSTS, NEWER, "num_crossposts = 7"),
+    ],
+)
+def test_columns_that_one_side_lacks_are_not_compared(loads: Loads, made_by: Entity, now: Entity, value: str) -> None:
+    """Of the file, of the definition, and of the table, which gains the column with the next load."""
+    file, _ = loads.file(post("a", link_flair_text="a"), post("b"), entity=made_by)
+    loads.warehouse.load(load_of(loads, file, made_by, made_by))
+    held = loads.warehouse.compare(load_of(loads, file, made_by, now))
+    assert held.is_equal
+    assert held.arrived.rows == held.newest.rows == 2
+    loads.load(post("c"), entity=now)
+    loads.change(f"UPDATE reddit.posts SET {value}")
+    assert loads.warehouse.compare(load_of(loads, file, made_by, now)).is_equal
+
+
+def test_a_warehouse_without_tables_lacks_all_rows(loads: Loads) -> None:
+    file, _ = loads.file(post("a"), post("b"))
+    held = loads.warehouse.compare(load_of(loads, file, POSTS, POSTS))
+    assert not held.is_equal
+    assert (held.arrived.rows, held.keys, held.observed.rows, held.states) == (2, 2, 0, 0)
+
+
+def test_portions_of_a_file_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = DuckDBLoads(tmp_path)
+    file, _ = loads.file(*(post(f"p{number}", score=number) for number in range(10)))
+    load = load_of(loads, file, POSTS, POSTS)
+    loads.warehouse.load(load)
+    at_once = loads.warehouse.compare(load)
+    monkeypatch.setattr("reddit_etl.warehouse.duckdb.PORTION", 3)
+    assert loads.warehouse.compare(load) == at_once
+    assert at_once.is_equal
 
 
 # Receipts and load_audit
@@ -334,6 +424,7 @@ def test_what_the_warehouse_lacks_is_loaded_again_though_load_audit_has_it(
     found(capsys, repair=True)
     assert found(capsys) == []
     tables = local.pipeline.tables()
+    assert len(tables["load_audit"]) == len(whole["load_audit"])
     assert {name: rows for name, rows in tables.items() if name != "load_audit"} == {
         name: rows for name, rows in whole.items() if name != "load_audit"
     }

@@ -150,9 +150,7 @@ def test_it_looks_no_further_back_than_needed_and_not_at_all_in_a_whole_warehous
     assert len(asked) <= looked
 
 
-def test_loads_of_another_source_are_left_alone(
-    calm: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after the sandbox was tried out, and the warehouse removed before the first run with credentials."""
     assert calm.run(NOW, **READ) == 0
     calm.warehouse.unlink()
