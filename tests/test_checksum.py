@@ -50,7 +50,7 @@ def generated() -> list[dict[str, Any]]:
     for number in range(60):
         row: dict[str, Any] = {}
         for place, column in enumerate(POSTS.curated):
-            row[column.name] = _value(column, number * (1 + place % 3) + place, number)
+            row[column.name] = _value(column, number + place, number)
         rows.append(row | {"post_id": f"id{number}", "observed_at": NOON + number * MICROSECOND})
     return rows
 
@@ -114,6 +114,7 @@ CHANGES = [
     "UPDATE reddit.posts SET is_self = NOT is_self WHERE post_id = 'a'",
     "UPDATE reddit.posts SET is_self = NULL WHERE post_id = 'a'",
     "UPDATE reddit.posts SET created_at = created_at + INTERVAL '1 microsecond' WHERE post_id = 'a'",
+    "UPDATE reddit.posts SET is_stickied = FALSE WHERE post_id = 'a'",
     # Of two rows, or of two columns, the values are swapped.
     "UPDATE reddit.posts SET score = 10 - score",
     "UPDATE reddit.posts SET title = selftext, selftext = title WHERE post_id = 'a'",
