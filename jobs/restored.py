@@ -1,4 +1,4 @@
-"""Loads that a warehouse lacks from before the 48 hours that a run looks back at, as one restored from a copy does."""
+"""Repeat loads that the warehouse lost from before the last 48 hours, as when it was restored from an old copy."""
 
 import logging
 from collections.abc import Iterator
