@@ -6,8 +6,9 @@ from jobs.load import Load
 from jobs.pipeline import RedditPipeline
 from jobs.publish import Publish
 from jobs.ranges import RangeHourly
+from jobs.reconcile import Reconcile
 from jobs.transform import Transform
 
 process.set_up()
 
-__all__ = ["Extract", "Load", "Publish", "RangeHourly", "RedditPipeline", "Transform"]
+__all__ = ["Extract", "Load", "Publish", "RangeHourly", "Reconcile", "RedditPipeline", "Transform"]

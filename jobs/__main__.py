@@ -1,6 +1,9 @@
-"""Tools beside the pipeline: check the set-up, query the warehouse, print the generated parts of docs/."""
+"""Tools beside the pipeline: check the set-up, compare the stores, query the warehouse, print the generated parts of
+docs/.
+"""
 
 import argparse
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -8,9 +11,14 @@ from typing import NoReturn
 
 from jobs import declarations, process, resources
 from jobs.doctor import examine
+from jobs.parameters import HourParameter
+from jobs.reconcile import hours, reconcile
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.warehouse.dictionary import dictionary
 
+log = logging.getLogger(__name__)
+
+DIFFERENT = 30  # As luigi.cfg's task_failed.
 ROWS = 1000
 WIDEST = 60
 
@@ -30,7 +38,10 @@ def _cell(value: object) -> str:
 
 
 def main() -> int:
-    """Run the command of `sys.argv` and return its exit code: 0, 1 if it failed, 78 for a wrong setting."""
+    """Run the command of `sys.argv` and return its exit code: 0, 1 if it failed, 78 for a wrong setting.
+
+    `reconcile` ends with 30 if it failed or found a difference.
+    """
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     query = commands.add_parser("query", help=f"query the warehouse, read-only; prints the first {ROWS:,} rows")
@@ -40,7 +51,17 @@ def main() -> int:
     commands.add_parser(
         "doctor", help="check every setting and permission that a run needs; exits with 0 if all checks pass"
     )
+    compare = commands.add_parser(
+        "reconcile", help="compare the lake, the catalog and the warehouse; exits with 30 if they differ"
+    )
+    hour = HourParameter
+    compare.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: 48 hours in all")
+    compare.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the last full hour")
+    compare.add_argument("--deep", action="store_true", help="compare the checksum of every object of the lake, too")
+    compare.add_argument("--repair", action="store_true", help="load, publish and make again what is missing")
     arguments = parser.parse_args()
+    if arguments.command == "reconcile":
+        return _reconcile(arguments)
     if arguments.command == "doctor":
         _doctor()
     if arguments.command in ("dictionary", "settings"):
@@ -58,6 +79,15 @@ def _doctor() -> NoReturn:
         good = good and finding.good
     # Without waiting for a check that has no response yet.
     os._exit(0 if good else process.MISCONFIGURED)
+
+
+def _reconcile(given: argparse.Namespace) -> int:
+    try:
+        first, last = hours(given.first, given.last)
+        return DIFFERENT if reconcile(first, last, deep=given.deep, repair=given.repair) else 0
+    except EtlError as error:
+        log.error("not reconciled", extra={"error": str(error)})
+        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else DIFFERENT
 
 
 def _query(sql: str) -> int:

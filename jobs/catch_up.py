@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from jobs import resources
-from jobs.task import ReceiptTarget
+from jobs.task import read_receipt
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError
+from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import hour_text, load_prefix, receipt_key, selection_of
 from reddit_etl.lake.receipts import Transformed
 from reddit_etl.sources import full_name, grouped, named
@@ -30,15 +31,23 @@ class Steps:
 
 
 class Past:
-    """The receipts of the 48 hours before an hour, and of that hour itself.
+    """The receipts of the 48 hours before an hour, and of that hour itself; or with `first`, from that hour until the
+    hour, exclusive.
 
     Only receipts of the settings' source count. An hour whose receipts cannot be read is added to `errors`, so that the
     other hours are loaded all the same.
     """
 
-    def __init__(self, hour: datetime) -> None:
+    def __init__(self, hour: datetime, *, first: datetime | None = None) -> None:
         self._hour = hour
+        self._first = first
         self.errors: list[EtlError] = []
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """As of the first use."""
+        last = self._hour - timedelta(hours=1)
+        return Receipts(resources.lake(), self._first, last) if self._first else resources.receipts(self._hour)
 
     @cached_property
     def unfinished(self) -> list[Work]:
@@ -55,7 +64,7 @@ class Past:
             except EtlError as error:
                 self.errors.append(error)
                 continue
-            work += [(hour, extracts[name]) for name in sorted(steps.transformed - done) if _ours(extracts[name])]
+            work += [(hour, extracts[name]) for name in sorted(steps.transformed - done) if ours(extracts[name])]
             left = steps.extracted.difference(*extracts.values())
             work += [(hour, group) for group in _groups(left)]
         return work
@@ -67,34 +76,48 @@ class Past:
         Use it after the extraction, which must not depend on the warehouse.
         """
         work: list[Work] = []
-        called_loaded = sorted((*key, name) for key, steps in self._steps.items() for name in steps.loaded)
         try:
-            known = known_loads(self._hour - resources.REACH, self._hour) if called_loaded else set()
+            lost = self.lost_loads
         except EtlError as error:
             self.errors.append(error)
             return []
-        for hour, entity, name in called_loaded:
-            if load_prefix(entity, hour, name) in known:
-                continue
+        for hour, entity, name in lost:
             try:
                 extracts = self._extracts_of(hour, entity, name)
             except EtlError as error:
                 self.errors.append(error)
                 continue
-            if _ours(extracts):
+            if ours(extracts):
                 work.append((hour, extracts))
         return work
+
+    @cached_property
+    def lost_loads(self) -> list[tuple[datetime, str, str]]:
+        """The same loads, of every source, each as its hour, entity and selection. Raises EtlError."""
+        known = self.known_loads if self.has_loads else set()
+        called_loaded = sorted((*key, name) for key, steps in self._steps.items() for name in steps.loaded)
+        return [load for load in called_loaded if load_prefix(load[1], load[0], load[2]) not in known]
+
+    @property
+    def has_loads(self) -> bool:
+        """Whether receipts record any load into this warehouse. Raises LakeError."""
+        return any(steps.loaded for steps in self._steps.values())
+
+    @cached_property
+    def known_loads(self) -> set[str]:
+        """The loads of these hours in the warehouse, each as its `load_prefix`. Raises EtlError."""
+        return known_loads(self._first or self._hour - resources.REACH, self._hour)
 
     @cached_property
     def _steps(self) -> dict[tuple[datetime, str], Steps]:
         warehouse, catalog = resources.warehouse_name(), resources.catalog_name()
         found: dict[tuple[datetime, str], Steps] = {}
-        for one in resources.receipts(self._hour).all:
+        for one in self.receipts.all:
             if one.entity not in ENTITIES:
                 continue
             steps = found.setdefault((one.hour, one.entity), Steps())
             selection, _, store = one.name.partition("-")
-            if one.step == "extract" and _ours([one.name]):
+            if one.step == "extract" and ours([one.name]):
                 steps.extracted.add(one.name)
                 for entity, name in _taken_over(one.name):
                     found.setdefault((one.hour, entity), Steps()).extracted.add(name)
@@ -112,8 +135,7 @@ class Past:
             if selection == selection_of(group):
                 # The receipt of its transformation was deleted, to repeat it.
                 return group
-        target = ReceiptTarget(hour, receipt_key("transform", entity, hour, selection), Transformed)
-        return tuple(target.read().extracts)
+        return tuple(read_receipt(receipt_key("transform", entity, hour, selection), Transformed).extracts)
 
 
 def known_loads(first: datetime, last: datetime) -> set[str]:
@@ -141,7 +163,7 @@ def _selections(names: Iterable[str]) -> set[str]:
     return {selection_of(group) for group in _groups(names)}
 
 
-def _ours(extracts: Iterable[str]) -> bool:
+def ours(extracts: Iterable[str]) -> bool:
     """Whether all are of the settings' source and supported by this version."""
     try:
         return all(named(name, source=resources.settings().source) for name in extracts)

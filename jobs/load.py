@@ -4,13 +4,26 @@ from typing import Any
 
 from jobs import repair, resources
 from jobs.parameters import NamesParameter
-from jobs.task import ReceiptTask, log
+from jobs.task import ReceiptTask, log, new_attempt
 from jobs.transform import Transform
 from reddit_etl.entities.schema import Entity
 from reddit_etl.lake.layout import load_prefix, selection_of
 from reddit_etl.lake.receipts import Loaded, Transformed
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.load import load
+
+
+def load_from(attempt: Attempt, transformed: Transformed, *, is_again: bool) -> Loaded:
+    """Load what the receipt of a transformation lists; `is_again` if the warehouse lost it.
+
+    Objects that are missing or damaged are made again first. Raises EtlError.
+    """
+
+    def repaired(lost: Transformed, reason: str) -> Transformed:
+        task = Transform(hour=attempt.hour, extracts=tuple(lost.extracts))
+        return repair.successor(task, lost, attempt, reason)
+
+    return load(attempt, resources.warehouse(), transformed, repaired, is_again=is_again)
 
 
 class Load(ReceiptTask[Loaded]):
@@ -20,6 +33,8 @@ class Load(ReceiptTask[Loaded]):
 
     step = "load"
     kind = Loaded
+    is_again = False
+    """Whether the warehouse lost what was loaded before."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,10 +63,7 @@ class Load(ReceiptTask[Loaded]):
     def work(self, attempt: Attempt) -> Loaded:
         """See `ReceiptTask`."""
 
-        def repaired(lost: Transformed, reason: str) -> Transformed:
-            return repair.successor(self.requires(), lost, attempt, reason)
-
-        receipt = load(attempt, resources.warehouse(), self.requires().receipt.read(), repaired)
+        receipt = load_from(attempt, self.requires().receipt.read(), is_again=self.is_again)
         counts = {"staged": receipt.rows, "inserted": receipt.inserted, "updated": receipt.updated}
         log.info("loaded", extra=self.log_fields() | counts | {"stale": receipt.stale})
         return receipt
@@ -60,6 +72,7 @@ class Load(ReceiptTask[Loaded]):
 class Reload(Load):
     """Repeats a load whose receipt exists but which the warehouse lacks. The receipt stays."""
 
+    is_again = True
     rows = 0
     """The number of rows that were loaded."""
     _is_done = False
@@ -71,5 +84,5 @@ class Reload(Load):
     def run(self) -> None:
         """Load the rows again. The receipt of the first load stays, and no other is committed."""
         log.warning("the warehouse lacks this load; loading it again", extra=self.log_fields())
-        self.rows = self.work(self.new_attempt()).rows
+        self.rows = self.work(new_attempt(self.entity, self.hour)).rows
         self._is_done = True

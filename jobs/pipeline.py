@@ -12,7 +12,7 @@ from typing import Any
 
 import luigi
 
-from jobs import parameters, resources
+from jobs import parameters, resources, restored
 from jobs.catch_up import Past, known_loads
 from jobs.config import check_section
 from jobs.extract import Extract
@@ -106,15 +106,23 @@ class RedditPipeline(luigi.Task):
         return [Reload(hour=hour, extracts=extracts) for hour, extracts in self._past.lost]
 
     @cached_property
+    def _restored(self) -> dict[str, int]:
+        """The rows of lost loads from before the hours of `_past`, which are loaded here, by day and entity.
+
+        The later losses are repeated after these: as long as there are any, the next run looks back as far.
+        """
+        return restored.reload_before(self.hour - resources.REACH) if self._past.lost else {}
+
+    @cached_property
     def _was_complete(self) -> bool:
         # Before this run does anything, and with one listing of the lake for all tasks.
         resources.receipts(self.hour)
-        return all(task.complete() for task in _ends(self._loads))
+        return all(task.complete() for task in ends(self._loads))
 
     def requires(self) -> list[Load | Publish]:
         """The loads, and entries in the catalog, of this hour and of unfinished earlier hours."""
         _ = self._was_complete
-        return _ends([*self._catch_up, *self._loads])
+        return ends([*self._catch_up, *self._loads])
 
     def complete(self) -> bool:
         """Whether the report was printed: each run prints one, even if all of its work was done before."""
@@ -150,6 +158,7 @@ class RedditPipeline(luigi.Task):
     def run(self) -> Iterator[list[Reload]]:
         """Reload what the warehouse lacks and print the report; then raise the first error of an earlier hour."""
         # The hour is in the warehouse by now, so it is available: does it have the earlier hours, too?
+        _ = self._restored
         yield self._lost
         report = "\n".join(("", *text.lines(self._facts()), ""))
         try:
@@ -183,13 +192,13 @@ class RedditPipeline(luigi.Task):
             requests=resources.requests_sent(self.hour),
             seconds=time.monotonic() - STARTED,
             caught_up=[task.receipt.read() for task in self._catch_up],
-            reloaded={f"{hour_text(task.hour)} {task.entity.name}": task.rows for task in self._lost},
+            reloaded=self._restored | {f"{hour_text(task.hour)} {task.entity.name}": task.rows for task in self._lost},
             stores={"lake": resources.lake().url} | catalog | {"warehouse": resources.warehouse().url},
             query=f'{_python()} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"',
         )
 
 
-def _ends(loads: list[Load]) -> list[Load | Publish]:
+def ends(loads: list[Load]) -> list[Load | Publish]:
     """The loads, and with a catalog its entries for the same rows."""
     publishes = [Publish(hour=load.hour, extracts=load.extracts) for load in loads]
     return [*loads, *(publishes if resources.catalog() else ())]

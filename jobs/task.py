@@ -41,12 +41,7 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
 
     def read(self) -> Kind:
         """The parsed receipt. Raises LakeError if it is missing or malformed."""
-        if not self.exists() or self._content is None:
-            raise LakeError(f"{self.key}: the receipt has disappeared")
-        try:
-            return self._kind.from_json(self._content, key=self.key)
-        except LakeError as error:
-            raise LakeError(f"{resources.lake().url}/{self.key}: {error}: delete it to repeat the task") from error
+        return _parsed(self.key, self._content if self.exists() else None, self._kind)
 
     def commit(self, receipt: Kind) -> bool:
         """Create the receipt. False: another run of the same task was first, and its receipt counts."""
@@ -56,6 +51,27 @@ class ReceiptTarget(luigi.Target, Generic[Kind]):
             return False
         self._content = content
         return True
+
+
+def read_receipt(key: str, kind: type[Kind]) -> Kind:
+    """The receipt, without a task, which Luigi would keep. Raises LakeError if it is missing or malformed."""
+    return _parsed(key, resources.lake().read(key), kind)
+
+
+def _parsed(key: str, content: bytes | None, kind: type[Kind]) -> Kind:
+    if content is None:
+        raise LakeError(f"{key}: the receipt has disappeared")
+    try:
+        return kind.from_json(content, key=key)
+    except LakeError as error:
+        raise LakeError(f"{resources.lake().url}/{key}: {error}: delete it to repeat the task") from error
+
+
+def new_attempt(entity: Entity, hour: datetime) -> Attempt:
+    """An attempt named by the time and eight random hex digits, like 20261123T040506-1a2b3c4d."""
+    clock = resources.clock(hour)
+    name = f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    return Attempt(resources.lake(), entity, hour, name, clock)
 
 
 class ReceiptTask(luigi.Task, Generic[Kind]):
@@ -108,15 +124,9 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
             end_as(error)
             raise
 
-    def new_attempt(self) -> Attempt:
-        """An attempt named by the time and eight random hex digits, like 20261123T040506-1a2b3c4d."""
-        clock = resources.clock(self.hour)
-        name = f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        return Attempt(resources.lake(), self.entity, self.hour, name, clock)
-
     def run(self) -> None:
         """Work under a new attempt and commit its receipt, unless another run has committed one."""
-        receipt = self.work(self.new_attempt())
+        receipt = self.work(new_attempt(self.entity, self.hour))
         if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
 

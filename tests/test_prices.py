@@ -26,7 +26,7 @@ def test_an_hourly_run_in_the_smallest_container():
         "Fargate": 0.24,
         "public IPv4": 0.12,
         "S3": 0.20,
-        "CloudWatch": 1.34,
+        "CloudWatch": 1.74,
         "Secrets Manager": 0.40,
         "KMS": 1.00,
         "ECR": 0.05,
@@ -58,8 +58,8 @@ def test_a_run_is_listed_apart_from_what_is_paid_for_in_any_case():
     *_, total, a_run, added = estimate(DEFAULTS, 730)
     # 1.35 US cents of Fargate and an address an hour, for 2 minutes; and a minute of 4 RPU at 0.375 an hour.
     assert a_run == "per run                     0.0255"
-    # 0.24 + 0.12 + 18.25 + 0.20 + 1.34 + 0.80 + 1.00 + 0.05
-    assert total.split() == ["total", "from", "22.00"]
+    # 0.24 + 0.12 + 18.25 + 0.20 + 1.74 + 0.80 + 1.00 + 0.05
+    assert total.split() == ["total", "from", "22.40"]
     # A minute of 4 RPU.
     assert added.split()[:5] == ["per", "query", "session", "from", "0.0250"]
 

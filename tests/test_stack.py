@@ -21,7 +21,7 @@ from batch.upload import LIBRARY, SCRIPT
 from jobs import process
 from jobs.declarations import declared
 from jobs.parameters import HourParameter
-from tests import PROJECT
+from tests import PROJECT, commands
 from tests.stack import GIVEN, Stack, resolved
 from tests.standins.container import deployed_config
 from tests.standins.template import REFERENCES, TEMPLATE, load, refusal
@@ -333,7 +333,7 @@ def alarms(stack: Stack) -> dict[str, dict[str, Any]]:
 
 def test_every_alarm_notifies_the_topic_and_the_topic_its_subscriber(stack):
     found, topic = alarms(stack), stack.outputs["Topic"]
-    assert set(found) == {"no-success", "rejects", "gaps", "not-submitted"}
+    assert set(found) == {"no-success", "rejects", "gaps", "differences", "not-submitted"}
     assert all(alarm["AlarmActions"] == [topic] for alarm in found.values())
     key = stack.resources["Topic"]["KmsMasterKeyId"]
     assert key.rpartition("/")[2] == stack.name("Key")
@@ -347,7 +347,7 @@ def test_every_alarm_notifies_the_topic_and_the_topic_its_subscriber(stack):
     assert "Subscription" not in resolved().resources
 
 
-def test_silence_is_an_alarm_and_rejects_and_gaps_are_counted_by_the_hour(stack):
+def test_silence_is_an_alarm_and_rejects_gaps_and_differences_are_counted_by_the_hour(stack):
     found = alarms(stack)
     silence = found["no-success"]
     assert (silence["EvaluationPeriods"], silence["TreatMissingData"]) == ("3", "breaching")
@@ -357,7 +357,7 @@ def test_silence_is_an_alarm_and_rejects_and_gaps_are_counted_by_the_hour(stack)
     assert counted["ReturnData"] is False
     assert (counted["MetricStat"]["Period"], counted["MetricStat"]["Stat"]) == (3600, "Sum")
     assert (silence["Threshold"], silence["ComparisonOperator"]) == (1, "LessThanThreshold")
-    for name, threshold in (("rejects", "25"), ("gaps", "1")):
+    for name, threshold in (("rejects", "25"), ("gaps", "1"), ("differences", 1)):
         alarm = found[name]
         assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (3600, 1, "notBreaching")
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (threshold, "GreaterThanOrEqualToThreshold")
@@ -390,11 +390,13 @@ def test_a_failed_run_is_notified(stack):
 
 
 def test_the_numbers_come_from_the_lines_that_a_run_writes(stack, pipeline, run_luigi):
-    """CloudWatch's filters, read as far as these go, on the log of a real run."""
+    """CloudWatch's filters, read as far as these go, on the log of a real run and of a reconciliation."""
     run = run_luigi(pipeline, "2026-11-23T04", subreddits=["python", "aws"], limit=100)
     output = run.stdout.read()
     assert run.wait() == 0, output
-    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    hour = ("--first", "2026-11-23T04", "--last", "2026-11-23T04")
+    compared = commands.run("-m", "jobs", "reconcile", *hour, env=os.environ | pipeline.environment())
+    lines = [json.loads(line) for line in (output + compared.stderr).splitlines() if line.startswith("{")]
     metrics = [(a if "MetricName" in a else a["Metrics"][1]["MetricStat"]["Metric"]) for a in alarms(stack).values()]
     watched = {(metric["Namespace"], metric["MetricName"]) for metric in metrics}
     values: dict[str, list[object]] = {}
@@ -405,7 +407,7 @@ def test_the_numbers_come_from_the_lines_that_a_run_writes(stack, pipeline, run_
         event = found["FilterPattern"].removeprefix('{ $.event = "').removesuffix('" }')
         field = metric["MetricValue"].removeprefix("$.")
         values[metric["MetricName"]] = [1 if field == "1" else line[field] for line in lines if line["event"] == event]
-    assert values == {"Successes": [1], "Rejects": [0, 0], "Gaps": [0, 0]}
+    assert values == {"Successes": [1], "Rejects": [0, 0], "Gaps": [0, 0], "Differences": [0]}
 
 
 # ---- The template itself

@@ -95,7 +95,7 @@ class Catalog:
             raise CatalogError(
                 f"{self._setting}: a partition cannot be in several folders: {', '.join(sorted(folders))}"
             )
-        values = [f"{hour:%Y-%m-%d}", f"{hour:%H}", selection]
+        values = _values(hour, selection)
         location = f"{url}/{folders.pop()}/"
         wanted = {"Values": values, "StorageDescriptor": storage(entity, location)}
         table = {"DatabaseName": self.database, "TableName": entity.name}
@@ -106,6 +106,19 @@ class Catalog:
                 update=lambda stored: self._update_partition(table, stored, wanted),
             )
         return location
+
+    def location(self, *, entity: Entity, hour: datetime, selection: str) -> str | None:
+        """Where the partition of the hour and selection points to, a URL; None if there is none.
+
+        Raises CatalogError.
+        """
+        table = {"DatabaseName": self.database, "TableName": entity.name}
+        with aws.failures(self._setting, CatalogError, FIXES):
+            try:
+                found = self._client.get_partition(**table, PartitionValues=_values(hour, selection))
+            except self._client.exceptions.EntityNotFoundException:
+                return None
+        return str(found["Partition"]["StorageDescriptor"]["Location"])
 
     def _settle(
         self,
@@ -160,6 +173,10 @@ class Catalog:
     def _update_partition(self, table: dict[str, str], stored: Definition, wanted: Definition) -> None:
         if not _matches(stored, wanted):
             self._client.update_partition(**table, PartitionValueList=wanted["Values"], PartitionInput=wanted)
+
+
+def _values(hour: datetime, selection: str) -> list[str]:
+    return [f"{hour:%Y-%m-%d}", f"{hour:%H}", selection]
 
 
 def _merged(stored: Definition, wanted: Definition) -> Definition:

@@ -60,6 +60,11 @@ def hour_of_load(load_id: str) -> datetime:
     return datetime.fromisoformat(f"{load_id.split('/')[1]}:00")
 
 
+def partition_of(key: str) -> str:
+    """The prefix of all data objects of the same kind, entity and hour as the one with this key."""
+    return "/".join(key.split("/")[:4]) + "/"
+
+
 def raw_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
     """The records of an extract."""
     return f"raw/{entity}/{_partition(hour)}/{attempt}/{name}.jsonl.gz"

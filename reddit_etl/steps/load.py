@@ -6,20 +6,25 @@ from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
 from reddit_etl.lake.receipts import Loaded, Transformed
 from reddit_etl.steps.attempt import Attempt
-from reddit_etl.warehouse.base import Load, LoadCounts, Warehouse
+from reddit_etl.warehouse.base import Load, Warehouse
 
 
 def load(
-    attempt: Attempt, warehouse: Warehouse, transformed: Transformed, repair: Callable[[Transformed, str], Transformed]
+    attempt: Attempt,
+    warehouse: Warehouse,
+    transformed: Transformed,
+    repair: Callable[[Transformed, str], Transformed],
+    *,
+    is_again: bool = False,
 ) -> Loaded:
     """Load the objects that the transformation's receipt lists, or those that replace lost ones.
 
     `repair` is called with the reason if objects are missing or damaged, and returns the receipt of their replacement.
-    Raises WarehouseError, and what `repair` raises.
+    `is_again` is for rows that the warehouse lost. Raises WarehouseError, and what `repair` raises.
     """
     while True:
         try:
-            counts = _load(attempt, warehouse, transformed)
+            counts = warehouse.load(load_of(attempt, transformed, is_again=is_again))
         except DamagedObjectError as error:
             if transformed.attempt == attempt.name:
                 raise
@@ -34,15 +39,15 @@ def load(
             )
 
 
-def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed) -> LoadCounts:
+def load_of(attempt: Attempt, transformed: Transformed, *, is_again: bool = False) -> Load:
+    """The load of what a receipt lists."""
     selection = selection_of(transformed.extracts)
-    return warehouse.load(
-        Load(
-            entity=attempt.entity,
-            load_id=load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt,
-            hour=hour_text(attempt.hour),
-            lake=attempt.lake,
-            objects=transformed.objects,
-            columns=transformed.columns,
-        )
+    return Load(
+        entity=attempt.entity,
+        load_id=load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt,
+        hour=hour_text(attempt.hour),
+        lake=attempt.lake,
+        objects=transformed.objects,
+        columns=transformed.columns,
+        is_again=is_again,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from reddit_etl.clock import Clock
 from reddit_etl.entities.schema import Entity
@@ -11,6 +11,9 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse import tables, upsert
+
+if TYPE_CHECKING:
+    from reddit_etl.warehouse.comparison import Held
 
 Execute = Callable[[str, Sequence[object]], Any]
 """Runs a statement with its bound values in an open transaction; a query's answer has `fetchall()`."""
@@ -28,6 +31,8 @@ class Load:
     objects: Sequence[DataObject]
     columns: Mapping[str, str]
     """The files' own, in their order, each with its SQL type; none in receipts of the first version."""
+    is_again: bool = False
+    """Whether it is repeated because the warehouse lacks rows, even if `load_audit` has it."""
 
     @property
     def rows(self) -> int:
@@ -62,7 +67,14 @@ class Warehouse(Protocol):
     def load(self, load: Load) -> LoadCounts:
         """Upsert the rows, all of them, in one transaction, once per `load_id`.
 
-        A load that was committed before is not repeated: its counts are given again. Raises `WarehouseError`.
+        A load that was committed before is not repeated, unless it says so: its counts are given again. Raises
+        `WarehouseError`.
+        """
+
+    def compare(self, load: Load) -> "Held":
+        """What the warehouse holds of the rows of a load; changes nothing.
+
+        Raises `WarehouseError`, and `DamagedObjectError` for an object that is missing or differs from its receipt.
         """
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
@@ -98,7 +110,7 @@ def carry_out(
     their columns. Raises `WarehouseError`.
     """
     known = execute(upsert.FIND_AUDIT, [load.load_id]).fetchall()
-    if known:
+    if known and not load.is_again:
         return LoadCounts(*known[0])
     counts = LoadCounts(0, 0, 0, 0)
     others = tables.others(load.entity, found)
@@ -106,6 +118,8 @@ def carry_out(
         counts += upsert_staged(load, execute, others=others, now=clock())
     if counts.staged != load.rows:
         raise WarehouseError(f"{counts.staged} rows arrived where the receipt lists {load.rows}")
+    if known:
+        execute(upsert.REMOVE_AUDIT, [load.load_id])
     execute(upsert.ADD_AUDIT, [load.load_id, load.entity.name, load.hour, *astuple(counts), clock()])
     return counts
 
@@ -140,6 +154,9 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
     for statement in upsert.insert(entity, source, others):
         execute(statement, [])
     execute(upsert.backdate(entity), [*keys, *times[2:]])
+    if load.is_again:
+        # Earlier observations may be there still, whose loads are not repeated.
+        execute(upsert.redate(entity), [*keys, *keys])
     execute("DROP TABLE arrived", [])
     if source == "singled":
         execute("DROP TABLE singled", [])

@@ -19,8 +19,9 @@ from reddit_etl.clock import Clock, utc_now
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.lake.base import Lake
-from reddit_etl.warehouse import DUCKDB, tables, upsert
+from reddit_etl.warehouse import DUCKDB, checksum, tables, upsert
 from reddit_etl.warehouse.base import Load, LoadCounts, carry_out
+from reddit_etl.warehouse.comparison import Held, compare, nothing_of
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,17 @@ class DuckDBWarehouse:
             counts = carry_out(load, connection.execute, staged=staged, found=found, clock=self._clock)
             connection.commit()
             return counts
+
+    def compare(self, load: Load) -> Held:
+        """See `Warehouse`."""
+        with tempfile.TemporaryDirectory(prefix="compare-") as scratch:
+            files = [load.lake.verified_file(entry, Path(scratch)) for entry in load.objects]
+            if not self.path.exists():
+                return nothing_of(load)
+            with self._connection(read_only=True) as connection:
+                found = connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
+                staged = _staged(connection, load.entity, files)
+                return compare(load, connection.execute, staged=staged, found=found, dialect=checksum.DUCKDB)
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""

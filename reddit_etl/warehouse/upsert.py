@@ -143,6 +143,25 @@ WHERE {_matched(entity)}
   AND {EARLIER}"""
 
 
+def redate(entity: Entity) -> str:
+    """A state that was lost was first observed when its observations say.
+
+    Binds the least and the greatest key, twice.
+    """
+    table, metrics = f"{SCHEMA}.{entity.name}", f"{SCHEMA}.{entity.metrics_table}"
+    return f"""\
+UPDATE {table} SET first_observed_at = seen.earliest
+FROM (
+  SELECT known.{entity.key}, MIN(known.observed_at) AS earliest
+  FROM {metrics} AS known
+  JOIN arrived ON arrived.{entity.key} = known.{entity.key}
+  WHERE known.{entity.key} >= ? AND known.{entity.key} <= ?
+  GROUP BY known.{entity.key}
+) AS seen
+WHERE {table}.{entity.key} = seen.{entity.key} AND {table}.{entity.key} >= ? AND {table}.{entity.key} <= ?
+  AND {table}.first_observed_at > seen.earliest"""
+
+
 def _matched(entity: Entity) -> str:
     """The stored rows of keys that arrived. Binds the least and the greatest key, and of the stored rows' times."""
     table = f"{SCHEMA}.{entity.name}"
@@ -157,6 +176,9 @@ ADD_AUDIT = (
     f"VALUES ({', '.join('?' for _ in AUDIT)})"
 )
 """Records the load. Binds a value per column."""
+
+REMOVE_AUDIT = f"DELETE FROM {SCHEMA}.load_audit WHERE load_id = ?"
+"""Before a load is recorded that was committed before. Binds its `load_id`."""
 
 FIND_AUDIT = f"SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM {SCHEMA}.load_audit WHERE load_id = ?"
 """The counts of a load that was committed before. Binds its `load_id`."""

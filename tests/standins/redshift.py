@@ -61,7 +61,12 @@ _SETUP = "".join(
     f"ALTER ROLE {role} SET client_encoding TO 'UTF8'; "
     for role in (OWNER, GUEST)
 )
-_SETUP += f"GRANT CREATE ON DATABASE {DATABASE} TO {OWNER}"
+_SETUP += f"GRANT CREATE ON DATABASE {DATABASE} TO {OWNER}; "
+# As Redshift's own, which PostgreSQL lacks, for unsigned numbers in hexadecimal.
+_SETUP += (
+    "CREATE FUNCTION pg_catalog.strtol(text, integer) RETURNS bigint IMMUTABLE LANGUAGE sql "
+    "AS $$ SELECT ('x' || lpad($1, 16, '0'))::bit(64)::bigint WHERE $2 = 16 $$"
+)
 
 
 class Drop(Enum):

@@ -78,7 +78,7 @@ _PLACES = frozenset(["location", "stmt_location", "stmt_len", "list_start", "lis
 )
 _UNSET = (None, False, 0, "", "\0", ())
 _FUNCTIONS = frozenset(["avg", "count", "current_schema", "max", "min", "row_number", "sum"]) | frozenset(
-    ["md5", "mod", "strpos", "substring"]
+    ["floor", "md5", "mod", "strpos", "strtol", "substring", "to_char"]
 )
 # PostgreSQL's names. VARCHAR needs a length: Redshift's default, 256 bytes, is never meant.
 _TYPES = frozenset(["bool", "float8", "int4", "int8", "timestamp"])

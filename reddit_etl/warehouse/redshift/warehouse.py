@@ -14,8 +14,9 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import hour_text
-from reddit_etl.warehouse import tables, upsert
+from reddit_etl.warehouse import checksum, tables, upsert
 from reddit_etl.warehouse.base import Load, LoadCounts, carry_out
+from reddit_etl.warehouse.comparison import Held, compare
 from reddit_etl.warehouse.redshift import copy, probe
 from reddit_etl.warehouse.redshift.connections import Connections, executing
 from reddit_etl.warehouse.redshift.errors import PassingError
@@ -71,11 +72,30 @@ class RedshiftWarehouse:
         except PassingError:
             raise
         except WarehouseError:
-            # An object that is gone or damaged is told better by the lake than by COPY.
-            for entry in load.objects:
-                with tempfile.TemporaryDirectory(prefix="load-") as scratch:
-                    load.lake.verified_file(entry, Path(scratch))
+            _verify(load)
             raise
+
+    def compare(self, load: Load) -> Held:
+        """See `Warehouse`."""
+        manifest = copy.put_manifest(load.lake, load.objects)
+
+        def once() -> Held:
+            with self._connections.open() as connection:
+                staged = self._staged(connection, load, manifest)
+                found = _columns(connection)
+                return compare(load, executing(connection), staged=staged, found=found, dialect=checksum.REDSHIFT)
+
+        try:
+            held = self._connections.retry(once)
+        except PassingError:
+            raise
+        except WarehouseError:
+            _verify(load)
+            raise
+        if not held.is_equal:
+            # COPY reads a damaged object too, if it is still one of Parquet.
+            _verify(load)
+        return held
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
@@ -128,14 +148,15 @@ class RedshiftWarehouse:
         return f"{self.url} logs in, takes a load into schema {tables.SCHEMA}, and copies from the lake"
 
     def _load(self, connection: sa.Connection, load: Load, manifest: str | None) -> LoadCounts:
-        def staged() -> Iterator[None]:
-            columns = load.columns or {column.name: column.type.sql for column in load.entity.curated}
-            copy.stage(connection, load.entity, columns, manifest, role=self._copy_role)
-            yield
-
         # The columns are asked for under the lock, so that those of another version's load are known.
         found = _columns(connection)
-        return carry_out(load, executing(connection), staged=staged(), found=found, clock=self._clock)
+        staged = self._staged(connection, load, manifest)
+        return carry_out(load, executing(connection), staged=staged, found=found, clock=self._clock)
+
+    def _staged(self, connection: sa.Connection, load: Load, manifest: str | None) -> Iterator[None]:
+        columns = load.columns or {column.name: column.type.sql for column in load.entity.curated}
+        copy.stage(connection, load.entity, columns, manifest, role=self._copy_role)
+        yield
 
     def _define(self, connection: sa.Connection, entity: Entity) -> None:
         """Make what is missing."""
@@ -148,6 +169,13 @@ class RedshiftWarehouse:
             statements.insert(0, f"CREATE SCHEMA {tables.SCHEMA}")
         for statement in statements:
             connection.exec_driver_sql(statement)
+
+
+def _verify(load: Load) -> None:
+    """An object that is missing or damaged is named better by the lake than by COPY."""
+    for entry in load.objects:
+        with tempfile.TemporaryDirectory(prefix="load-") as scratch:
+            load.lake.verified_file(entry, Path(scratch))
 
 
 def _columns(connection: sa.Connection) -> list[tuple[str, str]]:

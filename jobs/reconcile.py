@@ -1,0 +1,189 @@
+"""The reconciliation: do the lake, the catalog and the warehouse agree on what receipts say was done?"""
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+
+import luigi
+from luigi.task import flatten
+
+from jobs import resources
+from jobs.catch_up import Past, ours
+from jobs.load import Load, load_from
+from jobs.parameters import HourParameter
+from jobs.pipeline import ends
+from jobs.repair import successor
+from jobs.task import new_attempt
+from jobs.transform import Transform
+from reddit_etl.clock import hour_of, utc_now
+from reddit_etl.errors import ConfigurationError, EtlError, LakeError
+from reddit_etl.lake.index import ReceiptKey
+from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
+from reddit_etl.sources import named
+from reddit_etl.steps.load import load_of
+from reddit_etl.steps.publish import publish
+from reddit_etl.steps.reconcile import Difference, Hour, Rows, differing, misplaced, unlisted
+
+log = logging.getLogger(__name__)
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bool = False) -> int:
+    """Compare all stores for the hours from `first` to `last`, inclusive; returns the number of differences.
+
+    Prints a line per difference. With `deep` every object is read. With `repair` what can be loaded, published or made
+    again is, and only what then still differs counts. Holds one day at a time. Raises EtlError.
+    """
+    if first > last:
+        raise ConfigurationError(f"--first {hour_text(first)} is after --last {hour_text(last)}: swap them")
+    number = 0
+    begin = first
+    while begin <= last:
+        end = min(begin.replace(hour=0) + DAY, last + HOUR)
+        found = _printed(_of_a_day(begin, end, deep=deep))
+        if found and repair:
+            _repair(found)
+            found = _printed(_of_a_day(begin, end, deep=deep))
+            log.info("repaired", extra={"day": f"{begin:%Y-%m-%d}", "left": len(found)})
+        number += len(found)
+        begin = end
+    fields = {"first": hour_text(first), "last": hour_text(last), "differences": number}
+    log.log(logging.ERROR if number else logging.INFO, "reconciled", extra=fields)
+    return number
+
+
+def _printed(differences: Iterable[Difference]) -> list[Difference]:
+    found = sorted(differences, key=lambda one: (one.hour, one.store, one.what))
+    for one in found:
+        sys.stdout.write(f"{one}\n")
+    sys.stdout.flush()
+    return found
+
+
+def _of_a_day(begin: datetime, end: datetime, *, deep: bool) -> Iterator[Difference]:
+    """Of the hours from `begin` until `end`, exclusive, of one day."""
+    past = Past(end, first=begin)
+    keys = past.receipts.all
+    yield from _undone(past)
+    done = {
+        load_prefix(key.entity, key.hour, key.name.partition("-")[0])
+        for key in keys
+        if key.step in ("transform", "load")
+    }
+    yield from unlisted({one for one in past.known_loads if _is_before(one, end)}, done)
+    lost = set(past.lost_loads)
+    for hour, of_hour in groupby(keys, key=lambda key: key.hour):
+        yield from _of_an_hour(hour, list(of_hour), lost, deep=deep)
+
+
+def _is_before(load_id: str, end: datetime) -> bool:
+    return load_id.split("/")[1] < hour_text(end)
+
+
+def _undone(past: Past) -> Iterator[Difference]:
+    steps = {(key.hour, key.step, key.entity, key.name.partition("-")[0]) for key in past.receipts.all}
+    for hour, extracts in past.unfinished:
+        entity, selection = named(extracts[0], source=resources.settings().source).entity.name, selection_of(extracts)
+        if (hour, "transform", entity, selection) not in steps:
+            store, what = "lake", "not transformed"
+        elif (hour, "load", entity, selection) not in steps:
+            store, what = "warehouse", "no receipt of the load"
+        else:
+            store, what = "catalog", "not published"
+        yield Difference(hour, store, f"{entity} {selection}: {what}", extracts=extracts)
+
+
+def _of_an_hour(
+    hour: datetime, keys: list[ReceiptKey], lost: set[tuple[datetime, str, str]], *, deep: bool
+) -> Iterator[Difference]:
+    lake, catalog, warehouse = resources.lake(), resources.catalog(), resources.warehouse()
+    read = Hour(lake, hour, keys)
+    yield from read.differences
+    damaged = list(read.damaged(deep=deep))
+    yield from damaged
+    done = {(key.step, key.entity, key.name) for key in keys}
+    for rows in read.rows:
+        if not ours(rows.transformed.extracts):
+            continue
+        loaded = ("load", rows.entity.name, f"{rows.selection}-{resources.warehouse_name()}") in done
+        if (hour, rows.entity.name, rows.selection) in lost:
+            yield Difference(hour, "warehouse", f"{rows}: load_audit lacks its load", rows)
+        elif loaded and not any(one.rows is rows for one in damaged):
+            attempt = new_attempt(rows.entity, hour)
+            yield from differing(warehouse, load_of(attempt, rows.transformed), rows)
+        if catalog and ("publish", rows.entity.name, f"{rows.selection}-{resources.catalog_name()}") in done:
+            yield from misplaced(catalog, lake, [rows])
+
+
+def _repair(differences: Iterable[Difference]) -> None:
+    """Each transformation once for each store."""
+    seen: set[tuple[object, ...]] = set()
+    for one in differences:
+        about = (one.store, one.hour, one.extracts or str(one.rows))
+        if about in seen or not (one.rows or one.extracts):
+            continue
+        seen.add(about)
+        try:
+            if one.rows:
+                _repair_rows(one.rows, one)
+            else:
+                for task in ends([Load(hour=one.hour, extracts=one.extracts)]):
+                    _finish(task)
+        except EtlError as error:
+            log.error("not repaired", extra={"difference": str(one), "error": str(error)})
+
+
+def _repair_rows(rows: Rows, difference: Difference) -> None:
+    attempt, catalog = new_attempt(rows.entity, rows.hour), resources.catalog()
+    if difference.store == "warehouse":
+        load_from(attempt, rows.transformed, is_again=True)
+    elif difference.store == "lake":
+        task = Transform(hour=rows.hour, extracts=tuple(rows.transformed.extracts))
+        successor(task, rows.transformed, attempt, difference.what)
+    elif catalog:
+        publish(attempt, catalog, rows.transformed)
+
+
+def _finish(task: luigi.Task) -> None:
+    """Run a task and all that it needs, as far as that is not complete."""
+    if not task.complete():
+        for needed in flatten(task.requires()):
+            _finish(needed)
+        task.run()
+
+
+class Reconcile(luigi.Task):
+    """Compares the lake, the catalog and the warehouse; fails if they differ."""
+
+    first: datetime | None = HourParameter(
+        default=None, flag="--first", description="the first UTC hour; without it 48 hours are compared"
+    )
+    last: datetime | None = HourParameter(
+        default=None, flag="--last", description="the last UTC hour; without it the last full one"
+    )
+    deep: bool = luigi.BoolParameter(description="compare the checksum of every object, too")
+    repair: bool = luigi.BoolParameter(description="load, publish and make again what is missing")
+
+    _is_done = False
+
+    def complete(self) -> bool:
+        """Whether this task has run in this process, without finding a difference."""
+        return self._is_done
+
+    def run(self) -> None:
+        """Raises LakeError if there are differences, so that the exit code is 30."""
+        first, last = hours(self.first, self.last)
+        number = reconcile(first, last, deep=self.deep, repair=self.repair)
+        if number:
+            raise LakeError(f"{number} differences between lake, catalog and warehouse")
+        self._is_done = True
+
+
+def hours(first: datetime | None, last: datetime | None) -> tuple[datetime, datetime]:
+    """The given hours, by default the 48 up to the last full one; what the current one holds is still on its way."""
+    last = last or hour_of(utc_now()) - HOUR
+    return first or last - resources.REACH + HOUR, last

@@ -1,0 +1,184 @@
+"""The comparison of what receipts list with the lake's objects, the catalog's partitions and the warehouse's rows."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from reddit_etl.entities import ENTITIES
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import DamagedObjectError, LakeError
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.index import ReceiptKey
+from reddit_etl.lake.layout import hour_of_load, hour_text, partition_of
+from reddit_etl.lake.receipts import DataObject, Extracted, Receipt, Successor, Transformed
+from reddit_etl.warehouse.base import Load, Warehouse
+from reddit_etl.warehouse.comparison import Held
+
+if TYPE_CHECKING:
+    from reddit_etl.catalog.glue import Catalog
+
+Kind = TypeVar("Kind", bound=Receipt)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A transformation as it stands today: its own receipt, or that of its last successor."""
+
+    entity: Entity
+    hour: datetime
+    selection: str
+    transformed: Transformed
+
+    def __str__(self) -> str:
+        return f"{self.entity.name} {self.selection}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that a store lacks or has otherwise."""
+
+    hour: datetime
+    store: str
+    """lake, catalog or warehouse."""
+    what: str
+    rows: Rows | None = None
+    """The transformation that it is about, if that can be loaded, published or made again."""
+    extracts: tuple[str, ...] = ()
+    """Extracts that were not transformed, loaded or published."""
+
+    def __str__(self) -> str:
+        return f"{hour_text(self.hour)}  {self.store:<9}  {self.what}"
+
+
+class Hour:
+    """The receipts of one hour, read. Receipts that cannot be read are differences."""
+
+    def __init__(self, lake: Lake, hour: datetime, keys: Iterable[ReceiptKey]) -> None:
+        self._lake = lake
+        self.hour = hour
+        self.differences: list[Difference] = []
+        self.rows: list[Rows] = []
+        self._listed: dict[str, tuple[DataObject, Rows | None]] = {}
+        found = [key for key in keys if key.entity in ENTITIES]
+        successors = {(key.entity, key.name): key for key in found if key.step == "successor"}
+        for key in found:
+            if key.step == "extract" and (extracted := self._read(key, Extracted)):
+                self._list_raw(extracted)
+            elif key.step == "transform" and (transformed := self._read(key, Transformed)):
+                self._list_curated(key, transformed, successors)
+
+    def _read(self, key: ReceiptKey, kind: type[Kind]) -> Kind | None:
+        content = self._lake.read(key.key)
+        if content is None:
+            # It was removed since the lake was listed.
+            return None
+        try:
+            return kind.from_json(content, key=key.key)
+        except LakeError as error:
+            self.differences.append(Difference(self.hour, "lake", f"{key.key}: {error}"))
+            return None
+
+    def _list_raw(self, extracted: Extracted) -> None:
+        parts = [extracted.part(entity) for entity in extracted.others]
+        objects = [*extracted.objects, *extracted.rejected]
+        for part in parts:
+            objects += [*part["objects"], *part["rejected"]]
+        self._listed.update((entry.key, (entry, None)) for entry in objects)
+
+    def _list_curated(
+        self, key: ReceiptKey, transformed: Transformed, successors: Mapping[tuple[str, str], ReceiptKey]
+    ) -> None:
+        while following := successors.get((key.entity, f"{key.name}-{transformed.attempt}")):
+            successor = self._read(following, Successor)
+            if not successor:
+                return
+            transformed = successor
+        rows = Rows(ENTITIES[key.entity], self.hour, key.name, transformed)
+        self.rows.append(rows)
+        self._listed.update((entry.key, (entry, rows)) for entry in transformed.objects)
+
+    def damaged(self, *, deep: bool) -> Iterator[Difference]:
+        """The objects that are missing or have another size; if `deep`, also those with another checksum.
+
+        Reads every object if `deep`. Raises LakeError.
+        """
+        sizes: dict[str, int] = {}
+        for prefix in sorted({partition_of(key) for key in self._listed}):
+            sizes.update(self._lake.sizes(prefix))
+        for entry, rows in self._listed.values():
+            what = None
+            if entry.key not in sizes:
+                what = "missing, though a receipt lists it"
+            elif sizes[entry.key] != entry.bytes:
+                what = f"{sizes[entry.key]:,} bytes, and {entry.bytes:,} in its receipt"
+            elif deep and not self._is_whole(entry):
+                what = "its checksum differs from its receipt's"
+            if what:
+                yield Difference(self.hour, "lake", f"{entry.key}: {what}", rows)
+
+    def _is_whole(self, entry: DataObject) -> bool:
+        with tempfile.TemporaryDirectory(prefix="reconcile-") as scratch:
+            try:
+                self._lake.verified_file(entry, Path(scratch))
+            except DamagedObjectError:
+                return False
+        return True
+
+
+def misplaced(catalog: "Catalog", lake: Lake, published: Iterable[Rows]) -> Iterator[Difference]:
+    """The partitions that are missing or point to another folder. Raises CatalogError."""
+    for rows in published:
+        if not rows.transformed.objects:
+            continue
+        wanted = f"{lake.url}/{rows.transformed.objects[0].key.rpartition('/')[0]}/"
+        found = catalog.location(entity=rows.entity, hour=rows.hour, selection=rows.selection)
+        if found != wanted:
+            what = f"points to {found}" if found else "missing"
+            yield Difference(rows.hour, "catalog", f"partition of {rows}: {what}, not {wanted}", rows)
+
+
+def differing(warehouse: Warehouse, load: Load, rows: Rows) -> Iterator[Difference]:
+    """How the warehouse's rows differ from the lake's. Raises WarehouseError and LakeError."""
+    try:
+        held = warehouse.compare(load)
+    except DamagedObjectError as error:
+        yield Difference(rows.hour, "lake", f"{error.key}: missing, or its checksum differs from its receipt's", rows)
+        return
+    for what in _complaints(held, rows.entity, load.rows):
+        yield Difference(rows.hour, "warehouse", f"{rows}: {what}", rows)
+
+
+def _complaints(held: Held, entity: Entity, listed: int) -> Iterator[str]:
+    metrics, states = entity.metrics_table, entity.name
+    if held.arrived.rows != listed:
+        yield f"rows that arrived from the lake: {held.arrived.rows:,}, and its receipt lists {listed:,}"
+    for table, wanted, found in (
+        (metrics, held.arrived.rows, held.observed.rows),
+        (states, held.keys, held.states),
+    ):
+        if found < wanted:
+            yield f"rows missing in {table}: {wanted - found:,} of {wanted:,}"
+        elif found > wanted:
+            yield f"surplus rows in {table}: {found - wanted:,} beside {wanted:,}"
+    if held.arrived.rows == held.observed.rows and held.arrived != held.observed:
+        yield f"other values in {metrics}: the checksums of {held.arrived.rows:,} rows differ"
+    if held.newest != held.stored:
+        yield f"other values in {states}: the checksums of {held.newest.rows:,} rows differ"
+    for number, what in (
+        (held.older, "an older state than the lake's"),
+        (held.misdated, "a later first_observed_at than the lake's"),
+        (held.unobserved, f"a state that is not in {metrics}"),
+    ):
+        if number:
+            yield f"rows in {states} with {what}: {number:,}"
+
+
+def unlisted(known: AbstractSet[str], receipts: AbstractSet[str]) -> Iterator[Difference]:
+    """The loads in `load_audit` of which the lake has no receipt; both are written by `load_prefix`."""
+    for load_id in sorted(known - receipts):
+        what = f"no receipt of the load {load_id.rstrip('/')}, which load_audit lists"
+        yield Difference(hour_of_load(load_id), "lake", what)

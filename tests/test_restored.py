@@ -1,0 +1,163 @@
+"""A warehouse restored from a copy of any age, or emptied in part by hand, is whole after the next run."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from jobs import restored
+from reddit_etl.errors import WarehouseError
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.warehouse.base import Load
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from tests.conftest import Pipeline, bare_environment, pipelines
+
+# With pauses, with a day of many hours, and with days before the last 48 hours and in them.
+HOURS = [
+    *("2026-10-01T04", "2026-10-02T04", "2026-10-20T23", "2026-10-21T00", "2026-11-20T07", "2026-11-20T22"),
+    *("2026-11-21T03", "2026-11-21T04", "2026-11-21T05", "2026-11-22T04", "2026-11-23T03"),
+]
+NOW = "2026-11-23T04"
+READ = {"listings": ["new", "comments"], "limit": 20}
+TASK_FAILED = 30
+
+
+@pytest.fixture(scope="module")
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in whose folder `kept` is what the hours left, and the warehouse as it was after each of them."""
+    folder = tmp_path_factory.mktemp("weeks")
+    with pytest.MonkeyPatch.context() as patch:
+        bare_environment(patch)
+        with pipelines(folder, patch) as make:
+            pipeline = make()
+            for hour in HOURS:
+                assert pipeline.run(hour, **READ) == 0
+                shutil.copy(pipeline.warehouse, pipeline.folder / f"{hour}.duckdb")
+    pipeline.folder.rename(folder / "kept")
+    return folder
+
+
+@pytest.fixture
+def calm(weeks: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """At the old place, for where a warehouse is is part of its receipts' names."""
+    place = weeks / "run"
+    shutil.copytree(weeks / "kept", place)
+    with pipelines(weeks, monkeypatch) as make:
+        yield make()
+    shutil.rmtree(place)
+
+
+def restore(pipeline: Pipeline, hour: str) -> None:
+    shutil.copy(pipeline.folder / f"{hour}.duckdb", pipeline.warehouse)
+
+
+def facts(pipeline: Pipeline) -> list[list[tuple[object, ...]]]:
+    """All rows; of the audit only which loads there are, since its counts depend on the order of the loads."""
+    tables = pipeline.tables()
+    loads = pipeline.rows("SELECT entity, hour FROM reddit.load_audit ORDER BY ALL")
+    return [rows for name, rows in tables.items() if name != "load_audit"] + [loads]
+
+
+@pytest.fixture
+def whole(calm: Pipeline) -> list[list[tuple[object, ...]]]:
+    """What the next run leads to, without a fault."""
+    kept = calm.folder.with_name("before")
+    shutil.copytree(calm.folder, kept)
+    assert calm.run(NOW, **READ) == 0
+    expected = facts(calm)
+    shutil.rmtree(calm.folder)
+    kept.rename(calm.folder)
+    return expected
+
+
+@pytest.mark.parametrize("hour", HOURS)
+def test_a_copy_of_any_age_is_whole_after_the_next_run(
+    calm: Pipeline, whole: list[Any], hour: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    restore(calm, hour)
+    # A day without a load into this warehouse.
+    other = calm.lake / "receipts/dt=2026-10-10/hr=04/extract-posts-sandbox.python-new-20.json"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    assert calm.run(NOW, **READ) == 0
+    assert facts(calm) == whole
+    assert ("rows that were missing" in capsys.readouterr().out) is (hour != HOURS[-1])
+
+
+def test_a_warehouse_that_was_removed_is_made_whole_from_the_beginning(calm: Pipeline, whole: list[Any]) -> None:
+    calm.warehouse.unlink()
+    assert calm.run(NOW, **READ) == 0
+    assert facts(calm) == whole
+
+
+def test_what_was_deleted_by_hand_is_loaded_again(calm: Pipeline, whole: list[Any]) -> None:
+    with duckdb.connect(str(calm.warehouse)) as connection:
+        for hour in HOURS[-3:-1]:
+            connection.execute("DELETE FROM reddit.load_audit WHERE hour = ?", [hour])
+            for table in ("posts", "post_metrics", "comments", "comment_metrics"):
+                connection.execute(
+                    f"DELETE FROM reddit.{table} WHERE date_trunc('hour', observed_at) = ?", [f"{hour}:00"]
+                )
+    assert facts(calm) != whole
+    assert calm.run(NOW, **READ) == 0
+    assert facts(calm) == whole
+
+
+@pytest.mark.parametrize("failing", [0, 1, 7, 15])
+def test_a_run_that_fails_in_between_leaves_the_rest_to_the_next(
+    calm: Pipeline, whole: list[Any], failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One load alone fails, of whatever hour; the others are tried all the same."""
+    restore(calm, HOURS[0])
+    loads, load = 0, DuckDBWarehouse.load
+
+    def failing_once(self: DuckDBWarehouse, given: Load) -> object:
+        nonlocal loads
+        # The loads of the run's own hour come first.
+        loads += given.hour != NOW
+        if loads == failing + 1 and given.hour != NOW:
+            raise WarehouseError("the connection was lost")
+        return load(self, given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "load", failing_once)
+        assert calm.run(NOW, **READ) == TASK_FAILED
+    assert facts(calm) != whole
+    assert calm.run(NOW, **READ) == 0
+    assert facts(calm) == whole
+
+
+def test_it_looks_no_further_back_than_needed_and_not_at_all_in_a_whole_warehouse(
+    calm: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    between = FolderLake.keys_between
+
+    def recorded(self: FolderLake, first: str, last: str) -> Iterator[str]:
+        asked.append(first)
+        return between(self, first, last)
+
+    monkeypatch.setattr(FolderLake, "keys_between", recorded)
+    assert calm.run(NOW, **READ) == 0
+    looked = len(asked)
+    assert min(asked).startswith("receipts/dt=2026-11-21/hr=04")
+    asked.clear()
+    restore(calm, HOURS[4])
+    assert calm.run(NOW, **READ) == 0
+    assert min(asked).startswith("receipts/dt=2026-10-21")
+    asked.clear()
+    assert calm.run(NOW, **READ) == 0
+    assert len(asked) <= looked
+
+
+def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after the sandbox was tried out, and the warehouse removed before the first run with credentials."""
+    assert calm.run(NOW, **READ) == 0
+    calm.warehouse.unlink()
+    monkeypatch.setattr(restored, "ours", lambda _: False)
+    assert restored.reload_before(datetime.fromisoformat(f"{NOW}:00")) == {}
+    assert not calm.warehouse.exists()
