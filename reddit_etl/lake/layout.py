@@ -73,3 +73,12 @@ def rejected_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
 def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) -> str:
     """The prefix of a transformation's Parquet objects, the first of which is `part-00000.parquet`."""
     return f"curated/{entity}/{_partition(hour)}/sel={selection}/{attempt}/"
+
+
+TOMBSTONES = "tombstones/"
+"""The folder of all tombstones, which are kept for ever."""
+
+
+def tombstones_key(hour: datetime, name: str) -> str:
+    """The tombstones that one run put; `name` says what for, such as `noticed`."""
+    return f"{TOMBSTONES}{_partition(hour)}/{name}.json"
