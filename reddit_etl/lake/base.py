@@ -6,8 +6,9 @@ there is one already.
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -74,6 +75,20 @@ class Lake(ABC):
     @abstractmethod
     def local_file(self, key: str, scratch: Path) -> Path:
         """A file with the object's content: the object itself in a local lake, else a copy in `scratch`."""
+
+    @abstractmethod
+    def remove(self, keys: Iterable[str]) -> int:
+        """Remove objects with all their versions, so that no byte stays; returns how many bytes there were.
+
+        A key without an object is skipped.
+        """
+
+    @abstractmethod
+    def remove_unfinished(self, before: datetime) -> int:
+        """Remove what killed writers left of objects that never appeared, if begun before a moment in UTC.
+
+        Returns how many there were.
+        """
 
     def verified_file(self, entry: DataObject, scratch: Path) -> Path:
         """The object as a local file, after its checksum was compared with the receipt.

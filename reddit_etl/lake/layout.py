@@ -5,10 +5,19 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from reddit_etl.errors import LakeError
+
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
     r"(?P<step>plan|extract|transform|publish|load|successor)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
+
+DATA = re.compile(
+    r"(?P<zone>raw|rejected|curated)/(?P<entity>[a-z]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
+    r"(sel=(?P<selection>[0-9a-f]+)/)?(?P<attempt>[^/]+)/(?P<file>.+)"
+)
+ZONES = ("raw", "rejected", "curated")
+"""The folders of data objects."""
 
 
 def selection_of(extracts: Iterable[str]) -> str:
@@ -48,6 +57,24 @@ def receipts_of(hour: datetime) -> str:
 def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
     """The key of a task's receipt. `name` is an extract's name, or begins with a selection."""
     return f"{receipts_of(hour)}{task}-{entity}-{name}.json"
+
+
+def successor_key(key: str) -> str:
+    """The key of the receipt of what replaces the data object of this key, and all others of the same attempt.
+
+    Raises LakeError for a key that is not one of a data object.
+    """
+    found = DATA.fullmatch(key)
+    if not found:
+        raise LakeError(f"{key}: not the key of a data object")
+    what = found["selection"] or found["zone"]
+    return f"receipts/dt={found['day']}/hr={found['hour']}/successor-{found['entity']}-{what}-{found['attempt']}.json"
+
+
+def replacement_key(key: str, attempt: str) -> str:
+    """The key of an object that replaces one of a single object per attempt, a raw or rejected one."""
+    folder, _, file = key.rpartition("/")
+    return f"{folder.rpartition('/')[0]}/{attempt}/{file}"
 
 
 def load_prefix(entity: str, hour: datetime, selection: str) -> str:

@@ -175,12 +175,15 @@ class Transformed(Receipt):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Successor(Transformed):
-    """The same rows once more, as a replacement of objects that were lost."""
+class Successor(Receipt):
+    """What stands for the objects of one attempt from now on; their number may be 0. There is one per attempt."""
 
     replaces: str
-    """The attempt that wrote the lost objects."""
+    """The attempt that wrote the replaced objects."""
+    objects: tuple[DataObject, ...]
     reason: str
+    columns: dict[str, str] = field(default_factory=dict)
+    """For curated objects, as for the transformation."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from reddit_etl.errors import DamagedObjectError
+from reddit_etl.lake import successors
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
 from reddit_etl.lake.receipts import Loaded, Transformed
 from reddit_etl.steps.attempt import Attempt
@@ -12,11 +13,12 @@ from reddit_etl.warehouse.base import Load, LoadCounts, Warehouse
 def load(
     attempt: Attempt, warehouse: Warehouse, transformed: Transformed, repair: Callable[[Transformed, str], Transformed]
 ) -> Loaded:
-    """Load the objects that the transformation's receipt lists, or those that replace lost ones.
+    """Load the objects that stand for those that the transformation's receipt lists.
 
     `repair` is called with the reason if objects are missing or damaged, and returns the receipt of their replacement.
     Raises WarehouseError, and what `repair` raises.
     """
+    transformed = successors.transformed(attempt.lake, transformed)
     while True:
         try:
             counts = _load(attempt, warehouse, transformed)
