@@ -1,0 +1,97 @@
+"""Curated objects without what tombstones take, on DuckDB, inside the process, one object at a time."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from reddit_etl import duck
+from reddit_etl.entities import forgotten
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import DamagedObjectError, TransformError
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.receipts import DataObject
+from reddit_etl.lake.tombstones import Tombstone
+from reddit_etl.transform.base import Folder, Rewritten
+from reddit_etl.transform.sql import kept_sql, named_sql, touched_sql
+
+TOMBSTONES = "tombstones (entity VARCHAR, id VARCHAR, kind VARCHAR, moment TIMESTAMP)"
+# A row group is held in memory until it is written; DuckDB's own default is 122,880 rows of any size.
+PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES 8_000_000"
+
+
+def rewrite(lake: Lake, folders: Iterable[Folder], tombstones: Sequence[Tombstone]) -> Iterator[Rewritten]:
+    """See `TransformEngine`. Holds the tombstones in memory."""
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="rewrite-") as scratch,
+            duck.connect(scratch=Path(scratch)) as connection,
+            duck.interruptible(),
+        ):
+            connection.execute(f"CREATE TABLE {TOMBSTONES}")
+            if tombstones:
+                connection.executemany(
+                    "INSERT INTO tombstones VALUES (?, ?, ?, ?)", [astuple(one) for one in tombstones]
+                )
+            connection.execute(f"CREATE TABLE named AS {forgotten.summary_sql('tombstones')}")
+            for folder in folders:
+                with tempfile.TemporaryDirectory(dir=scratch) as place:
+                    try:
+                        files = [
+                            Stored(connection, folder.entity, lake.existing_file(key, Path(place)))
+                            for key in folder.keys
+                        ]
+                    except DamagedObjectError:
+                        continue
+                    if rows := sum(file.touched() for file in files):
+                        yield Rewritten(folder, rows, tuple(_objects(lake, folder, files, Path(place))))
+    except duckdb.Error as error:
+        raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
+
+
+def _objects(lake: Lake, folder: Folder, files: Sequence["Stored"], scratch: Path) -> Iterator[DataObject]:
+    for number, file in enumerate(files):
+        output = scratch / "kept.parquet"
+        if rows := file.keep(output, scratch / "nothing.parquet"):
+            yield lake.add_file(output, f"{folder.to}part-{number:05}.parquet", rows)
+
+
+class Stored:
+    """A file of curated rows, of this version or of an older one."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, entity: Entity, file: Path) -> None:
+        self._connection = connection
+        self._entity = entity
+        self._file = file
+
+    def touched(self) -> int:
+        """How many rows lose something."""
+        self._view(self._file)
+        if not self._connection.execute(f"{named_sql(self._entity, '1')} LIMIT 1").fetchall():
+            return 0
+        [(rows,)] = self._connection.execute(touched_sql(self._entity)).fetchall()
+        return int(rows)
+
+    def keep(self, output: Path, nothing: Path) -> int:
+        """Write what is left; gives how many rows that is. `nothing` is a path for an empty file."""
+        columns = self._view(self._file)
+        self._connection.execute(
+            f"COPY (SELECT {', '.join(columns)} FROM stored LIMIT 0) TO ? ({PARQUET})", [str(nothing)]
+        )
+        # Of a single file DuckDB knows which columns have no NULL, and declares that they can have none.
+        self._view(self._file, nothing)
+        self._connection.execute(f"COPY ({kept_sql(self._entity, columns)}) TO ? ({PARQUET})", [str(output)])
+        [(rows,)] = self._connection.read_parquet(duck.exactly(output)).aggregate("count(*)").fetchall()
+        return int(rows)
+
+    def _view(self, *files: Path) -> list[str]:
+        """Let `stored` be the rows of files; gives the columns of the first."""
+        paths: Any = [duck.exactly(file) for file in files]
+        rows = self._connection.read_parquet(paths, hive_partitioning=False)
+        missing = [column for column in self._entity.curated if column.name not in rows.columns]
+        more = "".join(f", CAST(NULL AS {column.type.sql}) AS {column.name}" for column in missing)
+        rows.project(f"*{more}").create_view("stored", replace=True)
+        return rows.columns
