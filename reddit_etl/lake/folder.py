@@ -83,7 +83,11 @@ class FolderLake(Lake):
         """See `Lake`."""
         with self._failures(prefix):
             for path in _files(self.folder / prefix):
-                yield path.relative_to(self.folder).as_posix(), path.stat().st_size
+                try:
+                    size = path.stat().st_size
+                except FileNotFoundError:  # Removed meanwhile.
+                    continue
+                yield path.relative_to(self.folder).as_posix(), size
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         """See `Lake`."""

@@ -9,7 +9,7 @@ from reddit_etl.errors import LakeError
 
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>plan|extract|transform|publish|load|successor)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>plan|extract|transform|publish|load|successor|forget)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
 DATA = re.compile(
@@ -106,6 +106,11 @@ TOMBSTONES = "tombstones/"
 """The folder of all tombstones, which are kept for ever."""
 
 
+def tombstones_of(hour: datetime) -> str:
+    """The prefix of all tombstones of an hour; those of later hours come after it."""
+    return f"{TOMBSTONES}{_partition(hour)}/"
+
+
 def tombstones_key(hour: datetime, name: str) -> str:
     """The tombstones that one run put; `name` says what for, such as `noticed`."""
-    return f"{TOMBSTONES}{_partition(hour)}/{name}.json"
+    return f"{tombstones_of(hour)}{name}.json"

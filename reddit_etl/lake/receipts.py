@@ -203,3 +203,23 @@ class Loaded(Receipt):
     updated: int
     stale: int
     """Rows that changed nothing: the warehouse had the same or a newer state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten(Receipt):
+    """What one run took from all stores; never what that was."""
+
+    lists: list[str]
+    """The objects with the tombstones that it worked through: its own, and those of the runs since a day before."""
+    tombstones: int
+    noticed_at: str | None
+    """When the first of its own was noticed."""
+    gone_at: str
+    """When the last byte was removed."""
+    lake: dict[str, dict[str, int]]
+    """By zone of the lake: objects that were replaced, their rows that lost something, objects that were removed, and
+    their bytes, with all versions."""
+    digests: list[dict[str, list[str]]]
+    """Of the objects that were replaced together: the SHA-256 of what was there, and of what stands for it."""
+    warehouse: dict[str, int] = field(default_factory=dict)
+    """Rows that lost something, by table."""

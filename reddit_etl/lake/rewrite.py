@@ -53,13 +53,14 @@ def rewrite(lake: Lake, key: str, to: str, change: Change) -> Rewritten | None:
                         lines.write(msgspec.Raw(left))
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            old = DataObject(key, path.stat().st_size, digest, rows)
         except FileNotFoundError as error:
             # Another process removed it meanwhile.
             raise DamagedObjectError(f"{lake.url}/{key} is missing", key=key) from error
         except (OSError, EOFError, ValueError, zlib.error) as error:
             reason = type(error).__name__
             raise LakeError(f"{lake.url}/{key}: it cannot be read ({reason}): restore it, or remove it") from error
-        return Rewritten(DataObject(key, path.stat().st_size, digest, rows), lines.entries(), changed)
+        return Rewritten(old, lines.entries(), changed)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

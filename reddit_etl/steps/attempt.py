@@ -1,9 +1,9 @@
 """An attempt at a task: the lake it writes to, the entity and the hour."""
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from reddit_etl.clock import Clock, iso
 from reddit_etl.entities.schema import Entity
@@ -14,6 +14,14 @@ from reddit_etl.lake.layout import hour_text
 def new_name(clock: Clock) -> str:
     """A unique name, of the time and eight random hex digits, like 20261123T040506-1a2b3c4d."""
     return f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+def began(name: str) -> datetime:
+    """When an attempt of this name began; 1970 for a name of another form."""
+    try:
+        return datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S")  # noqa: DTZ007
+    except ValueError:
+        return datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,3 @@ class Attempt:
             "attempt": self.name,
             "committed_at": iso(self.clock()),
         }
-
-    def of(self, entity: Entity, hour: datetime) -> Self:
-        """An attempt of the same task, with a name of its own, at the objects of another hour."""
-        return replace(self, entity=entity, hour=hour, name=new_name(self.clock))

@@ -1,0 +1,60 @@
+"""Forgetting as a task: what was taken back on Reddit, or what a person asks for, leaves every store."""
+
+from datetime import datetime
+from functools import cached_property
+
+import luigi
+
+from jobs import resources
+from jobs.parameters import HourParameter
+from jobs.process import end_as
+from jobs.task import ReceiptTarget, log
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake.layout import hour_text, receipt_key
+from reddit_etl.lake.receipts import Forgotten
+from reddit_etl.steps.forget import Stores, forget
+
+NOTICED = "noticed"
+
+
+class Forget(luigi.Task):
+    """Removes from all stores what the tombstones under its hour and name take."""
+
+    hour: datetime = HourParameter()
+    name: str = luigi.Parameter(default=NOTICED, description="which tombstones")
+
+    @cached_property
+    def receipt(self) -> ReceiptTarget[Forgotten]:
+        """The target. Each warehouse is worked through on its own, and the lake with it."""
+        name = f"{self.name}-{resources.warehouse_name()}"
+        return ReceiptTarget(self.hour, receipt_key("forget", "all", self.hour, name), Forgotten)
+
+    def output(self) -> ReceiptTarget[Forgotten]:
+        """The receipt."""
+        return self.receipt
+
+    def complete(self) -> bool:
+        """Whether the receipt exists. A ConfigurationError is raised, and makes the exit code 78."""
+        try:
+            return self.receipt.exists()
+        except ConfigurationError as error:
+            # Luigi reports no failure here.
+            end_as(error)
+            raise
+
+    def run(self) -> None:
+        """Forget, and commit the receipt, unless another run has committed one."""
+        clock = resources.clock(self.hour)
+        stores = Stores(resources.lake(), resources.transform(), resources.catalog())
+        receipt = forget(stores, self.hour, self.name, clock=clock)
+        if not self.receipt.commit(receipt):
+            log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
+        counts = {zone: counts["replaced"] for zone, counts in receipt.lake.items()}
+        log.info("forgotten", extra=self.log_fields() | {"tombstones": receipt.tombstones} | counts)
+
+    def __repr__(self) -> str:
+        return f"Forget({hour_text(self.hour)}, {self.name})"
+
+    def log_fields(self) -> dict[str, object]:
+        """The fields that identify the task in log lines."""
+        return {"hour": hour_text(self.hour), "of": self.name}
