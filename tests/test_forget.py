@@ -8,24 +8,30 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Barrier, Thread
 from typing import Any
 
+import boto3
 import duckdb
 import pytest
 from luigi.retcodes import run_with_retcodes
 
+from jobs import resources
 from reddit_etl.clock import iso
 from reddit_etl.entities import COMMENTS, ENTITIES, POSTS
 from reddit_etl.entities.schema import Entity
 from reddit_etl.lake import successors, tombstones
+from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.layout import tombstones_key
 from reddit_etl.lake.receipts import Forgotten, Transformed
 from reddit_etl.lake.tombstones import Kind, Tombstone
 from reddit_etl.steps.forget import Stores, forget
 from reddit_etl.transform.duckdb import DuckDBTransform
+from tests.aws import AwsPipeline
 from tests.conftest import MINUTE, Pipeline, forget_run
+from tests.standins.glue import GlueServer
 from tests.standins.marked import MarkedReddit, mark
 
 HOURS = [f"2026-11-23T{hour:02}" for hour in range(4, 7)]
@@ -512,3 +518,75 @@ def test_tombstones_that_are_missing_or_damaged_are_an_error_that_names_them(
     pipeline.lake.joinpath(tombstones_key(FORGET, "noticed")).write_text("{}")
     assert run_forget(pipeline) == TASK_FAILED
     assert "not a list of tombstones" in str([vars(record).get("error") for record in caplog.records])
+
+
+# On AWS's stand-ins: Glue's runs, partitions of the catalog, versions in the bucket
+
+
+def test_on_aws_the_partitions_lie_where_nothing_is_left_to_forget(
+    on_aws: Callable[..., AwsPipeline], glue_server: GlueServer
+) -> None:
+    pipeline = on_aws(content=reddit())
+    lake_url = pipeline.settings["LAKE_URL"]
+    bucket = lake_url.split("/")[2]
+    client: Any = boto3.client("s3")
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for hour in HOURS[:2]:
+        assert pipeline.run(hour, listings=BOTH, limit=100) == 0
+    lake = resources.lake()
+    before = {key.partition("/")[0] for key in lake.keys("")}
+    assert {"raw", "rejected", "curated"} <= before
+    runs = len(glue_server.runs)
+    assert tombstones.put(lake, FORGET, "noticed", stones())
+    assert run_forget(pipeline) == 0
+    # One run for all hours.
+    assert len(glue_server.runs) == runs + 1
+    catalog: Any = boto3.client("glue", endpoint_url=glue_server.url)
+    for entity, per_hour in ((POSTS, 3), (COMMENTS, 2)):
+        answer = catalog.get_partitions(DatabaseName=pipeline.settings["GLUE_DATABASE"], TableName=entity.name)
+        places = [one["StorageDescriptor"]["Location"] for one in answer["Partitions"]]
+        assert len(places) == 2
+        for place in places:
+            keys = [key for key in lake.keys(place.removeprefix(f"{lake_url}/")) if key.endswith(".parquet")]
+            assert len(keys) == 1
+            [(count,)] = _query(lake, keys[0], "count(*)")
+            assert count == per_hour
+            assert mark(POSTS, "a") not in str(_query(lake, keys[0], "*"))
+    versions = client.list_object_versions(Bucket=bucket)
+    assert not versions.get("DeleteMarkers")
+    for one in versions["Versions"]:
+        content = client.get_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])["Body"].read()
+        content += gzip.decompress(content) if one["Key"].endswith(".gz") else b""
+        assert mark(POSTS, "a").encode() not in content, one["Key"]
+    assert run_forget(pipeline) == 0
+    assert len(glue_server.runs) == runs + 1
+
+
+def _query(lake: Lake, key: str, what: str) -> list[tuple[Any, ...]]:
+    with TemporaryDirectory() as scratch, duckdb.connect() as connection:
+        path = lake.local_file(key, Path(scratch))
+        return connection.read_parquet(str(path), hive_partitioning=False).project(what).fetchall()
+
+
+def test_a_partition_that_a_killed_run_left_behind_is_set_before_its_objects_are_removed(
+    on_aws: Callable[..., AwsPipeline], glue_server: GlueServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = on_aws(content=reddit())
+    assert pipeline.run(HOURS[0], listings=BOTH, limit=100) == 0
+    lake = resources.lake()
+    assert tombstones.put(lake, FORGET, "noticed", stones())
+    with monkeypatch.context() as patch:
+        patch.setattr("reddit_etl.steps.forget_lake.publish", _killed)
+        with pytest.raises(Killed):
+            run_forget(pipeline)
+    assert run_forget(pipeline) == 0
+    catalog: Any = boto3.client("glue", endpoint_url=glue_server.url)
+    for entity in ENTITIES:
+        answer = catalog.get_partitions(DatabaseName=pipeline.settings["GLUE_DATABASE"], TableName=entity)
+        [place] = [one["StorageDescriptor"]["Location"] for one in answer["Partitions"]]
+        folder = place.removeprefix(f"{pipeline.settings['LAKE_URL']}/")
+        assert [key for key in resources.lake().keys(folder) if key.endswith(".parquet")]
+
+
+def _killed(*_: object) -> None:
+    raise Killed
