@@ -200,3 +200,5 @@ class Loaded(Receipt):
     updated: int
     stale: int
     """Rows that changed nothing: the warehouse had the same or a newer state."""
+    forgotten: int = 0
+    """Rows that were left out, as tombstones name them."""

@@ -31,6 +31,7 @@ def load(
                 inserted=counts.inserted,
                 updated=counts.updated,
                 stale=counts.stale,
+                forgotten=counts.forgotten,
             )
 
 
