@@ -12,7 +12,7 @@ from jobs.task import ReceiptTarget, log
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.layout import hour_text, receipt_key
 from reddit_etl.lake.receipts import Forgotten
-from reddit_etl.steps.forget import Stores, forget
+from reddit_etl.steps.forget import Stores, forget, plan
 
 NOTICED = "noticed"
 
@@ -45,7 +45,9 @@ class Forget(luigi.Task):
     def run(self) -> None:
         """Forget, and commit the receipt, unless another run has committed one."""
         clock = resources.clock(self.hour)
-        stores = Stores(resources.lake(), resources.transform(), resources.catalog())
+        stores = Stores(resources.lake(), resources.transform(), resources.catalog(), resources.warehouse())
+        if self.name == NOTICED:
+            plan(stores, self.hour, self.name, clock=clock)
         receipt = forget(stores, self.hour, self.name, clock=clock)
         if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())

@@ -16,7 +16,7 @@ The SQL runs on DuckDB, Spark and Redshift. It reads a row as `r`.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from reddit_etl.entities.schema import Entity, Mark
+from reddit_etl.entities.schema import Column, Entity, Mark
 
 ACCOUNT = "account"
 # What other rows hold content of is always a post.
@@ -66,13 +66,12 @@ def dropped_sql(entity: Entity) -> str:
         alternatives.append(f"({own}.taken_at IS NOT NULL AND {own}.is_back = 0 AND {gone})")
     for column in entity.columns:
         if column.profile_of:
-            in_profile = f"LOWER(SUBSTRING(r.{column.name}, 1, {len(PROFILE)})) = '{PROFILE}'"
             missing = [f"{own}.account_at IS NOT NULL AND r.{c.name} IS NULL" for c in entity.columns if c.names_author]
             reasons = [f"{own}.account_at >= r.observed_at", *missing]
             if column.profile_of != entity.key:
                 post = f"of_{column.profile_of}"
                 reasons += [f"{post}.taken_at >= r.observed_at", f"{post}.account_at IS NOT NULL"]
-            alternatives.append(f"({in_profile} AND ({' OR '.join(reasons)}))")
+            alternatives.append(f"({_is_profile(column)} AND ({' OR '.join(reasons)}))")
     return "\n  OR ".join(alternatives)
 
 
@@ -105,6 +104,15 @@ SELECT
 FROM {rows} AS r
 {joins_sql(entity, summary)}
 WHERE CASE WHEN {dropped_sql(entity)} THEN 0 ELSE 1 END = 1"""
+
+
+def in_profile_sql(entity: Entity) -> str:
+    """The condition that a row is in a profile; NULL or false: it is not."""
+    return f"({' OR '.join([_is_profile(column) for column in entity.columns if column.profile_of] or ['1 = 0'])})"
+
+
+def _is_profile(column: Column) -> str:
+    return f"LOWER(SUBSTRING(r.{column.name}, 1, {len(PROFILE)})) = '{PROFILE}'"
 
 
 def deleted_sql(entity: Entity, row: str) -> str:

@@ -134,7 +134,9 @@ class Extracted(Receipt):
     left: list[Any] = field(default_factory=list)
     """For trees and looks: what is deferred to a later hour, as the plan has it."""
     absent: list[str] = field(default_factory=list)
-    """For looks: the names of what Reddit did not return."""
+    """For looks: the names of what Reddit did not return, to be asked for again."""
+    gone: list[str] = field(default_factory=list)
+    """For looks: the names of what Reddit did not return for the second time, and is taken for deleted."""
     others: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For looks: what the same requests gave of other entities, in the fields `records` to `newest`."""
 
@@ -203,6 +205,8 @@ class Loaded(Receipt):
     updated: int
     stale: int
     """Rows that changed nothing: the warehouse had the same or a newer state."""
+    forgotten: int = 0
+    """Rows that were left out, as tombstones name them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,5 +225,5 @@ class Forgotten(Receipt):
     their bytes, with all versions."""
     digests: list[dict[str, list[str]]]
     """Of the objects that were replaced together: the SHA-256 of what was there, and of what stands for it."""
-    warehouse: dict[str, int] = field(default_factory=dict)
-    """Rows that lost something, by table."""
+    warehouse: dict[str, int]
+    """The rows that were removed from the tables, and those from which something was cleared."""

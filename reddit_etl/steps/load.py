@@ -33,6 +33,7 @@ def load(
                 inserted=counts.inserted,
                 updated=counts.updated,
                 stale=counts.stale,
+                forgotten=counts.forgotten,
             )
 
 

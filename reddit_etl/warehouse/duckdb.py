@@ -5,11 +5,11 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
@@ -19,10 +19,13 @@ from reddit_etl.clock import Clock, utc_now
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, WarehouseError
 from reddit_etl.lake.base import Lake
-from reddit_etl.warehouse import DUCKDB, tables, upsert
-from reddit_etl.warehouse.base import Load, LoadCounts, carry_out
+from reddit_etl.warehouse import DUCKDB, forget, tables, upsert
+from reddit_etl.warehouse.base import Forgotten, Load, LoadCounts, carry_out
+from reddit_etl.warehouse.rewrite import rewrite
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 # Rows that are upserted together; their keys and times are held in memory. The tables are read once for each portion.
 PORTION = 250_000
@@ -52,30 +55,74 @@ class DuckDBWarehouse:
         self.path = path.expanduser().absolute()
         self.url = f"{DUCKDB}{self.path}"
         self._wal = self.path.with_name(f"{self.path.name}.wal")
+        self._scratch = self.path.with_name(f"{self.path.name}.tmp")
         self._is_held = False
 
     def load(self, load: Load) -> LoadCounts:
         """See `Warehouse`."""
         with tempfile.TemporaryDirectory(prefix="load-") as scratch:
             files = [load.lake.verified_file(entry, Path(scratch)) for entry in load.objects]
+            counts, is_due = _with_enough_memory(lambda memory: self._load(load, files, memory))
+        if is_due:
             try:
-                return self._load(load, files, memory=duck.LOAD_MEMORY_LIMIT)
+                self._erase()
             except WarehouseError as error:
-                if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
-                    raise
-                # As when a load replaces rows all over a table of more than 10 million.
-                log.warning("the load is tried again with more memory", extra={"error": str(error)})
-                return self._load(load, files, memory=duck.MOST_LOAD_MEMORY)
+                # The load is committed, and the next forgetting tries it again.
+                log.warning("the file still has bytes of what was forgotten", extra={"error": str(error)})
+        return counts
 
-    def _load(self, load: Load, files: list[Path], *, memory: str) -> LoadCounts:
+    def _load(self, load: Load, files: list[Path], memory: str) -> tuple[LoadCounts, bool]:
+        """Gives whether new tombstones were taken in too."""
         with self._connection(load_memory=memory) as connection:
             connection.begin()
-            self._define(connection, load.entity)
-            found = connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
+            has_removed = self._take_in(connection, load.lake, load.entity)
+            found = _columns(connection)
             staged = _staged(connection, load.entity, files)
             counts = carry_out(load, connection.execute, staged=staged, found=found, clock=self._clock)
             connection.commit()
-            return counts
+            return counts, has_removed
+
+    def forget(self, lake: Lake, key: str) -> Forgotten | None:
+        """See `Warehouse`. A file that is not there yet is not made, as for `check`."""
+        if not self.path.exists():
+            return None
+        due = _with_enough_memory(lambda memory: self._forget(lake, memory))
+        if due is None:
+            return None
+        if due:
+            self._erase()
+        return forget.outcome(self.find("forget_audit", forget.FIND, [key]), place=f"{lake.url}/{key}")
+
+    def _forget(self, lake: Lake, memory: str) -> int | None:
+        """Gives of how many objects bytes are to be erased; None if there is no table yet."""
+        with self._connection(load_memory=memory) as connection:
+            stored = tables.with_stored([], _columns(connection))
+            if not stored:
+                return None
+            connection.begin()
+            self._take_in(connection, lake, *stored)
+            connection.commit()
+            [(due, _)] = connection.execute(forget.COUNT_DUE).fetchall()
+            return int(due)
+
+    def _take_in(self, connection: duckdb.DuckDBPyConnection, lake: Lake, *loaded: Entity) -> bool:
+        """Bring the tables of what is loaded and the tombstones up to date; whether there were new ones."""
+        entities = [*loaded]
+        for entity in entities:
+            self._define(connection, entity)
+        objects = forget.missing(lake, connection.execute)
+        if objects:
+            entities = tables.with_stored(entities, _columns(connection))
+            for entity in entities:
+                self._define(connection, entity)
+        return forget.take_in(objects, connection.execute, entities=entities, now=self._clock())
+
+    def _erase(self) -> None:
+        def once(memory: str) -> None:
+            with self._connection(load_memory=memory) as connection:
+                rewrite(connection, self.path, scratch=self._scratch, now=self._clock())
+
+        _with_enough_memory(once)
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
@@ -87,7 +134,7 @@ class DuckDBWarehouse:
         if not self.path.exists():
             return []
         with self._connection(read_only=True) as connection:
-            if table not in dict(connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()):
+            if table not in dict(_columns(connection)):
                 return []
             return connection.execute(sql, values).fetchall()
 
@@ -122,7 +169,7 @@ class DuckDBWarehouse:
     def _define(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
         """Make what is missing."""
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {tables.SCHEMA}")
-        found = connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
+        found = _columns(connection)
         for statement in tables.definitions(entity, found, storage=False):
             connection.execute(statement)
 
@@ -158,20 +205,26 @@ class DuckDBWarehouse:
                 f"WAREHOUSE_URL: {self.url}: {error}: name a file in a folder that can be made"
             ) from error
         try:
-            scratch = self.path.with_name(f"{self.path.name}.tmp")
             if not read_only and not self.path.exists():
-                self._create(scratch)
+                self._create(self._scratch)
             with (
                 ONE_AT_A_TIME,
-                self._waiting()(
-                    duck.connect, self.path, scratch=scratch, read_only=read_only, load_memory=load_memory
-                ) as connection,
+                self._waiting()(self._open, read_only=read_only, load_memory=load_memory) as connection,
                 duck.interruptible(),
             ):
                 self._is_held = False
                 yield connection
         except (duckdb.Error, OSError) as error:
             raise self._meaning(error) from error
+
+    def _open(self, *, read_only: bool, load_memory: str) -> duckdb.DuckDBPyConnection:
+        """Open the file that the path names: before it is locked, another process may replace it by a rewritten one."""
+        while True:
+            inode = self.path.stat().st_ino
+            connection = duck.connect(self.path, scratch=self._scratch, read_only=read_only, load_memory=load_memory)
+            if self.path.stat().st_ino == inode:
+                return connection
+            connection.close()
 
     def _waiting(self) -> Retrying:
         """The process may have many more loads; each is tried, but none waits as long again for the same holder."""
@@ -203,6 +256,23 @@ class DuckDBWarehouse:
                 "its .wal; what receipts say of the last 48 hours is loaded again"
             )
         return WarehouseError(f"{place}: {message}")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """The tables of the schema with their columns, as far as there are any."""
+    return connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
+
+
+def _with_enough_memory(once: Callable[[str], Answer]) -> Answer:
+    """Do it with the memory of a load, and if that does not suffice with more."""
+    try:
+        return once(duck.LOAD_MEMORY_LIMIT)
+    except WarehouseError as error:
+        if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+            raise
+        # As when a load replaces rows all over a table of more than 10 million.
+        log.warning("it is tried again with more memory", extra={"error": str(error)})
+        return once(duck.MOST_LOAD_MEMORY)
 
 
 def _staged(connection: duckdb.DuckDBPyConnection, entity: Entity, files: list[Path]) -> Iterator[None]:

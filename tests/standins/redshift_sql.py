@@ -46,7 +46,7 @@ DeleteStmt relation usingClause whereClause
 DropStmt objects removeType=TABLE missing_ok
 FetchStmt howMany portalname
 Float fval
-FuncCall funcname over agg_star args agg_distinct
+FuncCall funcname over agg_star args agg_distinct funcformat=CALL,SYNTAX
 InsertStmt relation cols selectStmt
 Integer ival
 IntoClause rel
@@ -76,7 +76,7 @@ WithClause ctes""".splitlines()
 _PLACES = frozenset(["location", "stmt_location", "stmt_len", "list_start", "list_end"])
 _UNSET = (None, False, 0, "", "\0", ())
 _FUNCTIONS = frozenset(["avg", "count", "current_schema", "max", "min", "row_number", "sum"]) | frozenset(
-    ["md5", "mod", "strpos", "substring"]
+    ["lower", "md5", "mod", "position", "strpos", "substring"]
 )
 # PostgreSQL's names. VARCHAR needs a length: Redshift's default, 256 bytes, is never meant.
 _TYPES = frozenset(["bool", "float8", "int4", "int8", "timestamp"])
