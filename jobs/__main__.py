@@ -1,13 +1,15 @@
-"""Tools beside the pipeline: check the set-up, query the warehouse, print the generated parts of docs/."""
+"""Tools beside the pipeline: check the set-up, query the warehouse, forget, print the generated parts of docs/."""
 
 import argparse
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from jobs import declarations, process, resources
 from jobs.doctor import examine
+from jobs.forget import by_request, still_there
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.warehouse.dictionary import dictionary
 
@@ -40,13 +42,23 @@ def main() -> int:
     commands.add_parser(
         "doctor", help="check every setting and permission that a run needs; exits with 0 if all checks pass"
     )
+    forget = commands.add_parser("forget", help="remove posts and comments from every store, whoever asks for it")
+    forget.add_argument("names", nargs="+", metavar="NAME", help="such as t3_abc for a post, t1_abc for a comment")
+    forget.add_argument("--prove", action="store_true", help="remove nothing; list what still holds them")
     arguments = parser.parse_args()
     if arguments.command == "doctor":
         _doctor()
     if arguments.command in ("dictionary", "settings"):
         print(dictionary() if arguments.command == "dictionary" else declarations.table())
         return 0
-    return _query(arguments.sql)
+    run = partial(_forget, arguments.names, prove=arguments.prove)
+    if arguments.command == "query":
+        run = partial(_query, arguments.sql)
+    try:
+        return run()
+    except EtlError as error:
+        print(error, file=sys.stderr)
+        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1
 
 
 def _doctor() -> NoReturn:
@@ -61,11 +73,7 @@ def _doctor() -> NoReturn:
 
 
 def _query(sql: str) -> int:
-    try:
-        columns, rows = resources.warehouse().query(sql, limit=ROWS + 1)
-    except EtlError as error:
-        print(error, file=sys.stderr)
-        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1
+    columns, rows = resources.warehouse().query(sql, limit=ROWS + 1)
     try:
         print(table(columns, rows[:ROWS]), flush=True)
     except BrokenPipeError:
@@ -73,6 +81,18 @@ def _query(sql: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if len(rows) > ROWS:
         print(f"… and more; the first {ROWS:,} rows are shown", file=sys.stderr)
+    return 0
+
+
+def _forget(names: list[str], *, prove: bool) -> int:
+    """1 if it is to be proved, and something is still there."""
+    if prove:
+        places = list(still_there(names))
+        print("\n".join(places) or "nothing found in the lake or the warehouse")
+        return int(bool(places))
+    receipt = by_request(names)
+    replaced = ", ".join(f"{counts['replaced']} {zone}" for zone, counts in receipt.lake.items())
+    print(f"replaced objects: {replaced}; rows removed from the warehouse: {receipt.warehouse.get('removed', 0)}")
     return 0
 
 

@@ -1,5 +1,7 @@
 """Forgetting as a task: what was taken back on Reddit, or what a person asks for, leaves every store."""
 
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -9,12 +11,18 @@ from jobs import resources
 from jobs.parameters import HourParameter
 from jobs.process import end_as
 from jobs.task import ReceiptTarget, log
+from reddit_etl.clock import hour_of, iso, utc_now
+from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.layout import hour_text, receipt_key
 from reddit_etl.lake.receipts import Forgotten
+from reddit_etl.lake.tombstones import Kind, Tombstone, put
+from reddit_etl.steps.attempt import new_name
 from reddit_etl.steps.forget import Stores, forget, plan
+from reddit_etl.steps.prove import prove
 
 NOTICED = "noticed"
+ID = re.compile(r"[0-9a-z]{1,16}")
 
 
 class Forget(luigi.Task):
@@ -60,3 +68,30 @@ class Forget(luigi.Task):
     def log_fields(self) -> dict[str, object]:
         """The fields that identify the task in log lines."""
         return {"hour": hour_text(self.hour), "of": self.name}
+
+
+def requested(names: Sequence[str], moment: datetime) -> list[Tombstone]:
+    """Tombstones by the names of posts and comments, such as t3_abc. Raises ConfigurationError for another form."""
+    kinds = {entity.kind: entity.name for entity in ENTITIES.values()}
+    found = []
+    for name in names:
+        kind, _, id_ = name.partition("_")
+        if kind not in kinds or not ID.fullmatch(id_):
+            raise ConfigurationError(f"{name!r} is not a name of a post or a comment: use t3_abc or t1_abc")
+        found.append(Tombstone(kinds[kind], id_, Kind.REQUEST, iso(moment)))
+    return found
+
+
+def by_request(names: Sequence[str]) -> Forgotten:
+    """Forget posts and comments at once; gives the receipt. Raises EtlError."""
+    hour = hour_of(utc_now())
+    clock = resources.clock(hour)
+    task = Forget(hour=hour, name=f"request-{new_name(clock)}")
+    put(resources.lake(), hour, task.name, requested(names, clock()))
+    task.run()
+    return task.receipt.read()
+
+
+def still_there(names: Sequence[str]) -> Iterator[str]:
+    """The objects and tables that hold them. Raises EtlError."""
+    return prove(resources.lake(), resources.warehouse(), requested(names, datetime(9999, 1, 1)))  # noqa: DTZ001

@@ -1,8 +1,10 @@
 """Forgetting from end to end: no byte of what was taken back is left in the lake, and all else is as it was."""
 
 import gzip
+import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -30,6 +32,7 @@ from reddit_etl.lake.tombstones import Kind, Tombstone
 from reddit_etl.steps.forget import Stores, forget
 from reddit_etl.transform.duckdb import DuckDBTransform
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from tests import commands
 from tests.aws import AwsPipeline
 from tests.conftest import MINUTE, Pipeline, forget_run
 from tests.standins.glue import GlueServer
@@ -183,6 +186,9 @@ def test_no_byte_is_left_and_all_else_is_as_it_was(pipeline: Pipeline) -> None:
     assert run_forget(pipeline) == 0
     assert_forgotten(pipeline.lake)
     assert rows(lake) == expected(before)
+    # Nor in the warehouse.
+    for entity, id_, _ in GONE:
+        assert places_of(mark(entity, id_), pipeline.folder) == []
     assert len(before["posts"]) == 12
     assert len(before["comments"]) == 9
 
@@ -279,6 +285,85 @@ def test_an_hour_that_was_not_transformed_yet_is_without_it(pipeline: Pipeline) 
     assert pipeline.run(HOURS[1], listings=BOTH, limit=100) == 0
     assert_forgotten(pipeline.lake)
     assert rows(lake) == expected(before)
+
+
+# What is to be forgotten
+
+
+def test_what_the_warehouse_and_the_looks_notice_is_forgotten(pipeline: Pipeline) -> None:
+    content: Any = pipeline.server.content
+    content.posts["b"] |= {"selftext": "[deleted]", "author": "[deleted]", "removed_by_category": "deleted"}
+    content.posts["d"] |= {"author": "[deleted]"}
+    content.comments["c3"] |= {"body": "[removed]", "author": "[deleted]"}
+    content.comments.pop("c2")
+    later = "2026-11-23T07"
+    assert pipeline.run(later, listings=BOTH, limit=100) == 0
+    [path] = pipeline.lake.glob("receipts/**/hr=07/extract-comments-*.json")
+    looks = json.loads(path.read_text()) | {"gone": ["t1_c2"], "objects": [], "rejected": []}
+    path.with_name("extract-posts-sandbox.refresh-posts-sweep-020h.json").write_text(json.dumps(looks))
+    assert run_forget(pipeline) == 0
+    lake = FolderLake(pipeline.lake)
+    seen = iso(datetime.fromisoformat(later) + MINUTE)
+    assert tombstones.read(lake, tombstones_key(FORGET, "noticed")) == [
+        Tombstone("comments", "c2", Kind.GONE, str(looks["committed_at"])),
+        Tombstone("comments", "c3", Kind.REMOVED, seen),
+        Tombstone("posts", "b", Kind.DELETED, seen),
+        Tombstone("posts", "d", Kind.ACCOUNT, seen),
+    ]
+    for entity, id_ in ((POSTS, "b"), (COMMENTS, "c2"), (COMMENTS, "c3")):
+        assert places_of(mark(entity, id_), pipeline.lake) == []
+    assert places_of(f"{mark(POSTS, 'd')}author", pipeline.lake) == []
+    assert pipeline.rows("SELECT post_id, author FROM reddit.posts ORDER BY 1") == [
+        ("a", f"{mark(POSTS, 'a')}author"),
+        ("d", None),
+        ("x", f"{mark(POSTS, 'x')}author"),
+    ]
+    # Another attempt, and one in another warehouse, work from the same list.
+    put_before = pipeline.files()[tombstones_key(FORGET, "noticed")]
+    pipeline.receipts("forget-*.json")
+    for receipt in pipeline.lake.glob("receipts/**/forget-*.json"):
+        receipt.unlink()
+    assert run_forget(pipeline) == 0
+    assert pipeline.files()[tombstones_key(FORGET, "noticed")] == put_before
+    # And the next run finds nothing that it has not noticed already.
+    assert run_forget(pipeline, FORGET + timedelta(hours=1)) == 0
+    assert tombstones.read(lake, tombstones_key(FORGET + timedelta(hours=1), "noticed")) in (
+        [],
+        [Tombstone("comments", "c2", Kind.GONE, str(looks["committed_at"]))],
+    )
+
+
+def command(pipeline: Pipeline, *words: str) -> "subprocess.CompletedProcess[str]":
+    return commands.run("-m", "jobs", "forget", *words, env=os.environ | pipeline.environment())
+
+
+def test_a_person_s_request_is_done_at_once_and_proved(pipeline: Pipeline) -> None:
+    proof = command(pipeline, "--prove", "t3_a", "t1_c2")
+    assert proof.returncode == 1
+    assert len(proof.stdout.splitlines()) == len(set(proof.stdout.splitlines())) == 15 + 4
+    for zone in ("raw/posts", "raw/comments", "rejected/posts", "curated/posts", "curated/comments"):
+        assert proof.stdout.count(f"{pipeline.lake}/{zone}/") == 3
+    for table in ("posts", "post_metrics", "comments", "comment_metrics"):
+        assert f"reddit.{table}\n" in proof.stdout
+    done = command(pipeline, "t3_a", "t1_c2")
+    assert (done.returncode, done.stderr.count("error")) == (0, 0)
+    assert "replaced objects: 6 raw, 3 rejected, 6 curated; rows removed from the warehouse: 2" in done.stdout
+    proof = command(pipeline, "--prove", "t3_a", "t1_c2")
+    assert (proof.returncode, proof.stdout) == (0, "nothing found in the lake or the warehouse\n")
+    assert places_of(mark(POSTS, "a"), pipeline.folder) == []
+    assert places_of(mark(COMMENTS, "c2"), pipeline.folder) == []
+    [receipt] = pipeline.receipts("forget-all-request-*.json")
+    assert receipt["tombstones"] == 2
+
+
+@pytest.mark.parametrize("name", ["abc", "t5_abc", "t3_", "t3_a b", "T3_abc", "t3_abc/"])
+def test_a_name_of_another_form_is_refused(make_hours: Callable[[int], Pipeline], name: str) -> None:
+    pipeline = make_hours(0)
+    before = pipeline.files()
+    done = command(pipeline, "t3_a", name)
+    assert (done.returncode, done.stdout) == (MISCONFIGURED, "")
+    assert done.stderr == f"{name!r} is not a name of a post or a comment: use t3_abc or t1_abc\n"
+    assert pipeline.files() == before
 
 
 # Attempts that are at work, or were killed, while it is forgotten

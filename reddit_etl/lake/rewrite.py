@@ -5,6 +5,7 @@ import hashlib
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def rewrite(lake: Lake, key: str, to: str, change: Change) -> Rewritten | None:
     """
     with tempfile.TemporaryDirectory(prefix="rewrite-") as scratch:
         path = lake.existing_file(key, Path(scratch))
-        try:
+        with _readable(lake, key):
             rows = changed = 0
             for line in _lines(path):
                 rows += 1
@@ -54,13 +55,27 @@ def rewrite(lake: Lake, key: str, to: str, change: Change) -> Rewritten | None:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             old = DataObject(key, path.stat().st_size, digest, rows)
-        except FileNotFoundError as error:
-            # Another process removed it meanwhile.
-            raise DamagedObjectError(f"{lake.url}/{key} is missing", key=key) from error
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            reason = type(error).__name__
-            raise LakeError(f"{lake.url}/{key}: it cannot be read ({reason}): restore it, or remove it") from error
         return Rewritten(old, lines.entries(), changed)
+
+
+def touched(lake: Lake, key: str, change: Change) -> int:
+    """How many lines of an object would be changed or left out. Raises as `rewrite` does."""
+    with tempfile.TemporaryDirectory(prefix="rewrite-") as scratch:
+        path = lake.existing_file(key, Path(scratch))
+        with _readable(lake, key):
+            return sum(change(line) != line for line in _lines(path))
+
+
+@contextmanager
+def _readable(lake: Lake, key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        # Another process removed it meanwhile.
+        raise DamagedObjectError(f"{lake.url}/{key} is missing", key=key) from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = type(error).__name__
+        raise LakeError(f"{lake.url}/{key}: it cannot be read ({reason}): restore it, or remove it") from error
 
 
 def _lines(path: Path) -> Iterator[bytes]:

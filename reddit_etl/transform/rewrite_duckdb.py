@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,25 @@ PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES 8_000_000"
 
 def rewrite(lake: Lake, folders: Iterable[Folder], tombstones: Sequence[Tombstone]) -> Iterator[Rewritten]:
     """See `TransformEngine`. Holds the tombstones in memory."""
+    with _connection(tombstones) as (connection, scratch):
+        for folder in folders:
+            with tempfile.TemporaryDirectory(dir=scratch) as place:
+                if done := _rewritten(connection, lake, folder, Path(place)):
+                    yield done
+
+
+def touched(lake: Lake, entity: Entity, keys: Iterable[str], tombstones: Sequence[Tombstone]) -> Iterator[str]:
+    """The objects from which something would be taken. Raises `TransformError`, `LakeError`."""
+    with _connection(tombstones) as (connection, scratch):
+        for key in keys:
+            with tempfile.TemporaryDirectory(dir=scratch) as place:
+                if Stored(connection, entity, lake.existing_file(key, Path(place))).touched():
+                    yield key
+
+
+@contextmanager
+def _connection(tombstones: Sequence[Tombstone]) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A database in which `named` is what the tombstones name, and a folder for scratch files."""
     try:
         with (
             tempfile.TemporaryDirectory(prefix="rewrite-") as scratch,
@@ -33,16 +53,12 @@ def rewrite(lake: Lake, folders: Iterable[Folder], tombstones: Sequence[Tombston
             duck.interruptible(),
         ):
             _name(connection, tombstones, Path(scratch))
-            for folder in folders:
-                with tempfile.TemporaryDirectory(dir=scratch) as place:
-                    if done := _rewritten(connection, lake, folder, Path(place)):
-                        yield done
+            yield connection, Path(scratch)
     except duckdb.Error as error:
         raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
 
 
 def _name(connection: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombstone], scratch: Path) -> None:
-    """Let `named` be what the tombstones name."""
     path = scratch / "tombstones.json"
     # DuckDB takes a minute for as many bound values as a file of them takes a second.
     path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in tombstones))
