@@ -14,9 +14,9 @@ from reddit_etl.warehouse.tables import SCHEMA
 def noticed(warehouse: Warehouse, entity: Entity, *, since: datetime, until: datetime) -> Iterator[Tombstone]:
     """Tombstones of the kinds `deleted`, `removed` and `account`, by id, from what was observed in a range of time.
 
-    The cost is bounded by that range, from `since` to `until`, exclusive. A state that is loaded late has an old time of
-    observation, so the range has to reach back as far as loads are caught up. The moment of a tombstone is that of the
-    observation. Raises `WarehouseError`.
+    The cost is bounded by that range, from `since` to `until`, exclusive. A state that is loaded late has an old time
+    of observation, so the range has to reach back as far as loads are caught up. The moment of a tombstone is that of
+    the observation. Raises `WarehouseError`.
     """
     if not warehouse.find("tombstones", f"SELECT COUNT(*) FROM {SCHEMA}.tombstones", []):
         return
