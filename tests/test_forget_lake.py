@@ -29,6 +29,7 @@ from reddit_etl.lake.receipts import DataObject, Successor, Transformed
 from reddit_etl.lake.rewrite import rewrite
 from reddit_etl.lake.s3 import S3Lake
 from reddit_etl.lake.tombstones import Kind, Tombstone
+from reddit_etl.steps.attempt import began, new_name, origin
 from reddit_etl.steps.lines import of_records, of_rejects
 from reddit_etl.transform.base import Folder, TransformEngine
 from reddit_etl.transform.duckdb import DuckDBTransform
@@ -228,6 +229,16 @@ def test_a_successor_that_cannot_be_read_is_an_error_that_names_it(lake: Lake) -
         successor_key("receipts/dt=2026-11-23/hr=12/extract-posts-x.json")
 
 
+def test_the_name_of_an_attempt_says_when_it_began_and_when_it_was_read_what_it_holds() -> None:
+    first = new_name(lambda: NOON)
+    again = new_name(lambda: NOON + timedelta(days=1), replaces=first)
+    once_more = new_name(lambda: NOON + timedelta(days=2), replaces=again)
+    assert [began(name) for name in (first, again, once_more)] == [NOON + timedelta(days=day) for day in range(3)]
+    assert {origin(name) for name in (first, again, once_more)} == {NOON}
+    assert began("a1") == origin("a1") == datetime(1970, 1, 1)  # noqa: DTZ001
+    assert origin(new_name(lambda: NOON, replaces="a1")) == datetime(1970, 1, 1)  # noqa: DTZ001
+
+
 # Records and rejects
 
 
@@ -275,7 +286,11 @@ def test_of_an_object_without_a_line_left_there_is_none(lake: Lake) -> None:
     assert lake.read(TO) is None
 
 
-@pytest.mark.parametrize("content", [b"nonsense", gzip.compress(b"{}\n" * 1000)[:-9], gzip.compress(b"{]\n")])
+# Valid but for its compressed data.
+BROKEN = gzip.compress(b"")[:10] + b"\xff" * 30
+
+
+@pytest.mark.parametrize("content", [b"nonsense", gzip.compress(b"{}\n" * 1000)[:-9], gzip.compress(b"{]\n"), BROKEN])
 def test_an_object_that_cannot_be_read_is_an_error_that_names_it(lake: Lake, content: bytes) -> None:
     write(lake, KEY, content)
     with pytest.raises(LakeError, match=f"{KEY}: it cannot be read .*: restore it, or remove it"):
