@@ -26,8 +26,8 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.lake import successors, tombstones
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
-from reddit_etl.lake.layout import tombstones_key
-from reddit_etl.lake.receipts import Forgotten, Transformed
+from reddit_etl.lake.layout import ZONES, tombstones_key
+from reddit_etl.lake.receipts import Extracted, Forgotten, Transformed
 from reddit_etl.lake.tombstones import Kind, Tombstone
 from reddit_etl.steps.forget import Stores, forget
 from reddit_etl.steps.forget_lake import LakeForgetting
@@ -177,6 +177,20 @@ def rows(lake: FolderLake) -> dict[str, list[tuple[Any, ...]]]:
                         assert len(read) == entry.rows
                         found.setdefault(entity.name, []).extend(read)
     return {name: sorted(ones, key=repr) for name, ones in found.items()}
+
+
+def listed(lake: FolderLake) -> set[str]:
+    """The objects that stand for what receipts list."""
+    found = set()
+    for key in lake.keys("receipts/"):
+        content = lake.read(key) or b""
+        if "/extract-" in key:
+            extract = Extracted.from_json(content, key=key)
+            found |= {one.key for one in successors.standing(lake, [*extract.objects, *extract.rejected])}
+        elif "/transform-" in key:
+            transform = successors.transformed(lake, Transformed.from_json(content, key=key))
+            found |= {one.key for one in transform.objects}
+    return found
 
 
 def expected(before: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -598,6 +612,8 @@ def test_two_runs_at_once_end_as_one(make_hours: Callable[[int], Pipeline], tmp_
         assert errors == []
         assert_forgotten(lake.folder)
         assert rows(lake) == expected(before)
+        # What the one wrote in vain is gone.
+        assert {key for zone in ZONES for key in lake.keys(f"{zone}/")} == listed(lake)
 
 
 def test_a_transformation_whose_inputs_are_replaced_while_it_reads_them_reads_what_stands_for_them(
