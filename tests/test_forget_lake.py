@@ -6,7 +6,7 @@ import os
 import random
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,16 @@ def test_a_transformation_has_the_attempt_and_the_columns_of_what_stands_for_it(
     assert (successors.transformed(lake, made).attempt, successors.transformed(lake, made).objects) == ("a3", ())
 
 
+def test_a_successor_of_an_older_version_is_read(lake: Lake) -> None:
+    """It was a whole receipt of a transformation."""
+    part = DataObject(f"{curated_prefix('posts', NOON, '0123456789ab', 'a1')}part-00000.parquet", 1, "ab", 1)
+    older = asdict(successor("a1", "a2", part, columns={"title": "VARCHAR(9)"}))
+    older |= {"extracts": ["python-new-100"], "records": 1, "summaries": {}}
+    key = "receipts/dt=2026-11-23/hr=12/successor-posts-0123456789ab-a1.json"
+    lake.create(key, json.dumps(older).encode())
+    assert successors.read(lake, part.key) == successor("a1", "a2", part, columns={"title": "VARCHAR(9)"})
+
+
 def test_a_successor_that_cannot_be_read_is_an_error_that_names_it(lake: Lake) -> None:
     lake.create(successor_key(KEY), b"{}")
     with pytest.raises(LakeError, match=r"successor-posts-raw-a1\.json: .*: restore it"):
@@ -290,7 +300,11 @@ def test_of_an_object_without_a_line_left_there_is_none(lake: Lake) -> None:
 BROKEN = gzip.compress(b"")[:10] + b"\xff" * 30
 
 
-@pytest.mark.parametrize("content", [b"nonsense", gzip.compress(b"{}\n" * 1000)[:-9], gzip.compress(b"{]\n"), BROKEN])
+@pytest.mark.parametrize(
+    "content",
+    [b"nonsense", gzip.compress(b"{}\n" * 1000)[:-9], gzip.compress(b"{]\n"), BROKEN],
+    ids=["nonsense", "truncated", "not JSON", "corrupted"],
+)
 def test_an_object_that_cannot_be_read_is_an_error_that_names_it(lake: Lake, content: bytes) -> None:
     write(lake, KEY, content)
     with pytest.raises(LakeError, match=f"{KEY}: it cannot be read .*: restore it, or remove it"):
