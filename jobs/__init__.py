@@ -2,6 +2,7 @@
 
 from jobs import process
 from jobs.extract import Extract
+from jobs.forget import Forget
 from jobs.load import Load
 from jobs.pipeline import RedditPipeline
 from jobs.publish import Publish
@@ -11,4 +12,4 @@ from jobs.transform import Transform
 
 process.set_up()
 
-__all__ = ["Extract", "Load", "Publish", "RangeHourly", "Reconcile", "RedditPipeline", "Transform"]
+__all__ = ["Extract", "Forget", "Load", "Publish", "RangeHourly", "Reconcile", "RedditPipeline", "Transform"]

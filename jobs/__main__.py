@@ -1,16 +1,16 @@
-"""Tools beside the pipeline: check the set-up, compare the stores, query the warehouse, print the generated parts of
-docs/.
-"""
+"""Tools beside the pipeline: check the set-up, query, compare the stores, forget, print generated parts of docs/."""
 
 import argparse
 import logging
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from jobs import declarations, process, resources
 from jobs.doctor import examine
+from jobs.forget import by_request, still_there
 from jobs.parameters import HourParameter
 from jobs.reconcile import hours, reconcile
 from reddit_etl.errors import ConfigurationError, EtlError
@@ -59,6 +59,9 @@ def main() -> int:
     compare.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the last full hour")
     compare.add_argument("--deep", action="store_true", help="compare the checksum of every object of the lake, too")
     compare.add_argument("--repair", action="store_true", help="load, publish and make again what is missing")
+    forget = commands.add_parser("forget", help="remove posts and comments from every store, whoever asks for it")
+    forget.add_argument("names", nargs="+", metavar="NAME", help="such as t3_abc for a post, t1_abc for a comment")
+    forget.add_argument("--prove", action="store_true", help="remove nothing; list what still holds them")
     arguments = parser.parse_args()
     if arguments.command == "reconcile":
         return _reconcile(arguments)
@@ -67,7 +70,14 @@ def main() -> int:
     if arguments.command in ("dictionary", "settings"):
         print(dictionary() if arguments.command == "dictionary" else declarations.table())
         return 0
-    return _query(arguments.sql)
+    run = partial(_forget, arguments.names, prove=arguments.prove)
+    if arguments.command == "query":
+        run = partial(_query, arguments.sql)
+    try:
+        return run()
+    except EtlError as error:
+        print(error, file=sys.stderr)
+        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1
 
 
 def _doctor() -> NoReturn:
@@ -91,11 +101,7 @@ def _reconcile(given: argparse.Namespace) -> int:
 
 
 def _query(sql: str) -> int:
-    try:
-        columns, rows = resources.warehouse().query(sql, limit=ROWS + 1)
-    except EtlError as error:
-        print(error, file=sys.stderr)
-        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1
+    columns, rows = resources.warehouse().query(sql, limit=ROWS + 1)
     try:
         print(table(columns, rows[:ROWS]), flush=True)
     except BrokenPipeError:
@@ -103,6 +109,18 @@ def _query(sql: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if len(rows) > ROWS:
         print(f"… and more; the first {ROWS:,} rows are shown", file=sys.stderr)
+    return 0
+
+
+def _forget(names: list[str], *, prove: bool) -> int:
+    """1 if it is to be proved, and something is still there."""
+    if prove:
+        places = list(still_there(names))
+        print("\n".join(places) or "nothing found in the lake or the warehouse")
+        return int(bool(places))
+    receipt = by_request(names)
+    replaced = ", ".join(f"{counts['replaced']} {zone}" for zone, counts in receipt.lake.items())
+    print(f"replaced objects: {replaced}; rows removed from the warehouse: {receipt.warehouse.get('removed', 0)}")
     return 0
 
 

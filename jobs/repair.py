@@ -5,12 +5,10 @@ replaces it.
 """
 
 import logging
-from dataclasses import fields
 
 from jobs import resources
-from jobs.task import ReceiptTarget
 from jobs.transform import Transform
-from reddit_etl.lake.layout import receipt_key
+from reddit_etl.lake import successors
 from reddit_etl.lake.receipts import Successor, Transformed
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.publish import publish
@@ -19,18 +17,20 @@ log = logging.getLogger(__name__)
 
 
 def successor(task: Transform, lost: Transformed, attempt: Attempt, reason: str) -> Transformed:
-    """The receipt of the replacement, which is made by `attempt` unless another run has made one before.
+    """The receipt of the replacement, which is made by `attempt` unless there is one.
 
     Raises what the transformation raises, such as for missing raw objects.
     """
-    name = f"{task.receipt_name}-{lost.attempt}"
-    target = ReceiptTarget(task.hour, receipt_key("successor", task.entity.name, task.hour, name), Successor)
-    if not target.exists():
+    key = lost.objects[0].key
+    found = successors.read(attempt.lake, key)
+    if not found:
         log.warning("rebuilding curated objects from raw", extra=task.log_fields() | {"reason": reason})
         made = task.work(attempt)
-        values = {field.name: getattr(made, field.name) for field in fields(Transformed)}
-        target.commit(Successor(**values, replaces=lost.attempt, reason=reason))
-    found = target.read()
+        rebuilt = Successor(
+            **attempt.header(), replaces=lost.attempt, objects=made.objects, reason=reason, columns=made.columns
+        )
+        found = successors.put(attempt.lake, key, rebuilt)
+    standing = successors.transformed(attempt.lake, successors.replaced(lost, found))
     if catalog := resources.catalog():
-        publish(attempt, catalog, found)
-    return found
+        publish(attempt, catalog, standing)
+    return standing

@@ -1,7 +1,6 @@
 """Tasks whose target is a receipt in the lake."""
 
 import logging
-import secrets
 from abc import abstractmethod
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +15,7 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.layout import hour_text, receipt_key
 from reddit_etl.lake.receipts import Receipt
-from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.attempt import Attempt, new_name
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +67,9 @@ def _parsed(key: str, content: bytes | None, kind: type[Kind]) -> Kind:
 
 
 def new_attempt(entity: Entity, hour: datetime) -> Attempt:
-    """An attempt named by the time and eight random hex digits, like 20261123T040506-1a2b3c4d."""
+    """An attempt with a name of its own."""
     clock = resources.clock(hour)
-    name = f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    return Attempt(resources.lake(), entity, hour, name, clock)
+    return Attempt(resources.lake(), entity, hour, new_name(clock), clock)
 
 
 class ReceiptTask(luigi.Task, Generic[Kind]):

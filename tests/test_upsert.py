@@ -41,6 +41,7 @@ CREATE TABLE reddit.load_audit (
   rows_inserted BIGINT,
   rows_updated BIGINT,
   rows_stale BIGINT,
+  rows_forgotten BIGINT,
   loaded_at TIMESTAMP
 );
 COMMENT ON COLUMN reddit.load_audit.load_id IS 'The transformation that was loaded.';
@@ -50,7 +51,37 @@ COMMENT ON COLUMN reddit.load_audit.rows_staged IS 'Rows that arrived.';
 COMMENT ON COLUMN reddit.load_audit.rows_inserted IS 'Rows that were new.';
 COMMENT ON COLUMN reddit.load_audit.rows_updated IS 'Rows that replaced an older state.';
 COMMENT ON COLUMN reddit.load_audit.rows_stale IS 'Rows that were not newer; their observations are kept.';
-COMMENT ON COLUMN reddit.load_audit.loaded_at IS 'When the load was committed.'"""
+COMMENT ON COLUMN reddit.load_audit.rows_forgotten IS 'Rows that were left out, as tombstones name them.';
+COMMENT ON COLUMN reddit.load_audit.loaded_at IS 'When the load was committed.';
+CREATE TABLE reddit.tombstones (
+  entity VARCHAR(64),
+  id VARCHAR(16),
+  kind VARCHAR(16),
+  moment TIMESTAMP,
+  object VARCHAR(256)
+);
+COMMENT ON COLUMN reddit.tombstones.entity IS 'What it names: posts or comments.';
+COMMENT ON COLUMN reddit.tombstones.id IS 'The id of what is forgotten.';
+COMMENT ON COLUMN reddit.tombstones.kind IS 'Why: deleted, removed, gone, request; or account, which takes the \
+author''s name alone.';
+COMMENT ON COLUMN reddit.tombstones.moment IS 'What was observed up to then is forgotten.';
+COMMENT ON COLUMN reddit.tombstones.object IS 'The object of the lake that it was copied from.';
+CREATE TABLE reddit.forget_audit (
+  object VARCHAR(256),
+  tombstones BIGINT,
+  rows_removed BIGINT,
+  rows_cleared BIGINT,
+  taken_at TIMESTAMP,
+  erased_at TIMESTAMP
+);
+COMMENT ON COLUMN reddit.forget_audit.object IS 'The object of the lake whose tombstones were copied.';
+COMMENT ON COLUMN reddit.forget_audit.tombstones IS 'How many it has.';
+COMMENT ON COLUMN reddit.forget_audit.rows_removed IS 'Rows that were removed with this object and those of the same \
+`taken_at`.';
+COMMENT ON COLUMN reddit.forget_audit.rows_cleared IS 'Rows from which a name or a URL was removed, counted in the \
+same way.';
+COMMENT ON COLUMN reddit.forget_audit.taken_at IS 'When they were removed from the tables.';
+COMMENT ON COLUMN reddit.forget_audit.erased_at IS 'When no byte of them was left in the tables'' storage.'"""
 
 
 def test_redshift_is_told_where_the_rows_lie():
@@ -60,6 +91,8 @@ def test_redshift_is_told_where_the_rows_lie():
         "DISTSTYLE KEY DISTKEY (post_id) SORTKEY (created_at)",
         "DISTSTYLE KEY DISTKEY (post_id) SORTKEY (observed_at)",
         "DISTSTYLE ALL SORTKEY (loaded_at)",
+        "DISTSTYLE ALL SORTKEY (entity, id)",
+        "DISTSTYLE ALL SORTKEY (taken_at)",
     ]
 
 

@@ -71,8 +71,8 @@ def test_each_row_is_new_or_newer_or_stale_and_the_audit_says_how_many(loads):
     assert counts == LoadCounts(staged=4, inserted=1, updated=1, stale=2)
     assert loads.rows("SELECT post_id, score FROM reddit.posts ORDER BY 1") == [("a", 8), ("b", 7), ("c", 7), ("d", 7)]
     assert loads.rows("SELECT * FROM reddit.load_audit ORDER BY load_id") == [
-        ("first", "posts", "2026-11-23T12", 3, 3, 0, 0, LOADED_AT),
-        ("second", "posts", "2026-11-23T12", 4, 1, 1, 2, LOADED_AT),
+        ("first", "posts", "2026-11-23T12", 3, 3, 0, 0, 0, LOADED_AT),
+        ("second", "posts", "2026-11-23T12", 4, 1, 1, 2, 0, LOADED_AT),
     ]
 
 

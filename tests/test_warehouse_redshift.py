@@ -58,6 +58,9 @@ WHERE pg_namespace.nspname = 'reddit' AND pg_attribute.attnum > 0 AND NOT pg_att
 SELECT 1 FROM pg_namespace WHERE nspname = 'reddit'
 COMMIT
 BEGIN
+SELECT object FROM reddit.forget_audit
+COMMIT
+BEGIN
 LOCK TABLE reddit.load_lock
 SET statement_timeout TO DEFAULT
 SELECT pg_class.relname, pg_attribute.attname
@@ -65,7 +68,8 @@ FROM pg_namespace
 JOIN pg_class ON pg_class.relnamespace = pg_namespace.oid
 JOIN pg_attribute ON pg_attribute.attrelid = pg_class.oid
 WHERE pg_namespace.nspname = 'reddit' AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped
-SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM reddit.load_audit WHERE load_id = 'none'
+SELECT rows_staged, rows_inserted, rows_updated, rows_stale, COALESCE(rows_forgotten, 0) \
+FROM reddit.load_audit WHERE load_id = 'none'
 CREATE TEMPORARY TABLE staged (
   thing_id VARCHAR(8),
   colour VARCHAR(6),
@@ -86,6 +90,10 @@ SELECT
   COUNT(CASE WHEN observed_at < '2005-01-01' OR observed_at >= '2028-01-01' THEN 1 END)
 FROM (SELECT thing_id, observed_at, COUNT(*) AS copies FROM staged GROUP BY thing_id, observed_at) AS moments
 SELECT MIN(observed_at), MAX(observed_at), MIN(thing_id), MAX(thing_id) FROM staged
+SELECT COUNT(*) FROM (
+SELECT entity, id, kind, moment FROM reddit.tombstones
+WHERE entity = 'things' AND id >= 'a' AND id <= 'a' AND id IN (SELECT thing_id FROM staged)
+) AS naming
 INSERT INTO reddit.thing_metrics (thing_id, score, observed_at)
 SELECT seen.thing_id, seen.score, seen.observed_at
 FROM staged AS seen
@@ -130,8 +138,8 @@ WHERE reddit.things.thing_id = arrived.thing_id AND reddit.things.thing_id >= 'a
   AND arrived.stored_newest >= arrived.newest AND arrived.earliest < arrived.stored_earliest
 DROP TABLE arrived
 INSERT INTO reddit.load_audit \
-(load_id, entity, hour, rows_staged, rows_inserted, rows_updated, rows_stale, loaded_at) \
-VALUES ('none', 'things', '2026-11-23T12', 1, 1, 0, 0, '2026-11-23T13:00:00'::timestamp)
+(load_id, entity, hour, rows_staged, rows_inserted, rows_updated, rows_stale, rows_forgotten, loaded_at) \
+VALUES ('none', 'things', '2026-11-23T12', 1, 1, 0, 0, 0, '2026-11-23T13:00:00'::timestamp)
 COMMIT"""
 
 
@@ -152,6 +160,8 @@ def test_the_whole_load_as_redshift_gets_it(loads, server):
         "CREATE TABLE reddit.things",
         "CREATE TABLE reddit.thing_metrics",
         "CREATE TABLE reddit.load_audit",
+        "CREATE TABLE reddit.tombstones",
+        "CREATE TABLE reddit.forget_audit",
         "CREATE TABLE reddit.load_lock",
     ]
     server.statements.clear()
@@ -189,7 +199,7 @@ def test_a_load_that_is_disturbed_once_is_tried_again_whole(loads, server, fault
 
 def test_a_connection_lost_after_the_commit_makes_no_second_load(loads, server):
     loads.load(post("a"))
-    server.fail("rows_stale, loaded_at", lambda: server.fail("^COMMIT", Drop.AFTER))
+    server.fail("rows_forgotten, loaded_at", lambda: server.fail("^COMMIT", Drop.AFTER))
     server.statements.clear()
     assert loads.load(post("b"), load_id="lost") == ONE
     assert server.unspent == []

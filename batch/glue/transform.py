@@ -1,8 +1,9 @@
 """The transformation on Spark: the script of the AWS Glue job.
 
 Its arguments are the lake and the key of a manifest, which names the records to read, where the Parquet objects go and
-where the report of them goes. Only the report says what counts: each execution writes to a folder of its own, and the
-last one to end well is the one that is reported.
+where the report of them goes. Or it names folders of Parquet objects, and the tombstones whose rows they are to lose.
+Only the report says what counts: each execution writes to a folder of its own, and the last one to end well is the one
+that is reported.
 
 It reaches the lake through Spark's own file systems, so `s3://` and a folder are the same to it. What it knows of the
 entities comes with the library of `batch/glue/library.py`.
@@ -16,16 +17,26 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from py4j.protocol import Py4JJavaError
 from pyspark import StorageLevel
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from reddit_etl.entities import ENTITIES
+from reddit_etl.entities import ENTITIES, forgotten
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import TransformError
-from reddit_etl.transform.sql import copies_sql, count_sql, definition, transform_sql
+from reddit_etl.transform.sql import (
+    copies_sql,
+    count_sql,
+    definition,
+    kept_sql,
+    named_sql,
+    rewriting_definition,
+    touched_sql,
+    transform_sql,
+)
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -44,6 +55,7 @@ FILE_BYTES = 128 << 20
 PARQUET_SHARE = 0.8
 OBJECTS_AT_ONCE = 8
 LONGEST_REASON = 500
+ANOTHER_VERSION = "the library of this Glue job is of another version than the pipeline: deploy again"
 
 
 class Files:
@@ -78,6 +90,15 @@ class Files:
         stream.write(bytearray(content))
         stream.close()
 
+    def path(self, key: str) -> str:
+        """The object's path, without scheme and host."""
+        return str(self._at(key)[1].toUri().getPath())
+
+    def size(self, key: str) -> int:
+        """Its size in bytes."""
+        system, path = self._at(key)
+        return int(system.getFileStatus(path).getLen())
+
     def measured(self, key: str) -> tuple[int, str]:
         """Size and SHA-256 of an object, which is streamed and never held."""
         system, path = self._at(key)
@@ -86,7 +107,7 @@ class Files:
             digest = self._jvm.org.apache.commons.codec.digest.DigestUtils.sha256Hex(stream)
         finally:
             stream.close()
-        return system.getFileStatus(path).getLen(), digest
+        return self.size(key), digest
 
 
 def run(spark: SparkSession, lake: str, manifest_key: str) -> None:
@@ -95,9 +116,15 @@ def run(spark: SparkSession, lake: str, manifest_key: str) -> None:
         spark.conf.set(name, value)
     files = Files(spark, lake)
     manifest = json.loads(files.read(manifest_key))
+    report = _rewritten(spark, files, manifest) if "folders" in manifest else _transformed(spark, files, manifest)
+    files.write(manifest["report"], json.dumps(report, indent=1).encode())
+
+
+def _transformed(spark: SparkSession, files: Files, manifest: dict[str, Any]) -> dict[str, object]:
+    """The report of a transformation."""
     entity = ENTITIES.get(manifest["entity"])
     if not entity or definition(entity) != manifest["definition"]:
-        raise TransformError("the library of this Glue job is of another version than the pipeline: deploy again")
+        raise TransformError(ANOTHER_VERSION)
     _verify(files, manifest["inputs"])
     # Kept on disk, because it is read several times, and because it is parsed whole then: left to itself, Spark parses
     # no column that nobody asks for, and sees no fault in it.
@@ -110,8 +137,62 @@ def run(spark: SparkSession, lake: str, manifest_key: str) -> None:
         folder = f"{manifest['output']}{secrets.token_hex(4)}/"
         _write(spark, entity, files.url(folder), number_of_files(size, observed / read))
         objects = _written(spark, files, folder)
-    report = {"definition": manifest["definition"], "records": read, "observations": observed, "objects": objects}
-    files.write(manifest["report"], json.dumps(report, indent=1).encode())
+    return {"definition": manifest["definition"], "records": read, "observations": observed, "objects": objects}
+
+
+def _rewritten(spark: SparkSession, files: Files, manifest: dict[str, Any]) -> dict[str, object]:
+    """The report of a rewriting: the folders from which tombstones take anything, and what is left of each."""
+    if rewriting_definition(ENTITIES.values()) != manifest["definition"]:
+        raise TransformError(ANOTHER_VERSION)
+    columns = "entity string, id string, kind string, moment string"
+    spark.createDataFrame(manifest["tombstones"], columns).selectExpr(
+        "entity", "id", "kind", "to_timestamp_ntz(moment) AS moment"
+    ).createOrReplaceTempView("tombstones")
+    spark.sql(forgotten.summary_sql("tombstones")).persist(StorageLevel.MEMORY_AND_DISK).createOrReplaceTempView(
+        "named"
+    )
+    wanted = {
+        (entity, key) for entity in ENTITIES.values() for key in _named(spark, files, entity, manifest["folders"])
+    }
+    rewritten = []
+    for number, (folder, to) in enumerate(zip(manifest["folders"], manifest["to"], strict=True)):
+        entity = ENTITIES[folder["entity"]]
+        if any((entity, key) in wanted for key in folder["keys"]):
+            columns_there = _store(entity, _stored(spark, files, folder["keys"]))
+            [(rows,)] = spark.sql(touched_sql(entity)).collect()
+            if rows:
+                place = f"{to}{secrets.token_hex(4)}/"
+                size = sum(files.size(key) for key in folder["keys"])
+                kept = spark.sql(kept_sql(entity, columns_there)).repartition(max(1, math.ceil(size / FILE_BYTES)))
+                kept.write.parquet(files.url(place), mode="errorifexists", compression="zstd")
+                rewritten.append({"folder": number, "rows": rows, "objects": _written(spark, files, place)})
+    return {"definition": manifest["definition"], "rewritten": rewritten}
+
+
+def _named(spark: SparkSession, files: Files, entity: Entity, folders: Sequence[dict[str, Any]]) -> set[str]:
+    """The keys of the entity's objects that have a row which tombstones name; reads the columns with ids alone."""
+    keys = {files.path(key): key for folder in folders if folder["entity"] == entity.name for key in folder["keys"]}
+    if not keys:
+        return set()
+    ids = ", ".join(f"{column} string" for column in forgotten.links(entity))
+    reader = spark.read.schema(ids).options(__globPaths__="false", recursiveFileLookup="true")
+    stored = reader.parquet(*map(files.url, keys.values()))
+    stored.selectExpr("*", "_metadata.file_path AS file").createOrReplaceTempView("stored")
+    return {keys[unquote(urlsplit(file).path)] for (file,) in spark.sql(named_sql(entity, "DISTINCT file")).collect()}
+
+
+def _stored(spark: SparkSession, files: Files, keys: Sequence[str]) -> DataFrame:
+    reader = spark.read.options(__globPaths__="false", recursiveFileLookup="true")
+    return reader.parquet(*map(files.url, keys))
+
+
+def _store(entity: Entity, rows: DataFrame) -> list[str]:
+    """Let `stored` be these rows; gives the columns that they have."""
+    missing = [column for column in entity.curated if column.name not in rows.columns]
+    rows.selectExpr(
+        "*", *(f"CAST(NULL AS {column.type.spark}) AS {column.name}" for column in missing)
+    ).createOrReplaceTempView("stored")
+    return rows.columns
 
 
 def _verify(files: Files, inputs: Sequence[dict[str, Any]]) -> None:
@@ -154,7 +235,7 @@ def _write(spark: SparkSession, entity: Entity, url: str, number: int) -> None:
 
 def _written(spark: SparkSession, files: Files, folder: str) -> list[dict[str, object]]:
     """What is in the folder, read again."""
-    stored = spark.read.options(__globPaths__="false", recursiveFileLookup="true").parquet(files.url(folder))
+    stored = _stored(spark, files, [folder])
     counts = stored.groupBy("_metadata.file_name").count().collect()
     objects = []
     for name, rows in sorted((row[0], row[1]) for row in counts):

@@ -6,7 +6,7 @@ That is why the depth of a comment and the title of its post are not columns.
 
 from reddit_etl.entities import values
 from reddit_etl.entities.observed import OBSERVED
-from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Sql, varchar
+from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Mark, Sql, varchar
 
 # Widths as for posts. The longest body on record has 432,872 characters; Reddit's limit is 10,000.
 COMMENTS = Entity(
@@ -31,9 +31,14 @@ COMMENTS = Entity(
             "The comment that it replies to, which may be missing here; NULL if it replies to the post.",
             cast=values.parent_comment,
         ),
-        Column("subreddit", varchar(64), "subreddit", "The subreddit, as Reddit spells it."),
+        Column("subreddit", varchar(64), "subreddit", "The subreddit, as Reddit spells it.", profile_of="post_id"),
         Column(
-            "author", varchar(64), "author", "The author's name; NULL once the account is deleted.", cast=values.author
+            "author",
+            varchar(64),
+            "author",
+            "The author's name; NULL once the account is deleted.",
+            cast=values.author,
+            names_author=True,
         ),
         Column(
             "body",
@@ -41,7 +46,13 @@ COMMENTS = Entity(
             "body",
             "The text in Markdown; `[deleted]` or `[removed]` once its author or a moderator removed it.",
         ),
-        Column("permalink", varchar(2048), "permalink", "Path of the comment's page below https://www.reddit.com."),
+        Column(
+            "permalink",
+            varchar(2048),
+            "permalink",
+            "Path of the comment's page below https://www.reddit.com; it has the title of the post.",
+            shows="post_id",
+        ),
         Column("created_at", TIMESTAMP, "created_utc", "When it was posted.", required=True),
         Column("edited_at", TIMESTAMP, "edited", "When the text was last edited; NULL if never.", cast=values.edited),
         Column(
@@ -70,4 +81,6 @@ COMMENTS = Entity(
         Column("score_hidden", BOOLEAN, "score_hidden", "Whether Reddit hides the score.", curated=False),
         *OBSERVED,
     ),
+    deleted=(Mark("body", "[deleted]"),),
+    removed=(Mark("body", "[removed]"),),
 )

@@ -2,7 +2,7 @@
 
 from reddit_etl.entities import values
 from reddit_etl.entities.observed import OBSERVED
-from reddit_etl.entities.schema import BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Column, Entity, Sql, varchar
+from reddit_etl.entities.schema import BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Column, Entity, Mark, Sql, varchar
 
 POST_TYPE = """CASE
     WHEN crosspost_parent_id IS NOT NULL THEN 'crosspost'
@@ -25,9 +25,20 @@ POSTS = Entity(
         Column(
             "post_id", varchar(16), "id", "Reddit's base-36 id, without `t3_`.", required=True, cast=values.identifier
         ),
-        Column("subreddit", varchar(64), "subreddit", "The subreddit, as Reddit spells it; NULL for an ad."),
         Column(
-            "author", varchar(64), "author", "The author's name; NULL once the account is deleted.", cast=values.author
+            "subreddit",
+            varchar(64),
+            "subreddit",
+            "The subreddit, as Reddit spells it; NULL for an ad.",
+            profile_of="post_id",
+        ),
+        Column(
+            "author",
+            varchar(64),
+            "author",
+            "The author's name; NULL once the account is deleted.",
+            cast=values.author,
+            names_author=True,
         ),
         Column("title", varchar(4096), "title", "The title."),
         Column("selftext", varchar(65535), "selftext", "The text of a self post, in Markdown; empty for others."),
@@ -36,8 +47,15 @@ POSTS = Entity(
             varchar(8192),
             "url",
             "The URL of the link; for a crosspost possibly only a path.",
+            shows="crosspost_parent_id",
         ),
-        Column("domain", varchar(256), "domain", "The domain of the link; `self.<subreddit>` for a self post."),
+        Column(
+            "domain",
+            varchar(256),
+            "domain",
+            "The domain of the link; `self.<subreddit>` for a self post.",
+            shows="crosspost_parent_id",
+        ),
         Column("permalink", varchar(2048), "permalink", "Path of the post's page below https://www.reddit.com."),
         Column("post_type", varchar(16), Sql(POST_TYPE), "self, link, image, gallery, video, poll or crosspost."),
         Column("link_flair_text", varchar(1024), "link_flair_text", "The label of the post in its subreddit (flair)."),
@@ -67,4 +85,6 @@ POSTS = Entity(
         Column("post_hint", varchar(64), "post_hint", "Reddit's guess at the type of the link.", curated=False),
         *OBSERVED,
     ),
+    deleted=(Mark("removed_by_category", "deleted"), Mark("selftext", "[deleted]")),
+    removed=(Mark("removed_by_category"), Mark("selftext", "[removed]")),
 )

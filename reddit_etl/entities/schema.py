@@ -85,6 +85,12 @@ class Column:
     """False: only in the raw records, for the transformation to derive other columns from."""
     cast: Cast | None = None
     """How to convert the payload's value, if not as the type does."""
+    names_author: bool = False
+    """It holds the author's name, and is NULL once the account is deleted."""
+    shows: str | None = None
+    """It holds content of another post, such as the title in a URL: the column with that post's id."""
+    profile_of: str | None = None
+    """It holds a subreddit. A profile's (`u_name`) names the author of a post: the column with that post's id."""
 
     @property
     def read(self) -> Cast:
@@ -105,6 +111,15 @@ class Field(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A value of a column by which Reddit shows that the content is gone."""
+
+    column: str
+    value: str | None = None
+    """None: any value but NULL."""
+
+
+@dataclass(frozen=True)
 class Entity:
     """Something that is stored, such as posts. `key` and `observed_at` together identify one observation."""
 
@@ -115,6 +130,10 @@ class Entity:
     sort: str
     """The column that most queries filter by: the sort key in Redshift, and what gaps are measured by."""
     columns: tuple[Column, ...]
+    deleted: tuple[Mark, ...] = ()
+    """Any of these: its author deleted it."""
+    removed: tuple[Mark, ...] = ()
+    """Any of these, and none of `deleted`: moderators or Reddit removed it."""
 
     @property
     def payload(self) -> tuple[Column, ...]:

@@ -6,8 +6,9 @@ there is one already.
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -75,19 +76,36 @@ class Lake(ABC):
     def local_file(self, key: str, scratch: Path) -> Path:
         """A file with the object's content: the object itself in a local lake, else a copy in `scratch`."""
 
+    @abstractmethod
+    def remove(self, keys: Iterable[str]) -> int:
+        """Remove objects with all their versions, so that no byte stays; returns how many bytes there were.
+
+        A key without an object is skipped.
+        """
+
+    @abstractmethod
+    def remove_unfinished(self, before: datetime) -> int:
+        """Remove what killed writers left of objects that never appeared, if begun before a moment in UTC.
+
+        Returns how many there were.
+        """
+
+    def existing_file(self, key: str, scratch: Path) -> Path:
+        """The object as a local file. Raises DamagedObjectError if it is missing, LakeError if it cannot be read."""
+        try:
+            return self.local_file(key, scratch)
+        except LakeError as error:
+            # Only after an error: does it exist at all?
+            if key not in self.keys(f"{key.rpartition('/')[0]}/"):
+                raise DamagedObjectError(f"{self.url}/{key}, which a receipt lists, is missing", key=key) from error
+            raise
+
     def verified_file(self, entry: DataObject, scratch: Path) -> Path:
         """The object as a local file, after its checksum was compared with the receipt.
 
         Raises DamagedObjectError if the object is missing or differs, and LakeError if it cannot be read.
         """
-        try:
-            path = self.local_file(entry.key, scratch)
-        except LakeError as error:
-            # Only after an error: does it exist at all?
-            if entry.key not in self.keys(f"{entry.key.rpartition('/')[0]}/"):
-                message = f"{self.url}/{entry.key}, which a receipt lists, is missing"
-                raise DamagedObjectError(message, key=entry.key) from error
-            raise
+        path = self.existing_file(entry.key, scratch)
         try:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256")

@@ -3,8 +3,9 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,9 @@ FIXES: dict[int | None, str] = {
     errno.EEXIST: "it is a file, use a folder",
     errno.ENOTDIR: "it is a file, use a folder",
 }
+
+PARTIAL = ".partial"
+"""The end of the name of a file that is being written."""
 
 
 class FolderLake(Lake):
@@ -36,7 +40,7 @@ class FolderLake(Lake):
     def open_new(self, key: str) -> Iterator[IO[bytes]]:
         """See `Lake`."""
         path = self._path(key)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
         with self._failures(key):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -51,7 +55,7 @@ class FolderLake(Lake):
     def create(self, key: str, content: bytes) -> bool:
         """See `Lake`."""
         path = self._path(key)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
         with self._failures(key):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -79,7 +83,11 @@ class FolderLake(Lake):
         """See `Lake`."""
         with self._failures(prefix):
             for path in _files(self.folder / prefix):
-                yield path.relative_to(self.folder).as_posix(), path.stat().st_size
+                try:
+                    size = path.stat().st_size
+                except FileNotFoundError:  # Removed meanwhile.
+                    continue
+                yield path.relative_to(self.folder).as_posix(), size
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         """See `Lake`."""
@@ -103,6 +111,30 @@ class FolderLake(Lake):
         with self._failures(key):
             path.stat()
         return path
+
+    def remove(self, keys: Iterable[str]) -> int:
+        """See `Lake`."""
+        removed = 0
+        for key in keys:
+            path = self._path(key)
+            with self._failures(key), suppress(FileNotFoundError):
+                size = path.stat().st_size
+                path.unlink()
+                removed += size
+                with suppress(OSError):  # Of an attempt that has other objects.
+                    path.parent.rmdir()
+        return removed
+
+    def remove_unfinished(self, before: datetime) -> int:
+        """See `Lake`."""
+        removed = 0
+        with self._failures(""):
+            for path in self.folder.rglob(f".*{PARTIAL}"):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before.replace(tzinfo=UTC).timestamp():
+                        path.unlink()
+                        removed += 1
+        return removed
 
     @contextmanager
     def _failures(self, key: str) -> Iterator[None]:

@@ -5,10 +5,19 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from reddit_etl.errors import LakeError
+
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>plan|extract|transform|publish|load|successor)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>plan|extract|transform|publish|load|successor|forget)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
+
+DATA = re.compile(
+    r"(?P<zone>raw|rejected|curated)/(?P<entity>[a-z]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
+    r"(sel=(?P<selection>[0-9a-f]+)/)?(?P<attempt>[^/]+)/(?P<file>.+)"
+)
+ZONES = ("raw", "rejected", "curated")
+"""The folders of data objects."""
 
 
 def selection_of(extracts: Iterable[str]) -> str:
@@ -50,6 +59,24 @@ def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
     return f"{receipts_of(hour)}{task}-{entity}-{name}.json"
 
 
+def successor_key(key: str) -> str:
+    """The key of the receipt of what replaces the data object of this key, and all others of the same attempt.
+
+    Raises LakeError for a key that is not one of a data object.
+    """
+    found = DATA.fullmatch(key)
+    if not found:
+        raise LakeError(f"{key}: not the key of a data object")
+    what = found["selection"] or found["zone"]
+    return f"receipts/dt={found['day']}/hr={found['hour']}/successor-{found['entity']}-{what}-{found['attempt']}.json"
+
+
+def replacement_key(key: str, attempt: str) -> str:
+    """The key of an object that replaces one of a single object per attempt, a raw or rejected one."""
+    folder, _, file = key.rpartition("/")
+    return f"{folder.rpartition('/')[0]}/{attempt}/{file}"
+
+
 def load_prefix(entity: str, hour: datetime, selection: str) -> str:
     """The beginning of a `load_id` in the warehouse; the attempt of the transformation follows."""
     return f"{entity}/{hour_text(hour)}/{selection}/"
@@ -78,3 +105,17 @@ def rejected_key(entity: str, hour: datetime, attempt: str, name: str) -> str:
 def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) -> str:
     """The prefix of a transformation's Parquet objects, the first of which is `part-00000.parquet`."""
     return f"curated/{entity}/{_partition(hour)}/sel={selection}/{attempt}/"
+
+
+TOMBSTONES = "tombstones/"
+"""The folder of all tombstones, which are kept for ever."""
+
+
+def tombstones_of(hour: datetime) -> str:
+    """The prefix of all tombstones of an hour; those of later hours come after it."""
+    return f"{TOMBSTONES}{_partition(hour)}/"
+
+
+def tombstones_key(hour: datetime, name: str) -> str:
+    """The tombstones that one run put; `name` says what for, such as `noticed`."""
+    return f"{tombstones_of(hour)}{name}.json"

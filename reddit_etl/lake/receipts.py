@@ -180,12 +180,15 @@ class Transformed(Receipt):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Successor(Transformed):
-    """The same rows once more, as a replacement of objects that were lost."""
+class Successor(Receipt):
+    """What stands for the objects of one attempt from now on; their number may be 0. There is one per attempt."""
 
     replaces: str
-    """The attempt that wrote the lost objects."""
+    """The attempt that wrote the replaced objects."""
+    objects: tuple[DataObject, ...]
     reason: str
+    columns: dict[str, str] = field(default_factory=dict)
+    """For curated objects, as for the transformation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,3 +208,25 @@ class Loaded(Receipt):
     updated: int
     stale: int
     """Rows that changed nothing: the warehouse had the same or a newer state."""
+    forgotten: int = 0
+    """Rows that were left out, as tombstones name them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten(Receipt):
+    """What one run took from all stores; never what that was."""
+
+    lists: list[str]
+    """The objects with the tombstones that it worked through: its own, and those of the runs since a day before."""
+    tombstones: int
+    noticed_at: str | None
+    """When the first of its own was noticed."""
+    gone_at: str
+    """When the last byte was removed."""
+    lake: dict[str, dict[str, int]]
+    """By zone of the lake: objects that were replaced, their rows that lost something, objects that were removed, and
+    their bytes, with all versions."""
+    digests: list[dict[str, list[str]]]
+    """Of the objects that were replaced together: the SHA-256 of what was there, and of what stands for it."""
+    warehouse: dict[str, int]
+    """The rows that were removed from the tables, and those from which something was cleared."""

@@ -1,8 +1,10 @@
 """A lake in an S3 bucket."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,7 +13,7 @@ import smart_open.s3
 from botocore.exceptions import ClientError
 
 from reddit_etl import aws
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.base import Lake
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
@@ -19,6 +21,9 @@ PART_BYTES = 5 * 1024 * 1024
 SMALL = PART_BYTES  # Bytes; what is smaller goes in one request.
 CHUNK = 1 << 20  # Bytes of an object that are read at a time.
 RIGHTS = "grant this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket on it"
+DELETE_RIGHTS = "grant this role s3:ListBucketVersions, s3:DeleteObject and s3:DeleteObjectVersion on it"
+ABORT_RIGHTS = "grant this role s3:ListBucketMultipartUploads and s3:AbortMultipartUpload on it"
+DELETED_AT_ONCE = 1000  # The most keys in one request.
 FIXES = {
     "AccessDenied": RIGHTS,
     "NoSuchBucket": "create the bucket, or use an existing one",
@@ -37,6 +42,8 @@ REPEATABLE = {
     "CreateMultipartUpload": ("UploadId",),
     "UploadPart": ("ETag",),
     "CompleteMultipartUpload": ("ETag",),
+    "ListObjectVersions": ("IsTruncated",),
+    "DeleteObjects": (),
 }
 
 # Its own retries log tracebacks, and wait a minute for an upload that was completed.
@@ -181,9 +188,57 @@ class S3Lake(Lake):
             self._copy(key, copy)
         return path
 
+    def remove(self, keys: Iterable[str]) -> int:
+        """See `Lake`. A delete marker hides older versions, so versions are removed by their ids, markers too."""
+        removed = 0
+        for folder, group in groupby(sorted(set(keys)), key=lambda key: key.rpartition("/")[0]):
+            wanted = {self.prefix + key for key in group}
+            with self._failures(f"{folder}/", DELETE_RIGHTS):
+                found = [one for one in self._versions(f"{folder}/") if one["Key"] in wanted]
+                removed += sum(one.get("Size", 0) for one in found)
+                for begin in range(0, len(found), DELETED_AT_ONCE):
+                    self._delete(found[begin : begin + DELETED_AT_ONCE])
+        return removed
+
+    def _versions(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """All versions and delete markers below a prefix."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=self.prefix + prefix
+        )
+        for page in pages:
+            yield from page.get("Versions", ())
+            yield from page.get("DeleteMarkers", ())
+
+    def _delete(self, versions: list[dict[str, Any]]) -> None:
+        named = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions]
+        answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": named, "Quiet": True})
+        # The answer to the whole request is 200 even if nothing was removed.
+        for error in answer.get("Errors", ()):
+            place = f"LAKE_URL: s3://{self.bucket}/{error.get('Key')}: {error.get('Code')}"
+            if error.get("Code") == "AccessDenied":
+                raise ConfigurationError(f"{place}: {DELETE_RIGHTS}")
+            raise LakeError(f"{place}: {error.get('Message')}")
+
+    def remove_unfinished(self, before: datetime) -> int:
+        """See `Lake`."""
+        moment = before.replace(tzinfo=UTC)
+        removed = 0
+        with self._failures("", ABORT_RIGHTS):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=self.prefix
+            )
+            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
+                if upload["Initiated"] < moment:
+                    self._client.abort_multipart_upload(
+                        Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    removed += 1
+        return removed
+
     @contextmanager
-    def _failures(self, key: str) -> Iterator[None]:
-        with aws.failures(f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}", LakeError, FIXES):
+    def _failures(self, key: str, rights: str = RIGHTS) -> Iterator[None]:
+        fixes = FIXES | {"AccessDenied": rights}
+        with aws.failures(f"LAKE_URL: s3://{self.bucket}/{self.prefix}{key}", LakeError, fixes):
             try:
                 yield
             except ValueError as error:

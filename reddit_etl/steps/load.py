@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from reddit_etl.errors import DamagedObjectError
+from reddit_etl.lake import successors
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
 from reddit_etl.lake.receipts import Loaded, Transformed
 from reddit_etl.steps.attempt import Attempt
@@ -17,11 +18,12 @@ def load(
     *,
     is_again: bool = False,
 ) -> Loaded:
-    """Load the objects that the transformation's receipt lists, or those that replace lost ones.
+    """Load the objects that stand for those that the transformation's receipt lists.
 
     `repair` is called with the reason if objects are missing or damaged, and returns the receipt of their replacement.
     `is_again` is for rows that the warehouse lost. Raises WarehouseError, and what `repair` raises.
     """
+    transformed = successors.transformed(attempt.lake, transformed)
     while True:
         try:
             counts = warehouse.load(load_of(attempt, transformed, is_again=is_again))
@@ -36,6 +38,7 @@ def load(
                 inserted=counts.inserted,
                 updated=counts.updated,
                 stale=counts.stale,
+                forgotten=counts.forgotten,
             )
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from reddit_etl.lake import successors
 from reddit_etl.lake.layout import selection_of
 from reddit_etl.lake.receipts import Published, Transformed
 from reddit_etl.steps.attempt import Attempt
@@ -21,6 +22,6 @@ def publish(attempt: Attempt, catalog: "Catalog", transformed: Transformed) -> P
         lake=attempt.lake,
         hour=attempt.hour,
         selection=selection_of(transformed.extracts),
-        objects=transformed.objects,
+        objects=successors.transformed(attempt.lake, transformed).objects,
     )
     return Published(**attempt.header(), location=location)

@@ -1,8 +1,9 @@
 """The comparison of what receipts list with the lake's objects, the catalog's partitions and the warehouse's rows."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import DamagedObjectError, LakeError
+from reddit_etl.lake import successors
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.index import ReceiptKey
 from reddit_etl.lake.layout import hour_of_load, hour_text, partition_of
-from reddit_etl.lake.receipts import DataObject, Extracted, Receipt, Successor, Transformed
+from reddit_etl.lake.receipts import DataObject, Extracted, Receipt, Transformed
 from reddit_etl.warehouse.base import Load, Warehouse
 from reddit_etl.warehouse.comparison import Held
 
@@ -26,7 +28,7 @@ Kind = TypeVar("Kind", bound=Receipt)
 
 @dataclass(frozen=True)
 class Rows:
-    """A transformation as it stands today: its own receipt, or that of its last successor."""
+    """A transformation as it stands today: its receipt, with the objects that stand for its own."""
 
     entity: Entity
     hour: datetime
@@ -64,42 +66,45 @@ class Hour:
         self.rows: list[Rows] = []
         self._listed: dict[str, tuple[DataObject, Rows | None]] = {}
         found = [key for key in keys if key.entity in ENTITIES]
-        successors = {(key.entity, key.name): key for key in found if key.step == "successor"}
+        self._successors = {key.key for key in found if key.step == "successor"}
         for key in found:
             if key.step == "extract" and (extracted := self._read(key, Extracted)):
-                self._list_raw(extracted)
+                self._list_raw(key, extracted)
             elif key.step == "transform" and (transformed := self._read(key, Transformed)):
-                self._list_curated(key, transformed, successors)
+                self._list_curated(key, transformed)
 
     def _read(self, key: ReceiptKey, kind: type[Kind]) -> Kind | None:
         content = self._lake.read(key.key)
         if content is None:
             # It was removed since the lake was listed.
             return None
-        try:
+        with self._noted(key):
             return kind.from_json(content, key=key.key)
-        except LakeError as error:
-            self.differences.append(Difference(self.hour, "lake", f"{key.key}: {error}"))
-            return None
+        return None
 
-    def _list_raw(self, extracted: Extracted) -> None:
+    def _list_raw(self, key: ReceiptKey, extracted: Extracted) -> None:
         parts = [extracted.part(entity) for entity in extracted.others]
         objects = [*extracted.objects, *extracted.rejected]
         for part in parts:
             objects += [*part["objects"], *part["rejected"]]
-        self._listed.update((entry.key, (entry, None)) for entry in objects)
+        with self._noted(key):
+            standing = successors.standing(self._lake, objects, among=self._successors)
+            self._listed.update((entry.key, (entry, None)) for entry in standing)
 
-    def _list_curated(
-        self, key: ReceiptKey, transformed: Transformed, successors: Mapping[tuple[str, str], ReceiptKey]
-    ) -> None:
-        while following := successors.get((key.entity, f"{key.name}-{transformed.attempt}")):
-            successor = self._read(following, Successor)
-            if not successor:
-                return
-            transformed = successor
-        rows = Rows(ENTITIES[key.entity], self.hour, key.name, transformed)
-        self.rows.append(rows)
-        self._listed.update((entry.key, (entry, rows)) for entry in transformed.objects)
+    def _list_curated(self, key: ReceiptKey, transformed: Transformed) -> None:
+        with self._noted(key):
+            standing = successors.transformed(self._lake, transformed, among=self._successors)
+            rows = Rows(ENTITIES[key.entity], self.hour, key.name, standing)
+            self.rows.append(rows)
+            self._listed.update((entry.key, (entry, rows)) for entry in standing.objects)
+
+    @contextmanager
+    def _noted(self, key: ReceiptKey) -> Iterator[None]:
+        """A receipt that cannot be read is a difference."""
+        try:
+            yield
+        except LakeError as error:
+            self.differences.append(Difference(self.hour, "lake", f"{key.key}: {error}"))
 
     def damaged(self, *, deep: bool) -> Iterator[Difference]:
         """The objects that are missing or have another size; if `deep`, also those with another checksum.
@@ -112,7 +117,8 @@ class Hour:
         for entry, rows in self._listed.values():
             what = None
             if entry.key not in sizes:
-                what = "missing, though a receipt lists it"
+                # Forgetting may have replaced it since the receipts were listed.
+                what = None if successors.read(self._lake, entry.key) else "missing, though a receipt lists it"
             elif sizes[entry.key] != entry.bytes:
                 what = f"{sizes[entry.key]:,} bytes, and {entry.bytes:,} in its receipt"
             elif deep and not self._is_whole(entry):
@@ -154,8 +160,9 @@ def differing(warehouse: Warehouse, load: Load, rows: Rows) -> Iterator[Differen
 
 def _complaints(held: Held, entity: Entity, listed: int) -> Iterator[str]:
     metrics, states = entity.metrics_table, entity.name
-    if held.arrived.rows != listed:
-        yield f"rows that arrived from the lake: {held.arrived.rows:,}, and its receipt lists {listed:,}"
+    if held.arrived.rows + held.forgotten != listed:
+        arrived = held.arrived.rows + held.forgotten
+        yield f"rows that arrived from the lake: {arrived:,}, and its receipt lists {listed:,}"
     for table, wanted, found in (
         (metrics, held.arrived.rows, held.observed.rows),
         (states, held.keys, held.states),

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from reddit_etl.errors import DamagedObjectError, LakeError, TransformError
+from reddit_etl.lake import successors
 from reddit_etl.lake.index import ReceiptKey
 from reddit_etl.lake.layout import curated_prefix, receipts_of, selection_of
-from reddit_etl.lake.receipts import Extracted, Transformed
+from reddit_etl.lake.receipts import DataObject, Extracted, Transformed
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.transform.base import Transformation, TransformEngine
 
@@ -16,18 +17,23 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
 
     Raises TransformError, also if the counts do not match, and LakeError if a raw object is missing or damaged.
     """
-    selection = selection_of(extracts)
-    try:
-        done = engine(
-            entity=attempt.entity,
-            lake=attempt.lake,
-            inputs=[entry for extracted in extracts.values() for entry in extracted.objects],
-            prefix=curated_prefix(attempt.entity.name, attempt.hour, selection, attempt.name),
-        )
-    except DamagedObjectError as error:
-        receipts = ", ".join(_receipts_on(error.key, attempt, extracts))
-        raise LakeError(f"{error}: restore it, or give up its rows and remove {receipts}") from error
-    records = sum(extracted.records for extracted in extracts.values())
+    inputs = _standing(attempt, extracts)
+    while True:
+        try:
+            done = engine(
+                entity=attempt.entity,
+                lake=attempt.lake,
+                inputs=inputs,
+                prefix=curated_prefix(attempt.entity.name, attempt.hour, selection_of(extracts), attempt.name),
+            )
+            break
+        except DamagedObjectError as error:
+            # It may have been replaced, and removed, while the engine was at work.
+            before, inputs = inputs, _standing(attempt, extracts)
+            if inputs == before:
+                receipts = ", ".join(_receipts_on(error.key, attempt, extracts))
+                raise LakeError(f"{error}: restore it, or give up its rows and remove {receipts}") from error
+    records = sum(entry.rows for entry in inputs)
     _check_counts(records, done)
     return Transformed(
         **attempt.header(),
@@ -37,6 +43,10 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
         summaries={name: extracted.summary for name, extracted in sorted(extracts.items())},
         columns={column.name: column.type.sql for column in attempt.entity.curated},
     )
+
+
+def _standing(attempt: Attempt, extracts: Mapping[str, Extracted]) -> list[DataObject]:
+    return successors.standing(attempt.lake, (entry for one in extracts.values() for entry in one.objects))
 
 
 def _check_counts(records: int, done: Transformation) -> None:

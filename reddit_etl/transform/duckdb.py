@@ -9,7 +9,7 @@ zstd, about half the size of the inputs in gzip.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.transform.base import Transformation
+from reddit_etl.lake.tombstones import Tombstone
+from reddit_etl.transform import rewrite_duckdb
+from reddit_etl.transform.base import Folder, Rewritten, Transformation
 from reddit_etl.transform.sql import copies_sql, count_sql, transform_sql
 
 # A record's texts come to 82 kB, and a character to six bytes at most as JSON writes it. Twice this is the reader's
@@ -63,6 +65,17 @@ class DuckDBTransform:
         except duckdb.Error as error:
             raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
         return Transformation(read, observed, tuple(objects))
+
+    def rewrite(
+        self,
+        *,
+        lake: Lake,
+        folders: Iterable[Folder],
+        tombstones: Sequence[Tombstone],
+        prefix: str,  # noqa: ARG002
+    ) -> Iterator[Rewritten]:
+        """See `TransformEngine`. One folder after the other, as they are asked for."""
+        return rewrite_duckdb.rewrite(lake, folders, tombstones)
 
     def check(self) -> str:
         """The scratch space is all that it needs."""

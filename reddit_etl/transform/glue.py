@@ -8,19 +8,21 @@ or a lost answer looks for a live run of the same work before it starts another.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, astuple
 from enum import Enum
 from typing import Any
 
 from reddit_etl import aws
+from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.transform.base import Transformation
-from reddit_etl.transform.glue_report import read_object, read_report
-from reddit_etl.transform.sql import definition
+from reddit_etl.lake.tombstones import Tombstone
+from reddit_etl.transform.base import Folder, Rewritten, Transformation
+from reddit_etl.transform.glue_report import read_object, read_report, read_rewriting
+from reddit_etl.transform.sql import definition, rewriting_definition
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +90,35 @@ class GlueTransform:
             "output": prefix,
             "report": f"{prefix}_report.json",
         }
-        siblings = prefix[: prefix.rstrip("/").rfind("/") + 1]
-        with aws.failures(self._place, TransformError, FIXES):
-            run, manifest = self._run_of(lake, siblings, manifest)
-            self._wait(run)
+        run, manifest = self._done(lake, manifest)
         return read_report(lake, manifest, f"{self._place}: run {run} succeeded")
+
+    def rewrite(
+        self, *, lake: Lake, folders: Iterable[Folder], tombstones: Sequence[Tombstone], prefix: str
+    ) -> Iterator[Rewritten]:
+        """See `TransformEngine`. One run for all folders; the prefix ends as that of a transformation does."""
+        asked = list(folders)
+        if not asked:
+            return
+        manifest: dict[str, Any] = {
+            "definition": rewriting_definition(ENTITIES.values()),
+            "tombstones": [astuple(one) for one in tombstones],
+            "folders": [{"entity": one.entity.name, "keys": one.keys} for one in asked],
+            "to": [one.to for one in asked],
+            "output": prefix,
+            "report": f"{prefix}_report.json",
+        }
+        # As it will be read again.
+        run, manifest = self._done(lake, json.loads(json.dumps(manifest)))
+        theirs = [Folder(one.entity, one.keys, to) for one, to in zip(asked, manifest["to"], strict=True)]
+        yield from read_rewriting(lake, manifest, theirs, f"{self._place}: run {run} succeeded")
+
+    def _done(self, lake: Lake, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The run that did the work of the manifest, and its own manifest."""
+        with aws.failures(self._place, TransformError, FIXES):
+            run, manifest = self._run_of(lake, manifest)
+            self._wait(run)
+        return run, manifest
 
     def check(self) -> str:
         """See `TransformEngine`."""
@@ -120,8 +146,9 @@ class GlueTransform:
                 return "may not be looked at (iam:GetRole)"
         return "exists"
 
-    def _run_of(self, lake: Lake, siblings: str, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _run_of(self, lake: Lake, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The live run of this work and its manifest, or a new one as soon as there is room."""
+        siblings = manifest["output"][: manifest["output"].rstrip("/").rfind("/") + 1]
         # Athena ignores names that begin so.
         key = f"{manifest['output']}_manifest.json"
         waited, lost = 0, 0
@@ -166,7 +193,7 @@ class GlueTransform:
                 and key.startswith(siblings)
             ):
                 theirs = read_object(lake, key) or {}
-                if all(theirs.get(name) == manifest[name] for name in ("entity", "definition", "inputs")):
+                if _work(theirs) == _work(manifest):
                     return run["Id"], theirs
         return None
 
@@ -189,6 +216,11 @@ class GlueTransform:
                 )
             self._pause(seconds)
             waited += seconds
+
+
+def _work(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What is to be done, without where it goes."""
+    return {name: value for name, value in manifest.items() if name not in ("output", "to", "report")}
 
 
 def _intervals() -> Iterator[int]:

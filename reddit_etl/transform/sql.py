@@ -11,7 +11,9 @@ must not depend on which listings happened to be transformed together.
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 
+from reddit_etl.entities import forgotten
 from reddit_etl.entities.schema import Entity, Sql
 
 
@@ -53,8 +55,43 @@ ANTI JOIN copies ON copies.listing = records.listing AND copies.place = records.
 """
 
 
+def named_sql(entity: Entity, columns: str) -> str:
+    """These columns of the rows that may lose something, by their ids."""
+    conditions = [
+        f"r.{column} IN (SELECT id FROM named WHERE entity = '{name}')"
+        for column, name in forgotten.links(entity).items()
+    ]
+    return f"SELECT {columns} FROM stored AS r WHERE {' OR '.join(conditions)}"
+
+
+def touched_sql(entity: Entity) -> str:
+    """The number of rows that are dropped, or lose a value."""
+    cleared = [f"(({when}) AND r.{name} IS NOT NULL)" for name, when in forgotten.cleared_sql(entity).items()]
+    touched = "\n  OR ".join([forgotten.dropped_sql(entity), *cleared])
+    return f"""\
+SELECT COUNT(*)
+FROM stored AS r
+{forgotten.joins_sql(entity, "named")}
+WHERE CASE WHEN {touched} THEN 1 ELSE 0 END = 1"""
+
+
+def kept_sql(entity: Entity, columns: Sequence[str]) -> str:
+    """What is left of the rows, in these columns: those of the files."""
+    return forgotten.kept_sql(entity, rows="stored", summary="named", columns=columns)
+
+
 def definition(entity: Entity) -> str:
     """A digest of all that the transformation knows of the entity; differs if the other side knows another."""
     texts = [count_sql(entity), copies_sql(entity), transform_sql(entity)]
     columns = [[(c.name, c.type.sql) for c in side] for side in (entity.record, entity.curated)]
     return hashlib.sha256(json.dumps([*texts, columns]).encode()).hexdigest()
+
+
+def rewriting_definition(entities: Iterable[Entity]) -> str:
+    """A digest of all that is taken by tombstones; differs if the other side knows another."""
+    texts = [
+        text
+        for entity in entities
+        for text in (named_sql(entity, entity.key), touched_sql(entity), kept_sql(entity, ()), entity.name)
+    ]
+    return hashlib.sha256(json.dumps([*texts, forgotten.summary_sql("tombstones")]).encode()).hexdigest()

@@ -10,10 +10,13 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.warehouse import tables, upsert
+from reddit_etl.warehouse import named, tables, upsert
 
 if TYPE_CHECKING:
     from reddit_etl.warehouse.comparison import Held
+
+NAMED = ("named", "touched")
+"""The temporary tables of `leave_out`."""
 
 Execute = Callable[[str, Sequence[object]], Any]
 """Runs a statement with its bound values in an open transaction; a query's answer has `fetchall()`."""
@@ -48,6 +51,8 @@ class LoadCounts:
     inserted: int
     updated: int
     stale: int
+    forgotten: int = 0
+    """Rows that were left out, as tombstones name them."""
 
     def __add__(self, other: Self) -> "LoadCounts":
         return LoadCounts(
@@ -55,7 +60,22 @@ class LoadCounts:
             self.inserted + other.inserted,
             self.updated + other.updated,
             self.stale + other.stale,
+            self.forgotten + other.forgotten,
         )
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a warehouse did with the tombstones of one object of the lake."""
+
+    removed: int
+    """Rows that it removed, of all entities, with those of the objects that it took in together with this one."""
+    cleared: int
+    """Rows from which it removed names or URLs, counted in the same way."""
+    taken_at: datetime
+    """When no query gave them any more."""
+    erased_at: datetime
+    """When no byte of them was left in the tables' storage."""
 
 
 class Warehouse(Protocol):
@@ -67,7 +87,8 @@ class Warehouse(Protocol):
     def load(self, load: Load) -> LoadCounts:
         """Upsert the rows, all of them, in one transaction, once per `load_id`.
 
-        A load that was committed before is not repeated, unless it says so: its counts are given again. Raises
+        A load that was committed before is not repeated, unless it says so: its counts are given again. Before it, the
+        tombstones of the lake that the warehouse lacks are taken in, and what they name is left out of the load. Raises
         `WarehouseError`.
         """
 
@@ -82,6 +103,13 @@ class Warehouse(Protocol):
 
         Hours are written like `2026-11-23T04`, and both are included. An empty or missing warehouse knows none. Raises
         `WarehouseError`.
+        """
+
+    def forget(self, lake: Lake, key: str) -> Forgotten | None:
+        """Take in all tombstones of the lake that the warehouse lacks: remove what they name, then the bytes of it.
+
+        Gives what became of those of one object; None if there is nothing yet in which anything could be stored. May
+        be repeated. Raises `WarehouseError` and `LakeError`.
         """
 
     def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -142,11 +170,16 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
             "transformation: check the clock of the machine that runs the extract, and run `python -m jobs doctor` to "
             "check how the warehouse reads times from Parquet"
         )
+    temporary: list[str] = []
     source = "staged"
     if rows > observations:
         execute(upsert.single(entity), [])
-        source = "singled"
-    [(first, last, *keys)] = execute(upsert.bounds(entity), []).fetchall()
+        temporary.append(source := "singled")
+    [(first, last, *ids)] = execute(upsert.bounds(entity), []).fetchall()
+    keys, left_out = ids[:2], 0
+    if rest := leave_out(entity, source, ids, execute):
+        source, left_out = rest
+        temporary += NAMED
     execute(upsert.observe(entity, source), [first, last])
     execute(upsert.arrive(entity, source, others), keys)
     [(new, newer, *times)] = execute(upsert.outcome(), []).fetchall()
@@ -157,7 +190,21 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
     if load.is_again:
         # Earlier observations may be there still, whose loads are not repeated.
         execute(upsert.redate(entity), [*keys, *keys])
-    execute("DROP TABLE arrived", [])
-    if source == "singled":
-        execute("DROP TABLE singled", [])
-    return LoadCounts(staged=int(rows), inserted=new, updated=newer, stale=int(rows) - new - newer)
+    for table in ("arrived", *temporary):
+        execute(f"DROP TABLE {table}", [])
+    stale = int(rows) - new - newer - left_out
+    return LoadCounts(staged=int(rows), inserted=new, updated=newer, stale=stale, forgotten=left_out)
+
+
+def leave_out(entity: Entity, source: str, ids: Sequence[object], execute: Execute) -> tuple[str, int] | None:
+    """What tombstones leave of the rows of `source`, and how many of them they take; None if they name none.
+
+    Uses the temporary tables `NAMED`, which are to be dropped afterwards. `ids` are what `upsert.bounds` gives.
+    """
+    if execute(named.find(entity), ids).fetchall() == [(0,)]:
+        return None
+    execute(named.name(entity), ids)
+    execute(named.mark_back(entity), ids[:2])
+    execute(named.touch(entity, source), [])
+    [(rows,)] = execute(named.count_dropped(entity), []).fetchall()
+    return named.rest(entity, source), int(rows)

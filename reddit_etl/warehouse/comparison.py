@@ -2,7 +2,7 @@
 
 Every observation that arrived must be in the table of observations, with the same values. The table of newest states
 must have each key once, in no older state than the newest that arrived, and in a state that was observed; where that
-state is one of those that arrived, with the same values.
+state is one of those that arrived, with the same values. What tombstones take from the rows is left out, as in a load.
 
 Columns that the objects, the definition or the table lack are not compared: one that was added later is NULL in older
 rows.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from reddit_etl.entities.schema import Column, Entity
-from reddit_etl.warehouse import upsert
+from reddit_etl.warehouse import base, upsert
 from reddit_etl.warehouse.base import Execute, Load
 from reddit_etl.warehouse.checksum import Dialect, Total, checksum
 from reddit_etl.warehouse.tables import SCHEMA
@@ -26,7 +26,9 @@ class Held:
     """Beside each other: what arrived from the lake, and what the warehouse holds of it."""
 
     arrived: Total = NOTHING
-    """The observations that arrived."""
+    """The observations that arrived, without what is forgotten."""
+    forgotten: int = 0
+    """Observations that are left out, as tombstones name them."""
     observed: Total = NOTHING
     """The same ones in the table of observations."""
     keys: int = 0
@@ -86,14 +88,17 @@ def nothing_of(load: Load) -> Held:
 def _staged(load: Load, execute: Execute, known: dict[str, set[str]], dialect: Dialect) -> Held:
     entity = load.entity
     metrics, states = f"{SCHEMA}.{entity.metrics_table}", f"{SCHEMA}.{entity.name}"
-    [(first, last, *keys)] = execute(upsert.bounds(entity), []).fetchall()
+    [(first, last, *ids)] = execute(upsert.bounds(entity), []).fetchall()
+    keys, source, forgotten = ids[:2], "staged", 0
+    if "tombstones" in known and (rest := base.leave_out(entity, source, ids, execute)):
+        source, forgotten = rest
 
     def total(
         columns: tuple[Column, ...], table: str, name: str, join: str = "", values: Iterable[object] = ()
     ) -> Total:
         in_table = load.columns or {column.name for column in entity.curated}
         compared = [column for column in columns if column.name in in_table and column.name in known[table]]
-        text = checksum(compared, f"staged AS seen{join}", dialect, table=name)
+        text = checksum(compared, f"{source} AS seen{join}", dialect, table=name)
         return Total.of(execute(text, list(values)).fetchall()[0])
 
     observed = (
@@ -104,9 +109,10 @@ def _staged(load: Load, execute: Execute, known: dict[str, set[str]], dialect: D
         f"\nJOIN {states} AS stored ON stored.{entity.key} = seen.{entity.key} "
         f"AND stored.observed_at = seen.observed_at AND stored.{entity.key} >= ? AND stored.{entity.key} <= ?"
     )
-    numbers = execute(_states(entity), keys).fetchall()[0]
-    [(unobserved,)] = execute(_unobserved(entity), [*keys, *keys, first]).fetchall()
-    return Held(
+    numbers = execute(_states(entity, source), keys).fetchall()[0]
+    [(unobserved,)] = execute(_unobserved(entity, source), [*keys, *keys, first]).fetchall()
+    held = Held(
+        forgotten=forgotten,
         arrived=total(entity.metrics, entity.metrics_table, "seen"),
         observed=total(entity.metrics, entity.metrics_table, "known", observed, (first, last)),
         newest=total(entity.curated, entity.name, "seen", newest, keys),
@@ -117,9 +123,12 @@ def _staged(load: Load, execute: Execute, known: dict[str, set[str]], dialect: D
         misdated=int(numbers[3]),
         unobserved=int(unobserved),
     )
+    for table in base.NAMED if source != "staged" else ():
+        execute(f"DROP TABLE {table}", [])
+    return held
 
 
-def _states(entity: Entity) -> str:
+def _states(entity: Entity, source: str) -> str:
     """How many keys arrived, and of their stored states all, the older ones and the misdated ones.
 
     Binds the least and the greatest key.
@@ -129,20 +138,22 @@ SELECT COUNT(DISTINCT seen.{entity.key}), COUNT(stored.{entity.key}),
   COUNT(CASE WHEN stored.observed_at < seen.newest THEN 1 END),
   COUNT(CASE WHEN stored.first_observed_at > seen.earliest THEN 1 END)
 FROM (
-  SELECT {entity.key}, MAX(observed_at) AS newest, MIN(observed_at) AS earliest FROM staged GROUP BY {entity.key}
+  SELECT {entity.key}, MAX(observed_at) AS newest, MIN(observed_at) AS earliest
+  FROM {source} AS arrived
+  GROUP BY {entity.key}
 ) AS seen
 LEFT JOIN {SCHEMA}.{entity.name} AS stored ON stored.{entity.key} = seen.{entity.key}
   AND stored.{entity.key} >= ? AND stored.{entity.key} <= ?"""
 
 
-def _unobserved(entity: Entity) -> str:
+def _unobserved(entity: Entity, source: str) -> str:
     """How many stored states of the keys that arrived were never observed.
 
     Binds the least and the greatest key, twice, and the least time; states before it are older than what arrived.
     """
     return f"""\
 SELECT COUNT(*)
-FROM (SELECT {entity.key} FROM staged GROUP BY {entity.key}) AS seen
+FROM (SELECT {entity.key} FROM {source} AS arrived GROUP BY {entity.key}) AS seen
 JOIN {SCHEMA}.{entity.name} AS stored ON stored.{entity.key} = seen.{entity.key}
   AND stored.{entity.key} >= ? AND stored.{entity.key} <= ?
 LEFT JOIN {SCHEMA}.{entity.metrics_table} AS known ON known.{entity.key} = stored.{entity.key}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import BIGINT, TIMESTAMP, Column, Entity, Origin, varchar
 
 SCHEMA = "reddit"
@@ -27,7 +28,40 @@ AUDIT = (
         Origin.WAREHOUSE,
         "Rows that were not newer; their observations are kept.",
     ),
+    Column("rows_forgotten", BIGINT, Origin.WAREHOUSE, "Rows that were left out, as tombstones name them."),
     Column("loaded_at", TIMESTAMP, Origin.WAREHOUSE, "When the load was committed."),
+)
+
+TOMBSTONES = (
+    Column("entity", varchar(64), Origin.WAREHOUSE, "What it names: posts or comments."),
+    Column("id", varchar(16), Origin.WAREHOUSE, "The id of what is forgotten."),
+    Column(
+        "kind",
+        varchar(16),
+        Origin.WAREHOUSE,
+        "Why: deleted, removed, gone, request; or account, which takes the author's name alone.",
+    ),
+    Column("moment", TIMESTAMP, Origin.WAREHOUSE, "What was observed up to then is forgotten."),
+    Column("object", varchar(256), Origin.WAREHOUSE, "The object of the lake that it was copied from."),
+)
+
+FORGET_AUDIT = (
+    Column("object", varchar(256), Origin.WAREHOUSE, "The object of the lake whose tombstones were copied."),
+    Column("tombstones", BIGINT, Origin.WAREHOUSE, "How many it has."),
+    Column(
+        "rows_removed",
+        BIGINT,
+        Origin.WAREHOUSE,
+        "Rows that were removed with this object and those of the same `taken_at`.",
+    ),
+    Column(
+        "rows_cleared",
+        BIGINT,
+        Origin.WAREHOUSE,
+        "Rows from which a name or a URL was removed, counted in the same way.",
+    ),
+    Column("taken_at", TIMESTAMP, Origin.WAREHOUSE, "When they were removed from the tables."),
+    Column("erased_at", TIMESTAMP, Origin.WAREHOUSE, "When no byte of them was left in the tables' storage."),
 )
 
 
@@ -46,13 +80,22 @@ class Table:
         return f"{SCHEMA}.{self.name}"
 
 
-def tables(entity: Entity) -> tuple[Table, Table, Table]:
-    """What a warehouse holds for an entity: its newest states, its observations, the loads."""
+def tables(entity: Entity) -> tuple[Table, ...]:
+    """What a warehouse holds for an entity, its newest states and observations; and for all, loads and tombstones."""
     return (
         Table(entity.name, entity.table, f"{together(entity)} SORTKEY ({entity.sort})"),
         Table(entity.metrics_table, entity.metrics, f"{together(entity)} SORTKEY (observed_at)"),
         Table("load_audit", AUDIT, "DISTSTYLE ALL SORTKEY (loaded_at)"),
+        Table("tombstones", TOMBSTONES, "DISTSTYLE ALL SORTKEY (entity, id)"),
+        Table("forget_audit", FORGET_AUDIT, "DISTSTYLE ALL SORTKEY (taken_at)"),
     )
+
+
+def with_stored(entities: Iterable[Entity], found: Iterable[tuple[str, str]]) -> list[Entity]:
+    """These entities, and the others that have a table, where `found` are tables and their columns."""
+    given = {entity.name: entity for entity in entities}
+    names = {name for name, _ in found}
+    return [*({name: entity for name, entity in ENTITIES.items() if name in names} | given).values()]
 
 
 def together(entity: Entity) -> str:

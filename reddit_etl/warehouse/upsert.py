@@ -18,6 +18,7 @@ Expects the rows in a relation `staged` with the entity's curated columns, in a 
 
 from collections.abc import Sequence
 
+from reddit_etl.entities.forgotten import links
 from reddit_etl.entities.schema import Column, Entity
 from reddit_etl.warehouse.tables import AUDIT, SCHEMA
 
@@ -60,8 +61,9 @@ WHERE copy_number = 1"""
 
 
 def bounds(entity: Entity) -> str:
-    """The least and the greatest time and key that arrived."""
-    return f"SELECT MIN(observed_at), MAX(observed_at), MIN({entity.key}), MAX({entity.key}) FROM staged"
+    """The least and the greatest time that arrived, and id: of the key, and of the posts that the rows show."""
+    columns = ["observed_at", *links(entity)]
+    return f"SELECT {', '.join(f'MIN({column}), MAX({column})' for column in columns)} FROM staged"
 
 
 def observe(entity: Entity, source: str) -> str:
@@ -180,7 +182,10 @@ ADD_AUDIT = (
 REMOVE_AUDIT = f"DELETE FROM {SCHEMA}.load_audit WHERE load_id = ?"
 """Before a load is recorded that was committed before. Binds its `load_id`."""
 
-FIND_AUDIT = f"SELECT rows_staged, rows_inserted, rows_updated, rows_stale FROM {SCHEMA}.load_audit WHERE load_id = ?"
+FIND_AUDIT = (
+    "SELECT rows_staged, rows_inserted, rows_updated, rows_stale, COALESCE(rows_forgotten, 0) "
+    f"FROM {SCHEMA}.load_audit WHERE load_id = ?"
+)
 """The counts of a load that was committed before. Binds its `load_id`."""
 
 FIND_LOADS = f"SELECT load_id FROM {SCHEMA}.load_audit WHERE entity = ? AND hour >= ? AND hour <= ?"

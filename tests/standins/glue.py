@@ -23,6 +23,8 @@ import boto3
 from reddit_etl.entities import ENTITIES
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.receipts import DataObject
+from reddit_etl.lake.tombstones import Kind, Tombstone
+from reddit_etl.transform.base import Folder
 from reddit_etl.transform.duckdb import DuckDBTransform
 from tests.standins.s3 import KEYS
 from tests.standins.spark import JOB
@@ -35,6 +37,9 @@ LIVE = ("STARTING", "RUNNING", "WAITING", "STOPPING")
 def by_duckdb(lake: Path, manifest: str) -> None:
     """A run's work on DuckDB in place of Spark, for tests of everything around it."""
     asked = json.loads((lake / manifest).read_text())
+    if "folders" in asked:
+        (lake / asked["report"]).write_text(json.dumps(_rewritten(FolderLake(lake), asked)))
+        return
     done = DuckDBTransform()(
         entity=ENTITIES[asked["entity"]],
         lake=FolderLake(lake),
@@ -43,6 +48,21 @@ def by_duckdb(lake: Path, manifest: str) -> None:
     )
     report = {"definition": asked["definition"], **asdict(done)}
     (lake / asked["report"]).write_text(json.dumps(report))
+
+
+def _rewritten(lake: FolderLake, asked: dict[str, Any]) -> dict[str, Any]:
+    """The report of a run that takes what tombstones take."""
+    folders = [
+        Folder(ENTITIES[one["entity"]], tuple(one["keys"]), f"{to}once/")
+        for one, to in zip(asked["folders"], asked["to"], strict=True)
+    ]
+    stones = [Tombstone(entity, id_, Kind(kind), moment) for entity, id_, kind, moment in asked["tombstones"]]
+    done = DuckDBTransform().rewrite(lake=lake, folders=folders, tombstones=stones, prefix="")
+    found = [
+        {"folder": folders.index(one.folder), "rows": one.rows, "objects": list(map(asdict, one.objects))}
+        for one in done
+    ]
+    return {"definition": asked["definition"], "rewritten": found}
 
 
 @dataclass
@@ -184,8 +204,10 @@ class GlueServer(ThreadingHTTPServer):
                 path.write_bytes(client.get_object(Bucket=bucket, Key=prefix + key)["Body"].read())
                 return path.read_bytes()
 
-            for entry in json.loads(fetch(manifest))["inputs"]:
-                fetch(entry["key"])
+            asked = json.loads(fetch(manifest))
+            folders = [key for one in asked.get("folders", ()) for key in one["keys"]]
+            for key in [*folders, *(entry["key"] for entry in asked.get("inputs", ()))]:
+                fetch(key)
             before = set(folder.rglob("*"))
             yield folder
             for path in sorted(set(folder.rglob("*")) - before):

@@ -51,6 +51,8 @@ TIMEOUT = Refusal("Query (1234) cancelled on user's request", state="57014")
 # PostgreSQL's codes of errors that Redshift reports differently.
 _TRANSLATED = {"40001": CONFLICT, "40P01": CONFLICT, "57014": TIMEOUT}
 
+VACUUM = re.compile(r"VACUUM (FULL|DELETE ONLY) (?P<table>\w+\.\w+)( TO \d+ PERCENT)?", re.IGNORECASE)
+
 _VERSION = "8.0.2"
 _BANNER = f"PostgreSQL {_VERSION} on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.117891"
 # What a server of that version reports at login.
@@ -288,6 +290,12 @@ class _Conversation:
     def _run(self, sql: str, forward: Forward) -> None:
         if redshift_copy.is_copy(sql):
             self._copy(redshift_copy.parsed(sql), forward)
+            return
+        if vacuum := VACUUM.fullmatch(sql.strip()):
+            if self._session.status != b"I":
+                raise Refusal("VACUUM cannot run inside a transaction block", state="25001")
+            # Redshift writes new blocks without the deleted rows. A plain VACUUM may leave their bytes in the pages.
+            self._session.execute(f"VACUUM FULL {vacuum['table']}", forward)
             return
         text, _ = understood(sql)
         if "version()" in text:

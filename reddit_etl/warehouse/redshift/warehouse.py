@@ -1,5 +1,6 @@
 """A warehouse in Amazon Redshift: COPY from the lake into a staging table, then the upsert, in one transaction."""
 
+import logging
 import re
 import tempfile
 import time
@@ -14,13 +15,15 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import hour_text
-from reddit_etl.warehouse import checksum, tables, upsert
-from reddit_etl.warehouse.base import Load, LoadCounts, carry_out
+from reddit_etl.warehouse import checksum, forget, tables, upsert
+from reddit_etl.warehouse.base import Forgotten, Load, LoadCounts, carry_out
 from reddit_etl.warehouse.comparison import Held, compare
 from reddit_etl.warehouse.redshift import copy, probe
 from reddit_etl.warehouse.redshift.connections import Connections, executing
 from reddit_etl.warehouse.redshift.errors import PassingError
 from reddit_etl.warehouse.redshift.login import Login
+
+log = logging.getLogger(__name__)
 
 PORTION = 1000  # The most rows that a cluster of one node fetches at once.
 # The catalog's own table: information_schema leaves out what the user has no right to.
@@ -55,25 +58,93 @@ class RedshiftWarehouse:
         """See `Warehouse`."""
         manifest = copy.put_manifest(load.lake, load.objects)
 
+        is_due = False
+
         def once() -> LoadCounts:
+            nonlocal is_due
             with self._connections.open() as connection:
-                with self._connections.waiting(connection):
-                    self._define(connection, load.entity)
-                    connection.commit()
-                    # Loads wait here for each other. Under snapshot isolation two of them would else each insert what
-                    # neither sees of the other; a lock as the first statement leaves the snapshot for after it.
-                    connection.exec_driver_sql(tables.LOCK)
+                # Or in a try before, whose commit was not answered.
+                is_due |= self._take_in(connection, load.lake, load.entity)
                 counts = self._load(connection, load, manifest)
                 connection.commit()
                 return counts
 
         try:
-            return self._connections.retry(once)
+            counts = self._connections.retry(once)
         except PassingError:
             raise
         except WarehouseError:
             _verify(load)
             raise
+        if is_due:
+            try:
+                self._erase()
+            except WarehouseError as error:
+                # The load is committed, and the next forgetting tries it again.
+                log.warning("the tables still have bytes of what was forgotten", extra={"error": str(error)})
+        return counts
+
+    def forget(self, lake: Lake, key: str) -> Forgotten | None:
+        """See `Warehouse`."""
+
+        def once() -> int | None:
+            with self._connections.open() as connection:
+                stored = tables.with_stored([], _columns(connection))
+                if not stored:
+                    return None
+                self._take_in(connection, lake, *stored)
+                connection.commit()
+                [(due, _)] = connection.exec_driver_sql(forget.COUNT_DUE)
+                return int(due)
+
+        due = self._connections.retry(once)
+        if due is None:
+            return None
+        if due:
+            self._erase()
+        return forget.outcome(self.find("forget_audit", forget.FIND, (key,)), place=f"{lake.url}/{key}")
+
+    def _take_in(self, connection: sa.Connection, lake: Lake, *loaded: Entity) -> bool:
+        """Bring the tables of what is loaded and the tombstones up to date, in a transaction that waits for others.
+
+        Gives whether there were new tombstones.
+        """
+        entities = [*loaded]
+        with self._connections.waiting(connection):
+            for entity in entities:
+                self._define(connection, entity)
+            connection.commit()
+            # The lake is read before others have to wait for it.
+            objects = forget.missing(lake, executing(connection))
+            if objects:
+                entities = tables.with_stored(entities, _columns(connection))
+                for entity in entities:
+                    self._define(connection, entity)
+            connection.commit()
+            # Loads wait here for each other. Under snapshot isolation two of them would else each insert what neither
+            # sees of the other; a lock as the first statement leaves the snapshot for after it.
+            connection.exec_driver_sql(tables.LOCK)
+        return forget.take_in(objects, executing(connection), entities=entities, now=self._clock())
+
+    def _erase(self) -> None:
+        """Redshift keeps deleted rows in its blocks until VACUUM, which runs in no transaction.
+
+        VACUUM leaves what is still seen by a transaction that is older than the deletion. The loads that wait are such
+        transactions, so their turn comes first.
+        """
+
+        def once() -> None:
+            with self._connections.open() as connection, self._connections.waiting(connection):
+                [(_, until)] = connection.exec_driver_sql(forget.COUNT_DUE)
+                connection.commit()
+                connection.exec_driver_sql(tables.LOCK)
+            with self._connections.open(isolation_level="AUTOCOMMIT") as connection:
+                for entity in tables.with_stored([], _columns(connection)):
+                    for table in (entity.name, entity.metrics_table):
+                        connection.exec_driver_sql(f"VACUUM DELETE ONLY {tables.SCHEMA}.{table} TO 100 PERCENT")
+                executing(connection)(forget.erased(), (self._clock(), until))
+
+        self._connections.retry(once)
 
     def compare(self, load: Load) -> Held:
         """See `Warehouse`."""

@@ -1,0 +1,97 @@
+"""Forgetting as a task: what was taken back on Reddit, or what a person asks for, leaves every store."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cached_property
+
+import luigi
+
+from jobs import resources
+from jobs.parameters import HourParameter
+from jobs.process import end_as
+from jobs.task import ReceiptTarget, log
+from reddit_etl.clock import hour_of, iso, utc_now
+from reddit_etl.entities import ENTITIES
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake.layout import hour_text, receipt_key
+from reddit_etl.lake.receipts import Forgotten
+from reddit_etl.lake.tombstones import Kind, Tombstone, put
+from reddit_etl.steps.attempt import new_name
+from reddit_etl.steps.forget import Stores, forget, plan
+from reddit_etl.steps.prove import prove
+
+NOTICED = "noticed"
+ID = re.compile(r"[0-9a-z]{1,16}")
+
+
+class Forget(luigi.Task):
+    """Removes from all stores what the tombstones under its hour and name take."""
+
+    hour: datetime = HourParameter()
+    name: str = luigi.Parameter(default=NOTICED, description="which tombstones")
+
+    @cached_property
+    def receipt(self) -> ReceiptTarget[Forgotten]:
+        """The target. Each warehouse is worked through on its own, and the lake with it."""
+        name = f"{self.name}-{resources.warehouse_name()}"
+        return ReceiptTarget(self.hour, receipt_key("forget", "all", self.hour, name), Forgotten)
+
+    def output(self) -> ReceiptTarget[Forgotten]:
+        """The receipt."""
+        return self.receipt
+
+    def complete(self) -> bool:
+        """Whether the receipt exists. A ConfigurationError is raised, and makes the exit code 78."""
+        try:
+            return self.receipt.exists()
+        except ConfigurationError as error:
+            # Luigi reports no failure here.
+            end_as(error)
+            raise
+
+    def run(self) -> None:
+        """Forget, and commit the receipt, unless another run has committed one."""
+        clock = resources.clock(self.hour)
+        stores = Stores(resources.lake(), resources.transform(), resources.catalog(), resources.warehouse())
+        if self.name == NOTICED:
+            plan(stores, self.hour, self.name, clock=clock)
+        receipt = forget(stores, self.hour, self.name, clock=clock)
+        if not self.receipt.commit(receipt):
+            log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
+        counts = {zone: counts["replaced"] for zone, counts in receipt.lake.items()}
+        log.info("forgotten", extra=self.log_fields() | {"tombstones": receipt.tombstones} | counts)
+
+    def __repr__(self) -> str:
+        return f"Forget({hour_text(self.hour)}, {self.name})"
+
+    def log_fields(self) -> dict[str, object]:
+        """The fields that identify the task in log lines."""
+        return {"hour": hour_text(self.hour), "of": self.name}
+
+
+def requested(names: Sequence[str], moment: datetime) -> list[Tombstone]:
+    """Tombstones by the names of posts and comments, such as t3_abc. Raises ConfigurationError for another form."""
+    kinds = {entity.kind: entity.name for entity in ENTITIES.values()}
+    found = []
+    for name in names:
+        kind, _, id_ = name.partition("_")
+        if kind not in kinds or not ID.fullmatch(id_):
+            raise ConfigurationError(f"{name!r} is not a name of a post or a comment: use t3_abc or t1_abc")
+        found.append(Tombstone(kinds[kind], id_, Kind.REQUEST, iso(moment)))
+    return found
+
+
+def by_request(names: Sequence[str]) -> Forgotten:
+    """Forget posts and comments at once; gives the receipt. Raises EtlError."""
+    hour = hour_of(utc_now())
+    clock = resources.clock(hour)
+    task = Forget(hour=hour, name=f"request-{new_name(clock)}")
+    put(resources.lake(), hour, task.name, requested(names, clock()))
+    task.run()
+    return task.receipt.read()
+
+
+def still_there(names: Sequence[str]) -> Iterator[str]:
+    """The objects and tables that hold them. Raises EtlError."""
+    return prove(resources.lake(), resources.warehouse(), requested(names, datetime(9999, 1, 1)))  # noqa: DTZ001

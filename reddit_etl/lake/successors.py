@@ -1,0 +1,63 @@
+"""Successors: what stands today for objects that were lost, or that hold what must be forgotten.
+
+A data object never changes. What replaces it is written first, then the successor's receipt, created once for all
+objects of an attempt; only then may the old objects be removed. Every reader follows the chain from what a receipt
+lists to what stands for it. Of two writers that replace the same objects, one creates the receipt, and the other goes
+on from what it finds.
+"""
+
+from collections.abc import Container, Iterable
+from dataclasses import replace
+
+from reddit_etl.errors import LakeError
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.layout import successor_key
+from reddit_etl.lake.receipts import DataObject, Successor, Transformed
+
+
+def put(lake: Lake, key: str, successor: Successor) -> Successor:
+    """Create the receipt of what replaces the object of this key; returns the one that counts. Raises LakeError."""
+    lake.create(successor_key(key), successor.to_json())
+    found = read(lake, key)
+    if not found:
+        raise LakeError(f"{lake.url}/{successor_key(key)}: the receipt has disappeared")
+    return found
+
+
+def read(lake: Lake, key: str, *, among: Container[str] | None = None) -> Successor | None:
+    """What replaces the object of this key; None if it stands. Raises LakeError.
+
+    `among` are the keys of the receipts that there are, if these were listed.
+    """
+    place = successor_key(key)
+    content = lake.read(place) if among is None or place in among else None
+    if content is None:
+        return None
+    try:
+        return Successor.from_json(content, key=place)
+    except LakeError as error:
+        raise LakeError(f"{lake.url}/{place}: {error}: restore it") from error
+
+
+def standing(lake: Lake, objects: Iterable[DataObject], *, among: Container[str] | None = None) -> list[DataObject]:
+    """The objects that stand for these today; `among` as for `read`. Raises LakeError."""
+    found = []
+    for entry in objects:
+        successor = read(lake, entry.key, among=among)
+        found += standing(lake, successor.objects, among=among) if successor else [entry]
+    return found
+
+
+def transformed(lake: Lake, receipt: Transformed, *, among: Container[str] | None = None) -> Transformed:
+    """The receipt of a transformation with the objects that stand for its own today; `among` as for `read`.
+
+    Raises LakeError.
+    """
+    while receipt.objects and (successor := read(lake, receipt.objects[0].key, among=among)):
+        receipt = replaced(receipt, successor)
+    return receipt
+
+
+def replaced(receipt: Transformed, successor: Successor) -> Transformed:
+    """The receipt with the objects of its successor."""
+    return replace(receipt, attempt=successor.attempt, objects=successor.objects, columns=successor.columns)

@@ -1,0 +1,196 @@
+"""Forgetting in the lake: every object that holds what tombstones take is replaced, then removed with all its versions.
+
+Objects are found by what is in them, not by receipts or by asking the warehouse: one that no receipt lists yet, because
+its attempt is at work or was killed, is found like any other. A raw or rejected object is replaced whoever reads it.
+The objects of a transformation are replaced together, since they are one partition of the catalog, and only if a
+receipt lists them; what no receipt lists after `LONGEST_RUN` is removed.
+
+Any number of runs may do this at once, and each may be killed anywhere: a new object appears whole or not at all, of
+two successors of the same objects one counts, and what was replaced but not removed is found by the next run.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from reddit_etl.clock import Clock
+from reddit_etl.entities import ENTITIES
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import DamagedObjectError
+from reddit_etl.lake import inventory, successors
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.inventory import Day, Place
+from reddit_etl.lake.layout import curated_prefix, hour_text, receipt_key, replacement_key
+from reddit_etl.lake.receipts import DataObject, Successor, Transformed
+from reddit_etl.lake.rewrite import Change, rewrite
+from reddit_etl.lake.tombstones import Tombstone
+from reddit_etl.steps import lines
+from reddit_etl.steps.attempt import Attempt, began, new_name, origin
+from reddit_etl.steps.publish import publish
+from reddit_etl.transform.base import Folder, Rewritten, TransformEngine
+
+if TYPE_CHECKING:
+    from reddit_etl.catalog.glue import Catalog
+
+LONGEST_RUN = timedelta(hours=12)
+"""What an attempt has written after this time, and no receipt lists, will never be listed."""
+REASON = "it held what was taken back"
+
+
+@dataclass
+class Counts:
+    """What was done in one zone of the lake."""
+
+    replaced: int = 0
+    rows: int = 0
+    removed: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class Outcome:
+    """What was done in the lake."""
+
+    zones: dict[str, Counts] = field(
+        default_factory=lambda: {zone: Counts() for zone in ("raw", "rejected", "curated")}
+    )
+    digests: list[dict[str, list[str]]] = field(default_factory=list)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """By zone, as the receipt has them."""
+        return {zone: asdict(counts) for zone, counts in self.zones.items()}
+
+
+class LakeForgetting:
+    """Takes from a lake what tombstones take; `hour` is that of the run."""
+
+    def __init__(
+        self, lake: Lake, hour: datetime, *, clock: Clock, engine: TransformEngine, catalog: "Catalog | None"
+    ) -> None:
+        self.outcome = Outcome()
+        self._lake = lake
+        self._hour = hour
+        self._clock = clock
+        self._engine = engine
+        self._catalog = catalog
+
+    def take(self, tombstones: Sequence[Tombstone], *, since: datetime | None = None) -> None:
+        """Take it from all objects, or from those of what was read since a moment.
+
+        Raises LakeError, TransformError, CatalogError.
+        """
+        days = inventory.days(self._lake, list(ENTITIES))
+        for entity in ENTITIES.values():
+            changes = {"raw": lines.of_records(entity, tombstones), "rejected": lines.of_rejects(tombstones)}
+            for zone, change in changes.items():
+                for day in days:
+                    for place in self._standing(day, zone, entity, since):
+                        self._rewrite(entity, place, change)
+        prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
+        folders = (one for entity in ENTITIES.values() for day in days for one in self._folders(day, entity, since))
+        for done in self._engine.rewrite(lake=self._lake, folders=folders, tombstones=tombstones, prefix=prefix):
+            self._replace(done)
+
+    def _standing(self, day: Day, zone: str, entity: Entity, since: datetime | None) -> list[Place]:
+        """The objects that nothing has replaced; the others are removed."""
+        places = list(day.objects(zone, entity.name))
+        replaced = [place.key for place in places if day.is_replaced(place)]
+        self._remove(zone, replaced)
+        return [
+            place for place in places if place.key not in replaced and (since is None or origin(place.attempt) >= since)
+        ]
+
+    def _rewrite(self, entity: Entity, place: Place, change: Change) -> None:
+        attempt = self._attempt(entity, place.hour, new_name(self._clock, replaces=place.attempt))
+        try:
+            done = rewrite(self._lake, place.key, replacement_key(place.key, attempt.name), change)
+        except DamagedObjectError:
+            # Another run has replaced it meanwhile.
+            return
+        if done:
+            header = attempt.header()
+            successor = Successor(**header, replaces=place.attempt, objects=done.objects, reason=REASON)
+            self._put(place.zone, [done.old], successor, done.lines)
+            self._remove(place.zone, [place.key])
+
+    def _folders(self, day: Day, entity: Entity, since: datetime | None) -> Iterator[Folder]:
+        """The objects of each transformation; what was replaced, and what will never be listed, is removed."""
+        places = [place for place in day.objects("curated", entity.name) if place.key.endswith(".parquet")]
+        for (hour, selection), group in groupby(places, key=lambda place: (place.hour, str(place.selection))):
+            found = list(group)
+            replaced = [place.key for place in found if day.is_replaced(place)]
+            if replaced:
+                # The run that replaced them may have been killed before the catalog knew.
+                if listed := self._listed(entity, hour, selection):
+                    self._publish(entity, hour, listed)
+                self._remove("curated", replaced)
+            standing = [place for place in found if place.key not in replaced]
+            is_listed = receipt_key("transform", entity.name, hour, selection) in day.receipts
+            if not is_listed or len({place.folder for place in standing}) > 1:
+                listed = self._listed(entity, hour, selection)
+                known = {entry.key for entry in listed.objects} if listed else set()
+                self._remove_dead([place for place in standing if place.key not in known])
+                standing = [place for place in standing if place.key in known]
+            if standing and (since is None or origin(standing[0].attempt) >= since):
+                name = new_name(self._clock, replaces=standing[0].attempt)
+                to = curated_prefix(entity.name, hour, selection, name)
+                yield Folder(entity, tuple(place.key for place in standing), to)
+
+    def _listed(self, entity: Entity, hour: datetime, selection: str) -> Transformed | None:
+        """The receipt of a transformation, with what stands for its objects today."""
+        key = receipt_key("transform", entity.name, hour, selection)
+        content = self._lake.read(key)
+        return successors.transformed(self._lake, Transformed.from_json(content, key=key)) if content else None
+
+    def _remove_dead(self, places: Sequence[Place]) -> None:
+        """Remove what no receipt lists, unless its attempt may still be at work."""
+        latest = self._clock() - LONGEST_RUN
+        self._remove("curated", [place.key for place in places if began(place.attempt) < latest])
+
+    def _replace(self, done: Rewritten) -> None:
+        """Let what was written anew stand for the objects of a transformation, if a receipt lists those."""
+        old = [place for place in map(Place.parse, done.folder.keys) if place]
+        entity, hour = done.folder.entity, old[0].hour
+        listed = self._listed(entity, hour, str(old[0].selection))
+        if not listed or {entry.key for entry in listed.objects} != set(done.folder.keys):
+            self._remove("curated", [one.key for one in done.objects])
+            self._remove_dead(old)
+            return
+        attempt = self._attempt(entity, hour, done.folder.to.rstrip("/").rpartition("/")[2])
+        successor = Successor(
+            **attempt.header(), replaces=listed.attempt, objects=done.objects, reason=REASON, columns=listed.columns
+        )
+        found = self._put("curated", listed.objects, successor, done.rows)
+        self._publish(entity, hour, successors.transformed(self._lake, successors.replaced(listed, found)))
+        self._remove("curated", done.folder.keys)
+
+    def _publish(self, entity: Entity, hour: datetime, standing: Transformed) -> None:
+        if self._catalog:
+            publish(self._attempt(entity, hour, standing.attempt), self._catalog, standing)
+
+    def _attempt(self, entity: Entity, hour: datetime, name: str) -> Attempt:
+        return Attempt(self._lake, entity, hour, name, self._clock)
+
+    def _put(self, zone: str, old: Sequence[DataObject], successor: Successor, rows: int) -> Successor:
+        """Create the successor; if there is one already, that counts, and the objects of this one are removed."""
+        found = successors.put(self._lake, old[0].key, successor)
+        if found.attempt == successor.attempt:
+            counts = self.outcome.zones[zone]
+            counts.replaced += len(old)
+            counts.rows += rows
+            self.outcome.digests.append({"old": _digests(old), "new": _digests(found.objects)})
+        else:
+            self._remove(zone, [one.key for one in successor.objects])
+        return found
+
+    def _remove(self, zone: str, keys: Sequence[str]) -> None:
+        if keys:
+            counts = self.outcome.zones[zone]
+            counts.bytes += self._lake.remove(keys)
+            counts.removed += len(keys)
+
+
+def _digests(objects: Sequence[DataObject]) -> list[str]:
+    return [one.sha256 for one in objects]
