@@ -140,9 +140,8 @@ class Past:
 
 def known_loads(first: datetime, last: datetime) -> set[str]:
     """The loads of these hours in the warehouse, each as its `load_prefix`. Raises EtlError."""
-    hours = {"first_hour": hour_text(first), "last_hour": hour_text(last)}
-    found = [resources.warehouse().loaded(entity=entity, **hours) for entity in ENTITIES.values()]
-    return {load_id[: load_id.rfind("/") + 1] for load_id in set().union(*found)}
+    found = resources.warehouse().loaded(first_hour=hour_text(first), last_hour=hour_text(last))
+    return {load_id[: load_id.rfind("/") + 1] for load_id in found}
 
 
 def _groups(names: Iterable[str]) -> list[tuple[str, ...]]:

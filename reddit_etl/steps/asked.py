@@ -46,10 +46,12 @@ class Asked:
         self._warehouse = warehouse
         self._source = source
         first, final = hour_text(attempt.hour - REACH), hour_text(attempt.hour)
-        known = {entity: warehouse.loaded(entity=entity, first_hour=first, last_hour=final) for entity in entities}
-        self.loads = set().union(*known.values())
-        before = last.loads if last else ()
-        self._new = {entity: sorted(map(hour_of_load, loads.difference(before))) for entity, loads in known.items()}
+        self.loads = warehouse.loaded(first_hour=first, last_hour=final)
+        new = self.loads.difference(last.loads if last else ())
+        self._new = {
+            entity: sorted(hour_of_load(load_id) for load_id in new if load_id.startswith(f"{entity.name}/"))
+            for entity in entities
+        }
 
     def of_age(self, entity: Entity, age: int, condition: str = "") -> Iterator[Known]:
         """What has reached an age, in hours, since the last plan."""

@@ -98,7 +98,7 @@ class Warehouse(Protocol):
         Raises `WarehouseError`, and `DamagedObjectError` for an object that is missing or differs from its receipt.
         """
 
-    def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
+    def loaded(self, *, first_hour: str, last_hour: str) -> set[str]:
         """The `load_id` of each load of these hours that the warehouse itself knows, by its `load_audit`.
 
         Hours are written like `2026-11-23T04`, and both are included. An empty or missing warehouse knows none. Raises

@@ -113,9 +113,9 @@ class DuckDBWarehouse:
                 staged = _staged(connection, load.entity, files)
                 return compare(load, connection.execute, staged=staged, found=found, dialect=checksum.DUCKDB)
 
-    def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
+    def loaded(self, *, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
-        known = self.find("load_audit", upsert.FIND_LOADS, [entity.name, first_hour, last_hour])
+        known = self.find("load_audit", upsert.FIND_LOADS, [first_hour, last_hour])
         return {load_id for (load_id,) in known}
 
     def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:

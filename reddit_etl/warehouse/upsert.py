@@ -188,8 +188,8 @@ FIND_AUDIT = (
 )
 """The counts of a load that was committed before. Binds its `load_id`."""
 
-FIND_LOADS = f"SELECT load_id FROM {SCHEMA}.load_audit WHERE entity = ? AND hour >= ? AND hour <= ?"
-"""The loads of an entity in a range of hours. Binds the entity's name, the first and the last hour."""
+FIND_LOADS = f"SELECT load_id FROM {SCHEMA}.load_audit WHERE hour >= ? AND hour <= ?"
+"""The loads of a range of hours. Binds the first and the last hour."""
 
 
 def _names(columns: tuple[Column, ...], table: str = "") -> str:

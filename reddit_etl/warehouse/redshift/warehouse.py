@@ -168,9 +168,9 @@ class RedshiftWarehouse:
             _verify(load)
         return held
 
-    def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
+    def loaded(self, *, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
-        known = self.find("load_audit", upsert.FIND_LOADS, (entity.name, first_hour, last_hour))
+        known = self.find("load_audit", upsert.FIND_LOADS, (first_hour, last_hour))
         return {load_id for (load_id,) in known}
 
     def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
