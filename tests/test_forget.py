@@ -689,10 +689,13 @@ def test_tombstones_that_are_missing_or_damaged_are_an_error_that_names_them(
 # On AWS's stand-ins: Glue's runs, partitions of the catalog, versions in the bucket
 
 
+@pytest.mark.parametrize("work", ["duckdb", pytest.param("spark", marks=pytest.mark.xdist_group("spark"))])
 def test_on_aws_the_partitions_lie_where_nothing_is_left_to_forget(
-    on_aws: Callable[..., AwsPipeline], glue_server: GlueServer
+    on_aws: Callable[..., AwsPipeline], glue_server: GlueServer, work: str, request: pytest.FixtureRequest
 ) -> None:
     pipeline = on_aws(content=reddit())
+    if work == "spark":
+        glue_server.work = request.getfixturevalue("warm_spark")
     lake_url = pipeline.settings["LAKE_URL"]
     bucket = lake_url.split("/")[2]
     client: Any = boto3.client("s3")

@@ -382,7 +382,7 @@ def test_a_reject_that_names_another_is_kept(payload: object) -> None:
 # Curated objects
 
 
-@pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
+@pytest.fixture(params=["duckdb", pytest.param("spark", marks=[pytest.mark.slow, pytest.mark.xdist_group("spark")])])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransformEngine]:
     if request.param == "duckdb":
         yield DuckDBTransform()
