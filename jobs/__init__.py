@@ -4,6 +4,7 @@ from jobs import process
 from jobs.extract import Extract
 from jobs.forget import Forget
 from jobs.load import Load
+from jobs.maintenance import Maintenance
 from jobs.pipeline import RedditPipeline
 from jobs.publish import Publish
 from jobs.ranges import RangeHourly
@@ -11,4 +12,4 @@ from jobs.transform import Transform
 
 process.set_up()
 
-__all__ = ["Extract", "Forget", "Load", "Publish", "RangeHourly", "RedditPipeline", "Transform"]
+__all__ = ["Extract", "Forget", "Load", "Maintenance", "Publish", "RangeHourly", "RedditPipeline", "Transform"]

@@ -1,0 +1,114 @@
+"""The daily job: what was taken back on Reddit leaves every store, in time, and what the settings say stays."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from reddit_etl.entities import COMMENTS, POSTS
+from reddit_etl.errors import WarehouseError
+from reddit_etl.lake import tombstones
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.layout import tombstones_key
+from reddit_etl.lake.tombstones import Kind
+from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from tests.conftest import Pipeline
+from tests.standins.marked import MarkedReddit, mark
+from tests.test_forget import places_of
+
+FIRST, SECOND, DAILY = "2026-11-23T04", "2026-11-23T05", "2026-11-23T06"
+BOTH = ["new", "comments"]
+TASK_FAILED = 30
+MISCONFIGURED = 78
+
+
+@pytest.fixture
+def reddit(pipeline: Pipeline) -> MarkedReddit:
+    """Two posts, one of them with three comments."""
+    made = MarkedReddit()
+    for id_ in "ab":
+        made.add_post(id_)
+    for number in (1, 2, 3):
+        made.add_comment(f"c{number}", "b")
+    pipeline.server.content = made
+    return made
+
+
+def kinds(pipeline: Pipeline) -> dict[str, Kind]:
+    hour = datetime.fromisoformat(f"{DAILY}:00")
+    return {one.id: one.kind for one in tombstones.read(FolderLake(pipeline.lake), tombstones_key(hour, "noticed"))}
+
+
+def ended(caplog: pytest.LogCaptureFixture) -> int:
+    """How often the line was logged that the alarm counts."""
+    return sum(record.getMessage() == "maintenance complete" for record in caplog.records)
+
+
+def test_what_was_deleted_is_gone_after_the_daily_job_and_each_run_of_it_is_counted(
+    pipeline: Pipeline, reddit: MarkedReddit, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert pipeline.run(FIRST, listings=BOTH, limit=100) == 0
+    reddit.posts["a"] |= {"selftext": "[deleted]", "author": "[deleted]", "removed_by_category": "deleted"}
+    assert pipeline.run(SECOND, listings=BOTH, limit=100) == 0
+    assert places_of(mark(POSTS, "a"), pipeline.folder)
+    assert pipeline.maintain(DAILY) == 0
+    assert places_of(mark(POSTS, "a"), pipeline.folder) == []
+    assert places_of(mark(POSTS, "b"), pipeline.folder)
+    assert ended(caplog) == 1
+    files = pipeline.files()
+    assert pipeline.maintain(DAILY) == 0
+    assert (pipeline.files(), ended(caplog)) == (files, 2)
+
+
+@pytest.mark.usefixtures("reddit")
+def test_a_daily_job_that_failed_is_not_counted(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert pipeline.run(FIRST, listings=BOTH, limit=100) == 0
+
+    def unavailable(*_: object) -> Any:
+        raise WarehouseError("unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "forget", unavailable)
+        assert pipeline.maintain(DAILY) == TASK_FAILED
+    assert ended(caplog) == 0
+    assert pipeline.maintain(DAILY) == 0
+    assert ended(caplog) == 1
+
+
+@pytest.mark.parametrize("forget_removed", ["yes", "no"])
+def test_what_moderators_removed_is_forgotten_only_if_the_setting_says_so(
+    pipeline: Pipeline, reddit: MarkedReddit, monkeypatch: pytest.MonkeyPatch, forget_removed: str
+) -> None:
+    monkeypatch.setenv("FORGET_REMOVED", forget_removed)
+    assert pipeline.run(FIRST, listings=BOTH, limit=100) == 0
+    reddit.posts["a"] |= {"selftext": "[removed]", "removed_by_category": "moderator"}
+    # Reddit shows no author of the one, but of the other.
+    reddit.comments["c1"] |= {"body": "[removed]", "author": "[deleted]"}
+    reddit.comments["c2"] |= {"body": "[removed]"}
+    reddit.comments["c3"] |= {"body": "[deleted]", "author": "[deleted]"}
+    assert pipeline.run(SECOND, listings=BOTH, limit=100) == 0
+    assert pipeline.maintain(DAILY) == 0
+    if forget_removed == "yes":
+        assert kinds(pipeline) == dict.fromkeys(("a", "c1", "c2"), Kind.REMOVED) | {"c3": Kind.DELETED}
+        assert places_of(f"{mark(COMMENTS, 'c2')}body", pipeline.lake) == []
+    else:
+        assert kinds(pipeline) == {"c1": Kind.ACCOUNT, "c3": Kind.DELETED}
+        for entity, id_, text in ((POSTS, "a", "selftext"), (COMMENTS, "c1", "body"), (COMMENTS, "c2", "author")):
+            assert places_of(f"{mark(entity, id_)}{text}", pipeline.lake)
+    assert places_of(f"{mark(COMMENTS, 'c1')}author", pipeline.lake) == []
+    assert places_of(mark(COMMENTS, "c3"), pipeline.lake) == []
+
+
+@pytest.mark.parametrize(("hour", "setting"), [("2004-11-23T04", None), (DAILY, "maybe")])
+def test_a_wrong_hour_or_setting_ends_it_before_anything_is_done(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: str, setting: str | None
+) -> None:
+    if setting:
+        monkeypatch.setenv("FORGET_REMOVED", setting)
+    assert pipeline.maintain(hour) == MISCONFIGURED
+    assert not pipeline.lake.exists()
