@@ -34,7 +34,7 @@ from reddit_etl.transform.duckdb import DuckDBTransform
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests import commands
 from tests.aws import AwsPipeline
-from tests.conftest import MINUTE, Pipeline, forget_run
+from tests.conftest import MINUTE, Pipeline, bare_environment, forget_run, pipelines
 from tests.standins.glue import GlueServer
 from tests.standins.marked import MarkedReddit, mark
 
@@ -82,9 +82,28 @@ def make_hours(make_pipeline: Callable[..., Pipeline]) -> Callable[[int], Pipeli
     return make
 
 
+@pytest.fixture(scope="module")
+def three_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in whose folder `kept` is what three hours left."""
+    folder = tmp_path_factory.mktemp("three-hours")
+    with pytest.MonkeyPatch.context() as patch:
+        bare_environment(patch)
+        with pipelines(folder, patch) as make:
+            made = make(content=reddit())
+            for hour in HOURS:
+                assert made.run(hour, listings=BOTH, limit=100) == 0
+    made.folder.rename(folder / "kept")
+    return folder
+
+
 @pytest.fixture
-def pipeline(make_hours: Callable[[int], Pipeline]) -> Pipeline:
-    return make_hours(len(HOURS))
+def pipeline(three_hours: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """At their old place, for where a warehouse is is part of its receipts' names."""
+    place = three_hours / "run"
+    shutil.copytree(three_hours / "kept", place)
+    with pipelines(three_hours, monkeypatch) as make:
+        yield make(content=reddit())
+    shutil.rmtree(place)
 
 
 def run_forget(pipeline: Pipeline, hour: datetime = FORGET, *names: str) -> int:
@@ -259,6 +278,19 @@ def test_a_new_warehouse_gets_what_is_left(pipeline: Pipeline) -> None:
         ("x", 4),
     ]
     assert pipeline.rows("SELECT comment_id FROM reddit.comments ORDER BY 1") == [("c1",), ("c3",)]
+
+
+def test_a_load_reads_what_stands_for_its_objects_while_the_old_ones_are_still_there(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = put(pipeline)
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderLake, "remove", lambda *_: 0)
+        take(lake)
+    pipeline.warehouse.unlink()
+    assert pipeline.run(HOURS[-1], listings=BOTH, limit=100) == 0
+    loads = {str(load_id).rpartition("/")[2] for (load_id,) in pipeline.rows("SELECT load_id FROM reddit.load_audit")}
+    assert loads == {str(one["attempt"]) for one in pipeline.receipts("successor-*.json") if one["columns"]}
 
 
 def test_what_is_rebuilt_from_raw_brings_nothing_back(pipeline: Pipeline) -> None:
