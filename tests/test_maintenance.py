@@ -1,20 +1,28 @@
 """The daily job: what was taken back on Reddit leaves every store, in time, and what the settings say stays."""
 
 import logging
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from batch.warehouse import maintaining
+from reddit_etl.clock import iso
 from reddit_etl.entities import COMMENTS, POSTS
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import tombstones
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.layout import tombstones_key
-from reddit_etl.lake.tombstones import Kind
+from reddit_etl.lake.tombstones import Kind, Tombstone
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from reddit_etl.warehouse.redshift.login import read_login
+from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
 from tests.conftest import Pipeline
+from tests.standins.loads import LOADED_AT, Loads
 from tests.standins.marked import MarkedReddit, mark
+from tests.standins.payloads import MINUTE, NOON, post
+from tests.standins.redshift import DATABASE, GUEST, ROLE, Login, Redshift
 from tests.test_forget import places_of
 
 FIRST, SECOND, DAILY = "2026-11-23T04", "2026-11-23T05", "2026-11-23T06"
@@ -112,3 +120,61 @@ def test_a_wrong_hour_or_setting_ends_it_before_anything_is_done(
         monkeypatch.setenv("FORGET_REMOVED", setting)
     assert pipeline.maintain(hour) == MISCONFIGURED
     assert not pipeline.lake.exists()
+
+
+# In the warehouse the job has a user of its own.
+
+
+def grant(server: Redshift, *, but: str = "no such") -> str:
+    """Gives another user the grants of a deployment, in PostgreSQL's words; returns its URL."""
+    for statement in maintaining("maintenance", DATABASE):
+        if not statement.startswith(("CREATE USER", "ALTER USER", but)):
+            words = statement.replace("FOR TABLES IN", "ON ALL TABLES IN").replace('"IAMR:maintenance"', GUEST)
+            words = words.replace("GRANT VACUUM", "GRANT MAINTAIN ON ALL TABLES IN SCHEMA reddit")
+            server.rows(words.replace("TO ROLE", "TO").replace("GRANT ROLE", "GRANT"))
+    server.users["maintenance"] = Login("s3cret", GUEST)
+    return server.url_of("maintenance")
+
+
+@pytest.fixture
+def granted(redshift_server: Redshift) -> Iterator[Redshift]:
+    """A warehouse in which the role of the daily job is made, and removed afterwards."""
+    yield redshift_server
+    redshift_server.rows(f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM {GUEST}")
+    redshift_server.rows("DROP OWNED BY reddit_maintenance; DROP ROLE reddit_maintenance")
+    del redshift_server.users["maintenance"]
+
+
+def daily(url: str) -> RedshiftWarehouse:
+    login = read_login(url, workgroup=None, cluster=None)
+    return RedshiftWarehouse(login, copy_role=ROLE, clock=lambda: LOADED_AT, pause=lambda _: None)
+
+
+def test_the_grants_of_a_deployment_are_enough_to_forget_what_another_user_loaded(
+    redshift_loads: Loads, granted: Redshift
+) -> None:
+    redshift_loads.load(post("a"), post("b"))
+    lake, key = redshift_loads.lake, tombstones_key(NOON, "noticed")
+    tombstones.put(lake, NOON, "noticed", [Tombstone("posts", "a", Kind.DELETED, iso(NOON + MINUTE))])
+    storage = "SELECT pg_relation_filenode('reddit.posts'), pg_relation_filenode('reddit.post_metrics')"
+    [before] = granted.rows(storage)
+    done = daily(grant(granted)).forget(lake, key)
+    assert done
+    assert (done.removed, done.erased_at) == (1, LOADED_AT)
+    assert redshift_loads.rows("SELECT post_id FROM reddit.posts") == [("b",)]
+    [after] = granted.rows(storage)
+    assert not set(before) & set(after), "what was deleted is still in the files"
+
+
+def test_a_table_that_the_user_may_not_vacuum_does_not_pass_for_erased(
+    redshift_loads: Loads, granted: Redshift
+) -> None:
+    redshift_loads.load(post("a"), post("b"))
+    lake, key = redshift_loads.lake, tombstones_key(NOON, "noticed")
+    tombstones.put(lake, NOON, "noticed", [Tombstone("posts", "a", Kind.DELETED, iso(NOON + MINUTE))])
+    with pytest.raises(WarehouseError, match="for this user: grant it VACUUM by a role"):
+        daily(grant(granted, but="GRANT VACUUM")).forget(lake, key)
+    assert redshift_loads.rows("SELECT erased_at FROM reddit.forget_audit") == [(None,)]
+    done = redshift_loads.warehouse.forget(lake, key)
+    assert done
+    assert done.erased_at == LOADED_AT
