@@ -2,22 +2,25 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from batch.warehouse import maintaining
-from reddit_etl.clock import iso
+from jobs.declarations import declared
+from reddit_etl.clock import iso, moment
 from reddit_etl.entities import COMMENTS, POSTS
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake import tombstones
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.layout import tombstones_key
 from reddit_etl.lake.tombstones import Kind, Tombstone
+from reddit_etl.sandbox.answers import Listing, Refusal
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from reddit_etl.warehouse.redshift.login import read_login
 from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse
+from tests import NO_LOOKS, PROJECT
 from tests.conftest import Pipeline
 from tests.standins.loads import LOADED_AT, Loads
 from tests.standins.marked import MarkedReddit, mark
@@ -120,6 +123,75 @@ def test_a_wrong_hour_or_setting_ends_it_before_anything_is_done(
         monkeypatch.setenv("FORGET_REMOVED", setting)
     assert pipeline.maintain(hour) == MISCONFIGURED
     assert not pipeline.lake.exists()
+
+
+# How long it takes at the worst: deleted just after a look, and noticed just after the daily job.
+
+
+class Unlisted(MarkedReddit):
+    """Whose listings have no post `old`, which can still be asked for by its id."""
+
+    def listing(self, subreddit: str, listing: str) -> Listing | Refusal:
+        shown = super().listing(subreddit, listing)
+        assert isinstance(shown, Listing)
+        ids = [id_ for id_ in shown.ids if id_ != "old"]
+        return Listing(ids, lambda index: self.posts[ids[index]] if shown.kind == "t3" else self.comments[ids[index]])
+
+
+# The sweep has just had its turn for the post, as its id says: the next is 20 hours later.
+START = datetime(2026, 11, 20, 10)  # noqa: DTZ001
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "hours"), [(Kind.DELETED, 43), (Kind.GONE, 44)])
+def test_the_last_byte_is_gone_as_early_as_the_page_says(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, how: Kind, hours: int
+) -> None:
+    if how is Kind.GONE:
+        pytest.importorskip("reddit_etl.sources.notices")
+    for name, value in default_looks().items():
+        monkeypatch.setenv(name, value)
+    reddit = MarkedReddit()
+    created = (START - timedelta(days=30)).replace(tzinfo=UTC).timestamp()
+    for id_ in ("old", *"abcdefgh"):
+        reddit.add_post(id_, created_utc=created)
+    pipeline.server.content = reddit
+
+    def run(hour: datetime) -> None:
+        assert pipeline.run(f"{hour:%Y-%m-%dT%H}", listings=["new"], limit=100) == 0
+
+    def is_noticed() -> bool:
+        if how is Kind.GONE:
+            return any("t3_old" in receipt["gone"] for receipt in pipeline.receipts("extract-*refresh-*.json"))  # type: ignore[operator]
+        return pipeline.rows("SELECT 1 FROM reddit.posts WHERE post_id = 'old' AND selftext = '[deleted]'") != []
+
+    run(START)
+    deleted_at = moment(str(pipeline.receipts("extract-posts-*.json")[0]["committed_at"]))
+    pipeline.server.content = Unlisted(reddit.posts, reddit.comments)
+    if how is Kind.GONE:
+        del reddit.posts["old"]
+    else:
+        reddit.posts["old"] |= {"selftext": "[deleted]", "author": "[deleted]", "removed_by_category": "deleted"}
+    hour = START
+    while not is_noticed():
+        hour += HOUR
+        run(hour)
+    # The daily job was an hour ago.
+    for _ in range(23):
+        hour += HOUR
+        run(hour)
+    assert places_of(mark(POSTS, "old"), pipeline.lake)
+    assert pipeline.maintain(f"{hour:%Y-%m-%dT%H}") == 0
+    assert places_of(mark(POSTS, "old"), pipeline.folder) == []
+    [receipt] = pipeline.receipts("forget-*.json")
+    assert moment(str(receipt["gone_at"])) - deleted_at == hours * HOUR
+    assert f"| {hours} hours |" in (PROJECT / "docs" / "deletions.md").read_text()
+
+
+def default_looks() -> dict[str, str]:
+    """What is looked at again, if nothing is set."""
+    return {one.name.upper(): one.metadata["default"] for one in declared() if one.name.upper() in NO_LOOKS}
 
 
 # In the warehouse the job has a user of its own.
