@@ -38,7 +38,7 @@ def deploy(
     if not image_uri:
         image.check_docker()
     region = log_in(name)
-    before, text = stack.look_up(name), stack.TEMPLATE.read_text()
+    before, text = stack.look_up(name), stack.template()
     image.check_repository(name)
     credentials = secret.read(f"{name}/reddit")
     values = parameters.complete(name, stack.declared(text), before.parameters, given)
@@ -70,7 +70,7 @@ def deploy(
         existing.explain_access(outputs, values)
     email = values["AlarmEmail"]
     say(f"alarms      {f'to {email}, once it confirms the subscription' if email else 'no subscribers: pass --email'}")
-    return _first_run(name, outputs) if first_run else 0
+    return _first_runs(name, outputs) if first_run else 0
 
 
 def _publish(name: str, values: Mapping[str, str]) -> str:
@@ -87,21 +87,28 @@ def _print_plan(kept: Mapping[str, str], values: Mapping[str, str]) -> None:
     if plan.gap < 1:
         say("schedule    more than one run per hour: the later ones find the hour complete")
     if kept.get("Warehouse") == "serverless" != values["Warehouse"]:
-        say("warehouse   that of this stack is deleted with its data; Redshift keeps its last snapshot for 30 days")
+        say("warehouse   that of this stack is deleted with its data; Redshift keeps its last snapshot for a day")
 
 
-def _first_run(name: str, outputs: Mapping[str, str]) -> int:
+def _first_runs(name: str, outputs: Mapping[str, str]) -> int:
+    """The hourly job, then the daily one, which needs the warehouse's tables."""
+    code = _first_run("run", outputs["JobDefinition"], name, outputs)
+    return code or _first_run("maintenance", outputs["MaintenanceDefinition"], name, outputs)
+
+
+def _first_run(title: str, definition: str, name: str, outputs: Mapping[str, str]) -> int:
     hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
-    job_id = run.submit(queue=outputs["JobQueue"], definition=outputs["JobDefinition"], name=name, hour=hour)
-    say(f"run         {hour} UTC submitted: job {job_id}")
+    # Jobs are called like their definitions, as the schedules do it.
+    job_id = run.submit(queue=outputs["JobQueue"], definition=definition, name=definition, hour=hour)
+    say(f"{title:<12}{hour} UTC submitted: job {job_id}")
     try:
         job = run.follow(job_id, log_group=outputs["LogGroup"])
     except KeyboardInterrupt:
-        say(f"run         continues in AWS; see `make status STACK={name}`")
+        say(f"{title:<12}continues in AWS; see `make status STACK={name}`")
         return INTERRUPTED
     if job["status"] == "SUCCEEDED":
-        say(f"run         SUCCEEDED; the data is in s3://{outputs['Bucket']}")
+        say(f"{title:<12}SUCCEEDED; the data is in s3://{outputs['Bucket']}")
         return 0
-    message = f"the run failed, {run.outcome(job)}"
+    message = f"the {title} failed, {run.outcome(job)}"
     code = job.get("container", {}).get("exitCode")
     raise ConfigurationError(message) if code == run.MISCONFIGURED else DeployError(message)

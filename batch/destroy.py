@@ -16,7 +16,7 @@ def destroy(name: str, *, with_data: bool, yes: bool) -> int:
     secret.look_up(f"{name}/reddit")
     bucket = found.outputs.get("Bucket") or stack.last_bucket(name)
     if "Workgroup" in found.outputs:
-        say("warehouse   is deleted with the stack; Redshift keeps its last snapshot for 30 days")
+        say("warehouse   is deleted with the stack; Redshift keeps its last snapshot for a day")
     if with_data and bucket:
         say(f"data        s3://{bucket} and every version of every object in it are deleted for good")
         agreed = confirm("Type the bucket's name to continue:", yes=yes, answer=bucket)

@@ -17,6 +17,8 @@ EMAIL = re.compile(r"|[^@\s]+@[^@\s]+\.[^@\s]+")
 # Set by the deployment itself.
 IMAGE, CODE, SECRET, SNAPSHOT = OWN = ("ImageUri", "CodeVersion", "RedditSecretArn", "FinalSnapshot")
 ALARM_HOURS = "HoursWithoutSuccess"
+MAINTENANCE = "MaintenanceSchedule"
+DAY = 24
 
 
 def complete(
@@ -39,6 +41,11 @@ def complete(
         raise ConfigurationError(
             f"--set {ALARM_HOURS}={values[ALARM_HOURS]}: {plan.text} leaves {plan.gap:g} hours between two runs, "
             f"so that alarm would always be active: pass {plan.alarm_hours()}"
+        )
+    if (gap := schedule.parse(values[MAINTENANCE]).gap) > DAY:
+        raise ConfigurationError(
+            f"--set {MAINTENANCE}={values[MAINTENANCE]}: it leaves {gap:g} hours between two runs, so that deleted "
+            "content could stay for more than 48 hours: run it at least once a day"
         )
     network.check_unmoved(kept, values)
     # These two are chosen when the network or the warehouse is created, and stay as long as that does.

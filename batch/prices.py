@@ -8,6 +8,8 @@ left out.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from batch import schedule
+
 FARGATE_CPU = 0.03238  # vCPU-hour, ARM; aws.amazon.com/fargate/pricing, 2026-03
 FARGATE_MEMORY = 0.00356  # GB-hour, ARM; aws.amazon.com/fargate/pricing, 2026-03
 FARGATE_X86_CPU = 0.04048  # vCPU-hour, x86; aws.amazon.com/fargate/pricing, 2026-03
@@ -27,10 +29,11 @@ IMAGES = 0.10  # GB-month; aws.amazon.com/ecr/pricing, 2026-03
 
 # Estimates. A run takes these minutes: in the container, its start included, and with Glue so many more.
 MINUTES, GLUE_MINUTES, DPUS = 2.0, 1.5, 2
+MAINTENANCE_MINUTES = 5.0  # The daily job, with a run on Glue and a wake-up of Redshift as a run has them.
 REDSHIFT_MINUTES = 1.0  # Redshift bills each wake-up for a minute at least.
 REQUESTS = 60  # To the lake, per run; a third of them writes.
 STORED_GB, IMAGE_GB, LOG_GB = 5.0, 0.5, 0.0001  # The lake after some months; the images; the log per run.
-ALARMS, METRICS = 5, 4  # In batch/stack.yaml.
+ALARMS, METRICS = 6, 5  # In batch/stack.yaml.
 
 
 @dataclass(frozen=True)
@@ -58,20 +61,27 @@ def monthly(values: Mapping[str, str], runs: float) -> Iterator[Line]:
     spot = values["Spot"] == "yes"
     cpu_price, memory_price = (FARGATE_X86_CPU, FARGATE_X86_MEMORY) if spot else (FARGATE_CPU, FARGATE_MEMORY)
     machine = "x86 on demand, Spot costs less" if spot else "ARM"
-    usd = hours * (vcpu * cpu_price + memory * memory_price)
+    container = vcpu * cpu_price + memory * memory_price
+    usd = hours * container
     how = f"{runs:,.0f} runs of {minutes:g} min, {vcpu:g} vCPU and {memory:g} GB, {machine}"
     yield Line("Fargate", usd, how, per_run=True)
-    if values["PublicIp"] == "yes":
-        yield Line("public IPv4", hours * IPV4, "during runs", per_run=True)
+    address = IPV4 * (values["PublicIp"] == "yes")
+    if address:
+        yield Line("public IPv4", hours * address, "during runs", per_run=True)
+    on_glue = GLUE_MINUTES / 60 * DPUS * GLUE * glue
     if glue:
-        usd = runs * GLUE_MINUTES / 60 * DPUS * GLUE
-        yield Line("Glue", usd, f"{DPUS} DPU for {GLUE_MINUTES:g} min per run", per_run=True)
+        yield Line("Glue", runs * on_glue, f"{DPUS} DPU for {GLUE_MINUTES:g} min per run", per_run=True)
+    rpus, limit = float(values["RedshiftCapacity"]), float(values["RedshiftRpuHours"])
+    wake_up = REDSHIFT_MINUTES / 60 * rpus * REDSHIFT * own
     if own:
-        rpus, limit = float(values["RedshiftCapacity"]), float(values["RedshiftRpuHours"])
-        usd = runs * REDSHIFT_MINUTES / 60 * rpus * REDSHIFT
+        usd = runs * wake_up
         how = f"{rpus:g} RPU for {REDSHIFT_MINUTES:g} min per run; stops at {limit:g} RPU-hours, "
         how += f"{limit * REDSHIFT:.2f}; storage not included"
         yield Line("Redshift Serverless", usd, how, per_run=True, is_minimum=True)
+    days = schedule.parse(values["MaintenanceSchedule"]).runs
+    minutes = MAINTENANCE_MINUTES + GLUE_MINUTES * glue
+    usd = days * (minutes / 60 * (container + address) + on_glue + wake_up)
+    yield Line("maintenance", usd, f"{days:,.0f} runs of {minutes:g} min, with all of the above", is_minimum=own)
     calls = runs * REQUESTS / 1000
     usd = STORED_GB * STORAGE + calls * (PUTS / 3 + GETS * 2 / 3)
     yield Line("S3", usd, f"{STORED_GB:g} GB and {REQUESTS} requests per run")

@@ -41,6 +41,12 @@ class Stack:
         return self.status != DELETED and self.status not in NEVER_CREATED
 
 
+def template() -> str:
+    """As it is sent: without its lines of comment, since CloudFormation takes 51,200 bytes."""
+    lines = TEMPLATE.read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.lstrip().startswith("#"))
+
+
 def declared(text: str) -> dict[str, dict[str, Any]]:
     """The template's parameters: name -> ParameterType, DefaultValue if any, ParameterConstraints."""
     with using("cloudformation") as aws:

@@ -1,5 +1,6 @@
-"""`python -m batch status`: the schedule, the last runs, the alarms and who gets them."""
+"""`python -m batch status`: the schedules, the last runs and maintenance, the alarms and who gets them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ LOOK_BACK = timedelta(days=7)
 
 
 def status(name: str, *, now: datetime) -> bool:
-    """Print it; whether the last run succeeded and no alarm is active."""
+    """Print it; whether the last run and the last maintenance succeeded and no alarm is active."""
     found = stack.look_up(name)
     if not found.exists:
         raise DeployError(f"there is no stack {name} in this account and region: run `make deploy`")
@@ -23,18 +24,11 @@ def status(name: str, *, now: datetime) -> bool:
         # It is being created for the first time, or deleted.
         return False
     paused = ", disabled: no run starts" if values.get("ScheduleState") == "DISABLED" else ""
-    say(f"schedule    {values['Schedule']}{paused}")
+    say(f"schedule    {values['Schedule']}, maintenance {values['MaintenanceSchedule']}{paused}")
     jobs = run.recent(outputs["JobQueue"], now - LOOK_BACK)
-    for job in jobs[:SHOWN]:
-        failed = f": {run.outcome(job)}  (job {job['jobId']})" if job["status"] == "FAILED" else ""
-        say(f"run         {_moment(job['createdAt']):%Y-%m-%d %H:%M} UTC  {job['status']:<10}{job['jobName']}{failed}")
-    ended = [job for job in jobs if job["status"] in ("SUCCEEDED", "FAILED")]
-    succeeded = [job for job in ended if job["status"] == "SUCCEEDED"]
-    if succeeded:
-        moment = _moment(succeeded[0]["stoppedAt"])
-        say(f"succeeded   last at {moment:%Y-%m-%d %H:%M} UTC, {(now - moment).total_seconds() / 3600:.1f} hours ago")
-    else:
-        say(f"succeeded   no run in the last {LOOK_BACK.days} days")
+    daily = [job for job in jobs if job["jobName"].startswith(outputs["MaintenanceDefinition"])]
+    hourly = [job for job in jobs if job not in daily]
+    are_good = [_show("run", hourly[:SHOWN], hourly, now), _show("maintenance", daily[:1], daily, now)]
     alarms = _alarms(outputs["Topic"])
     active = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
     for alarm in active:
@@ -45,7 +39,24 @@ def status(name: str, *, now: datetime) -> bool:
     if "Workgroup" in outputs:
         warehouse.explain_queries(outputs)
     say(f"log         aws logs tail {outputs['LogGroup']} --since 2h --follow")
-    return bool(succeeded) and ended[0] is succeeded[0] and not active and found.status.endswith("_COMPLETE")
+    return all(are_good) and not active and found.status.endswith("_COMPLETE")
+
+
+def _show(title: str, shown: Sequence[run.Job], jobs: Sequence[run.Job], now: datetime) -> bool:
+    """Print some jobs, and when one of all of them succeeded last; whether the last that ended did. Newest first."""
+    for job in shown:
+        failed = f": {run.outcome(job)}  (job {job['jobId']})" if job["status"] == "FAILED" else ""
+        created = f"{_moment(job['createdAt']):%Y-%m-%d %H:%M} UTC"
+        say(f"{title:<12}{created}  {job['status']:<10}{job['jobName']}{failed}")
+    ended = [job for job in jobs if job["status"] in ("SUCCEEDED", "FAILED")]
+    succeeded = [job for job in ended if job["status"] == "SUCCEEDED"]
+    if succeeded:
+        moment = _moment(succeeded[0]["stoppedAt"])
+        ago = (now - moment).total_seconds() / 3600
+        say(f"succeeded   last {title} at {moment:%Y-%m-%d %H:%M} UTC, {ago:.1f} hours ago")
+    else:
+        say(f"succeeded   no {title} in the last {LOOK_BACK.days} days")
+    return bool(succeeded) and ended[0] is succeeded[0]
 
 
 def _alarms(topic: str) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ DATABASE = "reddit"
 SCHEMA = "reddit"
 # The warehouse's own role for those who read.
 READERS = "reddit_reader"
+# And that of the daily job, which changes the tables of the hourly one and creates none.
+MAINTENANCE = "reddit_maintenance"
 RIGHTS = "CREATE, TEMPORARY"
 # Seconds until Redshift ends the idle session of a job that was killed, and with it the lock of its load.
 IDLE = 300
@@ -23,7 +25,7 @@ def user_of(role: str) -> str:
     return f'"IAMR:{role}"'
 
 
-def statements(job: str, reader: str | None) -> Iterator[str]:
+def statements(job: str, maintenance: str, reader: str | None) -> Iterator[str]:
     """The grants of every deployment. All are idempotent but CREATE USER and CREATE ROLE."""
     user = user_of(job)
     yield f"CREATE USER {user} PASSWORD DISABLE"
@@ -35,19 +37,36 @@ def statements(job: str, reader: str | None) -> Iterator[str]:
     yield f"GRANT USAGE ON SCHEMA {SCHEMA} TO ROLE {READERS}"
     # A scoped permission: on existing and future tables, whoever creates them.
     yield f"GRANT SELECT FOR TABLES IN SCHEMA {SCHEMA} TO ROLE {READERS}"
+    yield from maintaining(maintenance, DATABASE)
     if reader:
         yield f"CREATE USER {user_of(reader)} PASSWORD DISABLE"
         yield f"GRANT ROLE {READERS} TO {user_of(reader)}"
 
 
+def maintaining(role: str, database: str) -> Iterator[str]:
+    """The grants of the daily job, once the schema exists.
+
+    VACUUM needs the ownership of a table or the right of that name, which only a role of the warehouse can be given.
+    """
+    user = user_of(role)
+    yield f"CREATE USER {user} PASSWORD DISABLE"
+    yield f"ALTER USER {user} SESSION TIMEOUT {IDLE}"
+    yield f"GRANT TEMPORARY ON DATABASE {database} TO {user}"
+    yield f"CREATE ROLE {MAINTENANCE}"
+    yield f"GRANT USAGE ON SCHEMA {SCHEMA} TO ROLE {MAINTENANCE}"
+    yield f"GRANT SELECT, INSERT, UPDATE, DELETE FOR TABLES IN SCHEMA {SCHEMA} TO ROLE {MAINTENANCE}"
+    yield f"GRANT VACUUM TO ROLE {MAINTENANCE}"
+    yield f"GRANT ROLE {MAINTENANCE} TO {user}"
+
+
 def grant(outputs: Mapping[str, str]) -> None:
     """Idempotent."""
     secret = _administrator(outputs)
-    for sql in statements(outputs["JobRole"], outputs.get("ReaderRole")):
+    for sql in statements(outputs["JobRole"], outputs["MaintenanceRole"], outputs.get("ReaderRole")):
         error = _error_of(sql, workgroup=outputs["Workgroup"], secret=secret)
         if error and not (sql.startswith(("CREATE USER", "CREATE ROLE")) and "already exists" in error):
             raise DeployError(f"the warehouse rejects {sql}: {error}")
-    say(f"access      granted to the job in workgroup {outputs['Workgroup']}")
+    say(f"access      granted to both jobs in workgroup {outputs['Workgroup']}")
 
 
 def limit(outputs: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from jobs import process
 from jobs.extract import Extract
 from jobs.forget import Forget
 from jobs.load import Load
+from jobs.maintenance import Maintenance
 from jobs.pipeline import RedditPipeline
 from jobs.publish import Publish
 from jobs.ranges import RangeHourly
@@ -12,4 +13,14 @@ from jobs.transform import Transform
 
 process.set_up()
 
-__all__ = ["Extract", "Forget", "Load", "Publish", "RangeHourly", "Reconcile", "RedditPipeline", "Transform"]
+__all__ = [
+    "Extract",
+    "Forget",
+    "Load",
+    "Maintenance",
+    "Publish",
+    "RangeHourly",
+    "Reconcile",
+    "RedditPipeline",
+    "Transform",
+]

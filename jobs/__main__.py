@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 from contextlib import suppress
-from functools import partial
 from typing import NoReturn
 
 from jobs import declarations, process, resources
@@ -70,11 +69,10 @@ def main() -> int:
     if arguments.command in ("dictionary", "settings"):
         print(dictionary() if arguments.command == "dictionary" else declarations.table())
         return 0
-    run = partial(_forget, arguments.names, prove=arguments.prove)
-    if arguments.command == "query":
-        run = partial(_query, arguments.sql)
     try:
-        return run()
+        if arguments.command == "query":
+            return _query(arguments.sql)
+        return _forget(arguments.names, prove=arguments.prove)
     except EtlError as error:
         print(error, file=sys.stderr)
         return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1

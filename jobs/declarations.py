@@ -72,6 +72,12 @@ def _percent(name: str, text: str) -> int:
     return int(text)
 
 
+def _is_yes(name: str, text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ConfigurationError(f"{name}: {text!r} is not valid: use yes or no")
+    return text == "yes"
+
+
 @dataclass(frozen=True)
 class RedditSettings:
     """How to reach Reddit. None of these may be in luigi.cfg, which is committed with the project."""
@@ -140,6 +146,18 @@ class RefreshSettings:
 
 
 @dataclass(frozen=True)
+class ForgetSettings:
+    """What is removed from all stores once it has been taken back on Reddit."""
+
+    forget_removed: bool = setting(
+        "`yes` or `no`: whether what moderators or Reddit removed is forgotten like what its author deleted",
+        default="yes",
+        shown="`yes`",
+        parse=_is_yes,
+    )
+
+
+@dataclass(frozen=True)
 class LakeSettings:
     """Where objects and receipts are stored."""
 
@@ -188,6 +206,7 @@ GROUPS = (
     RedditSettings,
     CommentSettings,
     RefreshSettings,
+    ForgetSettings,
     LakeSettings,
     TransformSettings,
     CatalogSettings,

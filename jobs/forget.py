@@ -53,10 +53,9 @@ class Forget(luigi.Task):
     def run(self) -> None:
         """Forget, and commit the receipt, unless another run has committed one."""
         clock = resources.clock(self.hour)
-        stores = Stores(resources.lake(), resources.transform(), resources.catalog(), resources.warehouse())
         if self.name == NOTICED:
-            plan(stores, self.hour, self.name, clock=clock)
-        receipt = forget(stores, self.hour, self.name, clock=clock)
+            plan(stores(), self.hour, self.name, clock=clock, with_removed=resources.settings().forget_removed)
+        receipt = forget(stores(), self.hour, self.name, clock=clock)
         if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
         counts = {zone: counts["replaced"] for zone, counts in receipt.lake.items()}
@@ -68,6 +67,11 @@ class Forget(luigi.Task):
     def log_fields(self) -> dict[str, object]:
         """The fields that identify the task in log lines."""
         return {"hour": hour_text(self.hour), "of": self.name}
+
+
+def stores() -> Stores:
+    """Those of the settings. Raises ConfigurationError."""
+    return Stores(resources.lake(), resources.transform(), resources.catalog(), resources.warehouse())
 
 
 def requested(names: Sequence[str], moment: datetime) -> list[Tombstone]:

@@ -76,14 +76,21 @@ class Pipeline:
         """One run, as a scheduler would start it; gives the exit code. Text goes to the command line as it is."""
         with suppress(ValueError):
             self.now = datetime.fromisoformat(hour) + MINUTE
+        words: list[str] = []
+        for name, value in ({"subreddits": ["python"], "listings": ["new"]} | parameters).items():
+            words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
+        return self._start("RedditPipeline", hour, *words)
+
+    def maintain(self, hour: str) -> int:
+        """The daily job, likewise."""
+        return self._start("Maintenance", hour)
+
+    def _start(self, task: str, hour: str, *words: str) -> int:
         for name, value in self.environment().items():
             self.monkeypatch.setenv(name, value)
-        arguments = ["--module", "jobs", "RedditPipeline", "--hour", hour]
-        for name, value in ({"subreddits": ["python"], "listings": ["new"]} | parameters).items():
-            arguments += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
         forget_run()
         try:
-            run_with_retcodes(arguments)
+            run_with_retcodes(["--module", "jobs", task, "--hour", hour, *words])
         except SystemExit as end:
             return int(end.code or 0)
         return 0
@@ -150,6 +157,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
                 "REFRESH_",
                 "SWEEP_",
                 "NOTICE_",
+                "FORGET_",
                 "LAKE_",
                 "WAREHOUSE_",
                 "TRANSFORM_",

@@ -32,9 +32,10 @@ class Stack(Resolved):
         """The job definition's."""
         return dict(self.resources["JobDefinition"]["ContainerProperties"])
 
-    def environment(self) -> dict[str, str]:
-        """Of the job's container."""
-        return {entry["Name"]: entry["Value"] for entry in self.container["Environment"]}
+    def environment(self, definition: str = "JobDefinition") -> dict[str, str]:
+        """Of the container of one of the jobs."""
+        container = self.resources[definition]["ContainerProperties"]
+        return {entry["Name"]: entry["Value"] for entry in container["Environment"]}
 
     def secrets(self) -> dict[str, str]:
         """Of the job's container, by reference."""

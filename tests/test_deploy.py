@@ -124,7 +124,8 @@ def account(
 
 def test_deploy_again_with_a_change_again_without_and_destroy(account: Account) -> None:
     assert account.run("deploy", "--yes") == 0, account.output
-    assert account.last_line().startswith("run         SUCCEEDED")
+    assert account.last_line().startswith("maintenance SUCCEEDED")
+    assert account.output.index("run         SUCCEEDED") < account.output.index("\nmaintenance 20")
     [pushed] = account.pushed()
     first = account.parameters()
     assert first["ImageUri"] == pushed
@@ -148,7 +149,8 @@ def test_deploy_again_with_a_change_again_without_and_destroy(account: Account) 
     assert account.parameters() == first | changed, "what was set once stays"
     assert account.pushed() == [pushed]
     assert account.run("status") == 0
-    assert account.output.count("SUCCEEDED") == 3
+    # Three runs, and of the daily job the last.
+    assert account.output.count("SUCCEEDED") == 3 + 1
 
     s3.put_object(Bucket=bucket, Key="lake/kept", Body=b"posts")
     assert account.run("destroy", "--yes") == 0
@@ -390,6 +392,11 @@ DEPLOY = ("deploy", "--yes")
             {},
             "rate(1 day) leaves 24 hours between two runs, so that alarm would always be active: pass 26",
         ),
+        (
+            (*DEPLOY, "--set", "MaintenanceSchedule=rate(2 days)"),
+            {},
+            "--set MaintenanceSchedule=rate(2 days): it leaves 48 hours between two runs",
+        ),
         ((*DEPLOY, "--subreddits", "[python]"), {}, "--set Subreddits=[python]: pass a JSON list of names"),
         ((*DEPLOY, "--subreddits", '["../x"]'), {}, "--subreddits: '../x' is not valid"),
         ((*DEPLOY, "--set", 'Listings=["nwe"]'), {}, "--listings: 'nwe' is not valid"),
@@ -557,7 +564,18 @@ def test_status_of_a_failed_run_and_of_an_active_alarm(account):
     assert account.run("status") == 1, "no run yet"
     assert "subscribed  no alarm subscribers: run `make deploy EMAIL=…`" in account.output
     done = {"jobId": "1", "jobName": "a", "createdAt": 1000, "stoppedAt": 5000, "status": "SUCCEEDED"}
+    daily = done | {"jobId": "m", "jobName": f"{account.name}-maintenance", "stoppedAt": 6000}
     account.aws.batch.jobs = [[done]]
+    assert account.run("status") == 1, "no maintenance yet"
+    assert "succeeded   no maintenance in the last 7 days\n" in account.output
+    account.aws.batch.jobs = [[done], [daily]]
+    assert account.run("status") == 0
+    assert f"maintenance 1970-01-01 00:00 UTC  SUCCEEDED {daily['jobName']}\n" in account.output
+    account.aws.batch.jobs.append([daily | {"createdAt": 9000, "status": "FAILED", "container": {"exitCode": 78}}])
+    assert account.run("status") == 1
+    assert f"FAILED    {daily['jobName']}: exit code 78" in account.output
+    assert "succeeded   last maintenance at 1970-01-01 00:00 UTC" in account.output
+    account.aws.batch.jobs = [[done], [daily]]
     assert account.run("status") == 0
     alarm = f"{account.name}-gaps"
     cloudwatch = account.aws.client("cloudwatch")
@@ -569,8 +587,8 @@ def test_status_of_a_failed_run_and_of_an_active_alarm(account):
     account.aws.batch.jobs.append([failed | {"container": {"exitCode": 30}}])
     assert account.run("status") == 1
     assert "FAILED    b: exit code 30: a task failed" in account.output
-    assert "succeeded   last at 1970-01-01 00:00 UTC" in account.output
-    assert "schedule    cron(5 * * * ? *)\n" in account.output
+    assert "succeeded   last run at 1970-01-01 00:00 UTC" in account.output
+    assert "schedule    cron(5 * * * ? *), maintenance cron(25 3 * * ? *)\n" in account.output
 
 
 def test_status_shows_a_subscriber_who_has_not_confirmed(account: Account) -> None:
@@ -636,7 +654,7 @@ def test_the_deployer_s_policy_has_what_the_commands_call_and_fits_into_one_poli
 
 def test_the_job_is_granted_access_to_the_warehouse_of_the_stack_and_so_are_readers(account: Account) -> None:
     assert account.deploy() == 0
-    job = account.outputs()["JobRole"]
+    job, daily = account.outputs()["JobRole"], account.outputs()["MaintenanceRole"]
     command = f"aws redshift-data execute-statement --workgroup-name {account.name} --database reddit"
     assert f"{command} --secret-arn 'arn:secret' --sql 'SELECT" in account.output
     assert "grant analysts access with --set ReaderRole=…" in account.output
@@ -653,6 +671,15 @@ def test_the_job_is_granted_access_to_the_warehouse_of_the_stack_and_so_are_read
         "CREATE ROLE reddit_reader",
         "GRANT USAGE ON SCHEMA reddit TO ROLE reddit_reader",
         "GRANT SELECT FOR TABLES IN SCHEMA reddit TO ROLE reddit_reader",
+        f'CREATE USER "IAMR:{daily}" PASSWORD DISABLE',
+        f'ALTER USER "IAMR:{daily}" SESSION TIMEOUT 300',
+        # It creates no table, so that all are the other job's.
+        f'GRANT TEMPORARY ON DATABASE reddit TO "IAMR:{daily}"',
+        "CREATE ROLE reddit_maintenance",
+        "GRANT USAGE ON SCHEMA reddit TO ROLE reddit_maintenance",
+        "GRANT SELECT, INSERT, UPDATE, DELETE FOR TABLES IN SCHEMA reddit TO ROLE reddit_maintenance",
+        "GRANT VACUUM TO ROLE reddit_maintenance",
+        f'GRANT ROLE reddit_maintenance TO "IAMR:{daily}"',
     ]
     reader = ['CREATE USER "IAMR:Analyst" PASSWORD DISABLE', 'GRANT ROLE reddit_reader TO "IAMR:Analyst"']
     requests = account.aws.serverless.statements
@@ -721,6 +748,7 @@ def test_what_the_owner_of_an_external_warehouse_must_allow_is_printed(account: 
         f"{outputs['CopyRole']}: attach it to the warehouse",
         f"CREATE USER {user} PASSWORD DISABLE; ALTER USER {user} SESSION TIMEOUT 300;\n",
         f"GRANT CREATE, TEMPORARY ON DATABASE dev TO {user};\n",
+        f'  GRANT ROLE reddit_maintenance TO "IAMR:{outputs["MaintenanceRole"]}";\n',
     ):
         assert part in account.output
     assert account.aws.serverless.statements == []

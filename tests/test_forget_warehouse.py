@@ -283,7 +283,8 @@ def test_loads_and_forgetting_at_once_end_as_one_after_the_other(loads):
 
 
 def noticed_in(loads: Loads, entity: Entity, since: int = 0, until: int = 99) -> list[tuple[str, str, str]]:
-    found = list(noticed(loads.warehouse, entity, since=NOON + since * MINUTE, until=NOON + until * MINUTE))
+    first, last = NOON + since * MINUTE, NOON + until * MINUTE
+    found = list(noticed(loads.warehouse, entity, since=first, until=last, with_removed=True))
     assert {one.entity for one in found} <= {entity.name}
     return [(one.id, one.kind.value, one.moment) for one in found]
 

@@ -25,8 +25,10 @@ def test_an_hourly_run_in_the_smallest_container():
     assert cost(**URL) == {
         "Fargate": 0.24,
         "public IPv4": 0.12,
+        # 30.4 runs of 5 minutes at 0.0149 an hour
+        "maintenance": 0.04,
         "S3": 0.20,
-        "CloudWatch": 1.74,
+        "CloudWatch": 2.14,
         "Secrets Manager": 0.40,
         "KMS": 1.00,
         "ECR": 0.05,
@@ -39,6 +41,9 @@ def test_the_engines_of_aws_cost_by_the_run():
     assert with_both["Redshift Serverless"] == 18.25  # 730 minutes with 4 RPU at 0.375
     assert with_both["Secrets Manager"] == 0.80
     assert with_both["Fargate"] == 0.42, "the container waits for Glue"
+    # 30.4 times 6.5 minutes of the container, 1.5 minutes with 2 DPU and a minute with 4 RPU
+    assert with_both["maintenance"] == 1.48
+    assert cost(**GLUE, MaintenanceSchedule="rate(12 hours)")["maintenance"] == 2.96
     daily = cost(30, **GLUE)
     assert daily["Glue"] < 1 > daily["Redshift Serverless"]
 
@@ -58,14 +63,14 @@ def test_a_run_is_listed_apart_from_what_is_paid_for_in_any_case():
     *_, total, a_run, added = estimate(DEFAULTS, 730)
     # 1.35 US cents of Fargate and an address an hour, for 2 minutes; and a minute of 4 RPU at 0.375 an hour.
     assert a_run == "per run                     0.0255"
-    # 0.24 + 0.12 + 18.25 + 0.20 + 1.74 + 0.80 + 1.00 + 0.05
-    assert total.split() == ["total", "from", "22.40"]
+    # 0.24 + 0.12 + 18.25 + 0.80 + 0.20 + 2.14 + 0.80 + 1.00 + 0.05
+    assert total.split() == ["total", "from", "23.60"]
     # A minute of 4 RPU.
     assert added.split()[:5] == ["per", "query", "session", "from", "0.0250"]
 
 
 def test_redshift_has_a_minimum_and_a_limit():
-    [redshift] = [line for line in monthly(DEFAULTS | {"RedshiftRpuHours": "100"}, 730) if line.is_minimum]
+    redshift, _ = [line for line in monthly(DEFAULTS | {"RedshiftRpuHours": "100"}, 730) if line.is_minimum]
     assert "Redshift Serverless   from 18.25" in str(redshift)
     # 100 RPU-hours at 0.375.
     assert "stops at 100 RPU-hours, 37.50" in redshift.how

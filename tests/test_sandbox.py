@@ -133,6 +133,9 @@ def test_a_listing_holds_every_kind_of_post_and_every_fate(subreddit: str) -> No
     assert any(post["author"] == "[deleted]" and post["removed_by_category"] == "deleted" for post in shown)
     assert any(post["selftext"] == "[deleted]" for post in shown)
     assert any(post["selftext"] == "[removed]" and post["removed_by_category"] == "moderator" for post in shown)
+    accounts = [post for post in shown if post["author"] == "[deleted]" and post["removed_by_category"] is None]
+    assert accounts
+    assert not any(post["selftext"] in ("[deleted]", "[removed]") for post in accounts)
     assert any(post["edited"] is False for post in shown)
     assert any(
         post["edited"] and post["created_utc"] < post["edited"] <= HOUR.replace(tzinfo=UTC).timestamp()

@@ -65,6 +65,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
     [
         (LOGIN | {"REDDIT_CLIENT_SECRET": "a-secret-0815\n"}, "REDDIT_CLIENT_SECRET has surrounding white space"),
         (LOGIN | {"REDDIT_CLIENT_SECRET": " "}, "REDDIT_CLIENT_SECRET missing"),
+        ({"FORGET_REMOVED": "false"}, "FORGET_REMOVED: 'false' is not valid: use yes or no"),
         (LOGIN | {"REDDIT_CLIENT_ID": "…"}, "REDDIT_CLIENT_ID has surrounding white space or a character"),
         (LOGIN | {"AWS_SESSION_TOKEN": "a-secret-0815\n"}, "AWS_SESSION_TOKEN has surrounding white space"),
         (LOGIN | {"AWS_ACCESS_KEY_ID": "a-secret-0815\n"}, "AWS_ACCESS_KEY_ID has surrounding white space"),

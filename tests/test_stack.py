@@ -17,6 +17,7 @@ import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
+from batch.stack import template
 from batch.upload import LIBRARY, SCRIPT
 from jobs import process
 from jobs.declarations import declared
@@ -88,9 +89,8 @@ def test_a_run_without_memory_is_not_tried_again_and_one_that_never_began_is(sta
 
 
 def test_what_is_looked_at_again_is_by_default_what_it_is_without_a_stack(stack):
-    container = stack.resources["JobDefinition"]["ContainerProperties"]
-    given = {one["Name"]: str(one["Value"]) for one in container["Environment"]}
-    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS", "NOTICE_SHARE"):
+    given = stack.environment() | stack.environment("MaintenanceDefinition")
+    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS", "NOTICE_SHARE", "FORGET_REMOVED"):
         [declaration] = [one.metadata for one in declared() if one.name.upper() == name]
         assert given[name] == declaration["default"], name
 
@@ -146,11 +146,41 @@ def test_the_command_takes_the_parameters_of_a_run(stack):
     assert all(json.loads(parameters[name]) for name in ("subreddits", "listings"))
 
 
-# ---- The schedule
+def test_the_daily_job_differs_from_the_hourly_one_in_what_it_does_and_in_its_role_alone(stack):
+    hourly, daily = (dict(stack.resources[name]) for name in ("JobDefinition", "MaintenanceDefinition"))
+    assert daily.pop("JobDefinitionName") == f"{hourly.pop('JobDefinitionName')}-maintenance"
+    # What is left of 48 hours: see docs/deletions.md.
+    assert daily.pop("Timeout") == {"AttemptDurationSeconds": 7200}
+    del hourly["Timeout"], hourly["Parameters"]
+    containers = hourly.pop("ContainerProperties"), daily.pop("ContainerProperties")
+    assert hourly == daily
+    assert {name for name in containers[0] if containers[0][name] != containers[1][name]} == {
+        "Command",
+        "Environment",
+        "JobRoleArn",
+        "LogConfiguration",
+    }
+    assert containers[1]["Command"] == ["Maintenance", "--hour", "Ref::hour"]
+    assert containers[1]["JobRoleArn"].endswith(f"/{stack.outputs['MaintenanceRole']}")
+    environments = stack.environment(), stack.environment("MaintenanceDefinition")
+    differing = set(environments[0].items()) ^ set(environments[1].items())
+    assert {name for name, _ in differing} == {
+        "COMMENT_TREE_AGES",
+        "REFRESH_AGES",
+        "SWEEP_HOURS",
+        "NOTICE_SHARE",
+        "FORGET_REMOVED",
+    }
 
 
-def test_the_scheduled_moment_is_the_hour_of_the_run(stack):
-    schedule = stack.resources["HourlyRun"]
+# ---- The schedules
+
+
+@pytest.mark.parametrize(
+    ("name", "definition"), [("HourlyRun", "JobDefinition"), ("DailyMaintenance", "MaintenanceDefinition")]
+)
+def test_the_scheduled_moment_is_the_hour_of_the_run(stack, name, definition):
+    schedule = stack.resources[name]
     assert schedule["Target"]["Arn"] == "arn:aws:scheduler:::aws-sdk:batch:submitJob"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert schedule["ScheduleExpressionTimezone"] == "UTC"
@@ -160,20 +190,20 @@ def test_the_scheduled_moment_is_the_hour_of_the_run(stack):
     # By botocore's model of the request.
     model = boto3.client("batch", region_name="us-east-1").meta.service_model.operation_model("SubmitJob")
     assert {name[0].lower() + name[1:] for name in asked} <= set(model.input_shape.members)
-    assert (asked["JobQueue"], asked["JobDefinition"]) == (stack.outputs["JobQueue"], stack.outputs["JobDefinition"])
-
-
-def test_an_update_leaves_the_schedule_a_definition_to_submit(stack):
-    """CloudFormation deregisters the old revision, so the schedule names none, and comes after the definition."""
-    asked = json.loads(stack.resources["HourlyRun"]["Target"]["Input"])
-    assert asked["JobDefinition"] == stack.resources["JobDefinition"]["JobDefinitionName"]
-    assert stack.template["Resources"]["HourlyRun"]["DependsOn"] == "JobDefinition"
+    assert (asked["JobQueue"], asked["JobDefinition"]) == (stack.outputs["JobQueue"], stack.outputs[definition])
+    # CloudFormation deregisters the old revision, so the schedule names none, and comes after the definition.
+    assert asked["JobDefinition"] == stack.resources[definition]["JobDefinitionName"]
+    assert stack.template["Resources"][name]["DependsOn"] == definition
+    # By its name `make status` knows what it was.
+    assert asked["JobName"] == stack.outputs[definition]
 
 
 def test_a_request_that_failed_is_kept_encrypted_and_rings(stack):
-    target, queue = stack.resources["HourlyRun"]["Target"], stack.resources["DeadLetters"]
-    assert target["DeadLetterConfig"]["Arn"].rpartition(":")[2] == stack.name("DeadLetters")
-    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 20}
+    queue = stack.resources["DeadLetters"]
+    for schedule in stack.of_kind("AWS::Scheduler::Schedule").values():
+        target = schedule["Target"]
+        assert target["DeadLetterConfig"]["Arn"].rpartition(":")[2] == stack.name("DeadLetters")
+        assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 20}
     assert queue["SqsManagedSseEnabled"] is True
     alarm = alarms(stack)["not-submitted"]
     # A message stays visible for 14 days, and so long an alarm that counts those would be active.
@@ -191,7 +221,8 @@ def test_the_bucket_is_private_encrypted_and_forgets(stack):
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
     blocked = bucket["PublicAccessBlockConfiguration"]
     assert len(blocked) == 4 and all(blocked.values())
-    assert bucket["VersioningConfiguration"]["Status"] == "Enabled"
+    # A version would keep what was taken back.
+    assert bucket["VersioningConfiguration"]["Status"] == "Suspended"
     [statement] = stack.resources["BucketPolicy"]["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -201,8 +232,8 @@ def test_the_bucket_is_private_encrypted_and_forgets(stack):
     prefix = stack.outputs["LakeUrl"].partition(name)[2].strip("/")
     for kind in ("raw", "rejected"):
         assert (rules[kind]["Prefix"], rules[kind]["ExpirationInDays"]) == (f"{prefix}/{kind}/", "90")
-    assert rules["removed"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
-    assert rules["uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
+    assert rules["removed"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert rules["uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
 
 
 def test_the_data_outlives_the_stack_and_is_not_in_the_way_of_the_next_one():
@@ -270,9 +301,12 @@ def test_the_capacity_of_the_warehouse_can_be_changed():
 
 def test_each_warehouse_has_a_last_snapshot_of_its_own():
     """Of a fixed name the second within 30 days could not be made, and the removal would fail."""
-    template = load(TEMPLATE.read_text())
-    assert template["Resources"]["Namespace"]["Properties"]["FinalSnapshotName"] == {"Ref": "FinalSnapshot"}
-    assert "Default" not in template["Parameters"]["FinalSnapshot"]
+    whole = load(TEMPLATE.read_text())
+    namespace = whole["Resources"]["Namespace"]["Properties"]
+    assert namespace["FinalSnapshotName"] == {"Ref": "FinalSnapshot"}
+    # It keeps what was taken back.
+    assert namespace["FinalSnapshotRetentionPeriod"] == 1
+    assert "Default" not in whole["Parameters"]["FinalSnapshot"]
 
 
 # ---- The network
@@ -333,7 +367,7 @@ def alarms(stack: Stack) -> dict[str, dict[str, Any]]:
 
 def test_every_alarm_notifies_the_topic_and_the_topic_its_subscriber(stack):
     found, topic = alarms(stack), stack.outputs["Topic"]
-    assert set(found) == {"no-success", "rejects", "gaps", "differences", "not-submitted"}
+    assert set(found) == {"no-success", "no-maintenance", "rejects", "gaps", "differences", "not-submitted"}
     assert all(alarm["AlarmActions"] == [topic] for alarm in found.values())
     key = stack.resources["Topic"]["KmsMasterKeyId"]
     assert key.rpartition("/")[2] == stack.name("Key")
@@ -349,14 +383,15 @@ def test_every_alarm_notifies_the_topic_and_the_topic_its_subscriber(stack):
 
 def test_silence_is_an_alarm_and_rejects_gaps_and_differences_are_counted_by_the_hour(stack):
     found = alarms(stack)
-    silence = found["no-success"]
-    assert (silence["EvaluationPeriods"], silence["TreatMissingData"]) == ("3", "breaching")
-    filled, counted = silence["Metrics"]
-    # An hour without a number must count as one without a success, or CloudWatch looks for older numbers.
-    assert (filled["Expression"], filled.get("ReturnData", True)) == (f"FILL({counted['Id']}, 0)", True)
-    assert counted["ReturnData"] is False
-    assert (counted["MetricStat"]["Period"], counted["MetricStat"]["Stat"]) == (3600, "Sum")
-    assert (silence["Threshold"], silence["ComparisonOperator"]) == (1, "LessThanThreshold")
+    for name, hours in (("no-success", "3"), ("no-maintenance", "48")):
+        silence = found[name]
+        assert (str(silence["EvaluationPeriods"]), silence["TreatMissingData"]) == (hours, "breaching")
+        filled, counted = silence["Metrics"]
+        # An hour without a number must count as one without a success, or CloudWatch looks for older numbers.
+        assert (filled["Expression"], filled.get("ReturnData", True)) == (f"FILL({counted['Id']}, 0)", True)
+        assert counted["ReturnData"] is False
+        assert (counted["MetricStat"]["Period"], counted["MetricStat"]["Stat"]) == (3600, "Sum")
+        assert (silence["Threshold"], silence["ComparisonOperator"]) == (1, "LessThanThreshold")
     for name, threshold in (("rejects", "25"), ("gaps", "1"), ("differences", 1)):
         alarm = found[name]
         assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (3600, 1, "notBreaching")
@@ -394,9 +429,11 @@ def test_the_numbers_come_from_the_lines_that_a_run_writes(stack, pipeline, run_
     run = run_luigi(pipeline, "2026-11-23T04", subreddits=["python", "aws"], limit=100)
     output = run.stdout.read()
     assert run.wait() == 0, output
+    daily = ("-m", "luigi", "--module", "jobs", "Maintenance", "--hour", "2026-11-23T04")
     hour = ("--first", "2026-11-23T04", "--last", "2026-11-23T04")
-    compared = commands.run("-m", "jobs", "reconcile", *hour, env=os.environ | pipeline.environment())
-    lines = [json.loads(line) for line in (output + compared.stderr).splitlines() if line.startswith("{")]
+    for command in (daily, ("-m", "jobs", "reconcile", *hour)):
+        output += commands.run(*command, env=os.environ | pipeline.environment()).stderr
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     metrics = [(a if "MetricName" in a else a["Metrics"][1]["MetricStat"]["Metric"]) for a in alarms(stack).values()]
     watched = {(metric["Namespace"], metric["MetricName"]) for metric in metrics}
     values: dict[str, list[object]] = {}
@@ -407,7 +444,8 @@ def test_the_numbers_come_from_the_lines_that_a_run_writes(stack, pipeline, run_
         event = found["FilterPattern"].removeprefix('{ $.event = "').removesuffix('" }')
         field = metric["MetricValue"].removeprefix("$.")
         values[metric["MetricName"]] = [1 if field == "1" else line[field] for line in lines if line["event"] == event]
-    assert values == {"Successes": [1], "Rejects": [0, 0], "Gaps": [0, 0], "Differences": [0]}
+    expected = {"Successes": [1], "Maintenances": [1], "Rejects": [0, 0], "Gaps": [0, 0], "Differences": [0]}
+    assert values == expected
 
 
 # ---- The template itself
@@ -446,7 +484,8 @@ def test_parameters_that_do_not_go_together_are_refused_at_once(parameters, comp
 
 def test_the_template_is_small_enough_to_be_sent():
     # Bytes that CloudFormation accepts in a request.
-    assert len(TEMPLATE.read_bytes()) < 51_200
+    assert len(template().encode()) < 51_200
+    assert load(template()) == load(TEMPLATE.read_text())
 
 
 def test_references_give_what_the_schemas_of_aws_say():

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.doctor import examine
+from reddit_etl.steps import forget
 from reddit_etl.transform import glue as transform_glue
 from reddit_etl.warehouse.redshift import connections
 from tests import NO_LOOKS
@@ -85,6 +87,14 @@ class Rehearsal:
         with self.transformer.local(lake, manifest) as folder:
             by_duckdb(folder, manifest)
         run.states = ["RUNNING", "SUCCEEDED"]
+
+    def maintain(self, hour: str) -> set[Right]:
+        """A run of the daily job, and the rights that its calls need."""
+        recorder = Recorder()
+        with self.pipeline.monkeypatch.context() as patch:
+            recorder.watch_all(patch)
+            assert self.pipeline.maintain(hour) == 0
+        return recorder.rights()
 
     def forget(self, hour: str, *steps: str) -> None:
         """Let these steps of the hour be done once more."""
@@ -179,6 +189,73 @@ def test_the_job_may_do_what_it_does_with_duckdb_and_a_warehouse_of_theirs(deplo
     agree(deployed.stack, deployed.stack.outputs["CopyRole"], rehearsal.copy.rights())
 
 
+# ---- The daily job
+
+
+DAILY = "2026-11-23T06"
+
+
+@pytest.fixture
+def _long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads of now count as left by runs that were killed long ago."""
+    monkeypatch.setattr(forget, "utc_now", lambda: datetime(2099, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.usefixtures("_long_ago")
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"TransformEngine": "glue"},
+        {"Warehouse": "url", "WarehouseUrl": PLACE, "RedshiftCluster": "theirs"},
+        {
+            "Warehouse": "url",
+            "WarehouseUrl": PLACE,
+            "RedshiftWorkgroup": "theirs",
+            "RedshiftWorkgroupArn": "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/theirs",
+        },
+    ],
+    ids=["glue-own-workgroup", "duckdb-their-cluster", "duckdb-their-workgroup"],
+)
+def test_the_daily_job_may_do_what_it_does_and_it_alone_may_delete(deploy, rehearse, parameters):
+    """The sandbox has deleted posts, which are forgotten in raw and curated objects, catalog and warehouse."""
+    deployed = deploy(**parameters)
+    stack, rehearsal = deployed.stack, rehearse(deployed)
+    for hour in HOURS:
+        rehearsal.run(hour)
+    bucket, s3 = stack.outputs["Bucket"], deployed.client("s3")
+    s3.create_multipart_upload(Bucket=bucket, Key="lake/raw/posts/half")
+    # The catalog lacks an hour, and its table and views are of another version; or it lacks all of it.
+    place = {"DatabaseName": stack.outputs["GlueDatabase"]}
+    glue_client = deployed.client("glue")
+    partition = glue_client.get_partitions(**place, TableName="posts")["Partitions"][0]
+    glue_client.delete_partition(**place, TableName="posts", PartitionValues=partition["Values"])
+    glue_client.delete_table(**place, Name="post_metrics")
+    rehearsal.age_catalog()
+    rights = rehearsal.maintain(DAILY)
+    assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    agree(stack, stack.outputs["MaintenanceRole"], rights)
+    lacking = {action for action, _ in refused(stack.statements(stack.outputs["JobRole"]), rights)}
+    lists = {"s3:ListBucketVersions", "s3:ListBucketMultipartUploads"}
+    assert lacking == {"s3:DeleteObject", "s3:DeleteObjectVersion"} | lists
+
+
+def test_only_the_daily_job_may_delete_and_only_in_the_lake(stack):
+    lake = f"arn:aws:s3:::{stack.outputs['Bucket']}/lake"
+    deleting = {
+        (role, resource, action)
+        for role, kind in stack.kinds.items()
+        if kind == "AWS::IAM::Role"
+        for action, resource in given(stack.statements(stack.name(role)))
+        if "Delete" in action
+    }
+    assert deleting == {
+        ("MaintenanceRole", f"{lake}/*", "s3:DeleteObject"),
+        ("MaintenanceRole", f"{lake}/*", "s3:DeleteObjectVersion"),
+        # Spark's temporary files.
+        ("GlueRole", f"{lake}/curated/*", "s3:DeleteObject"),
+    }
+
+
 # ---- Glue
 
 
@@ -245,15 +322,20 @@ def test_the_container_is_started_with_what_the_definition_names(image):
     agree(stack, stack.container["ExecutionRoleArn"], rights)
 
 
-def test_the_schedule_may_submit_this_job_to_this_queue_and_keep_what_it_could_not(stack):
-    target = stack.resources["HourlyRun"]["Target"]
-    asked = json.loads(target["Input"])
-    service, action = target["Arn"].split(":")[-2:]
-    verb = f"{service}:{action[0].upper()}{action[1:]}"
-    # By the definition's name; Batch may ask for the right on the revision that it finds, or on the name itself.
-    named = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-definition/{asked['JobDefinition']}"
-    rights = {(verb, asked["JobQueue"]), (verb, named), (verb, f"{named}:17")}
-    agree(stack, target["RoleArn"], rights | {("sqs:SendMessage", target["DeadLetterConfig"]["Arn"])})
+def test_the_schedules_may_submit_these_jobs_to_this_queue_and_keep_what_they_could_not(stack):
+    rights, roles = set(), set()
+    for schedule in stack.of_kind("AWS::Scheduler::Schedule").values():
+        target = schedule["Target"]
+        asked = json.loads(target["Input"])
+        service, action = target["Arn"].split(":")[-2:]
+        verb = f"{service}:{action[0].upper()}{action[1:]}"
+        # By the definition's name; Batch may ask for the right on the revision that it finds, or on the name itself.
+        named = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-definition/{asked['JobDefinition']}"
+        rights |= {(verb, asked["JobQueue"]), (verb, named), (verb, f"{named}:17")}
+        rights.add(("sqs:SendMessage", target["DeadLetterConfig"]["Arn"]))
+        roles.add(target["RoleArn"])
+    [role] = roles
+    agree(stack, role, rights)
 
 
 # ---- All of them
@@ -273,6 +355,7 @@ def test_each_role_is_of_one_service(stack):
         "CopyRole": {"Service": ["redshift.amazonaws.com", "redshift-serverless.amazonaws.com"]},
         "ExecutionRole": {"Service": "ecs-tasks.amazonaws.com"},
         "JobRole": {"Service": "ecs-tasks.amazonaws.com"},
+        "MaintenanceRole": {"Service": "ecs-tasks.amazonaws.com"},
         "SchedulerRole": {"Service": "scheduler.amazonaws.com"},
     }
 
@@ -289,4 +372,5 @@ def test_no_role_may_more_than_it_has_a_name_for(stack):
             named = named.removesuffix(":*") if action.startswith("logs:") else named
             named = named.removesuffix(":*") if action == "batch:SubmitJob" else named
             assert "*" not in named or (action, resource) == ("ecr:GetAuthorizationToken", "*")
-            assert named != bucket.rstrip("/") or action in ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+            lists = ("s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions")
+            assert named != bucket.rstrip("/") or action in lists

@@ -188,7 +188,7 @@ def _arrivals(subreddit: Subreddit, number: int) -> Arrivals:
 
 
 def _fate(payload: dict[str, Any], fate: float, age: int) -> dict[str, Any]:
-    """What a deletion, a removal or an edit changes, hours after the post was made."""
+    """What a deletion, of the post or of the account, a removal or an edit changes, hours after the post was made."""
     is_self = payload["is_self"]
     if fate < 0.02 and age >= 3:
         gone = {"author": DELETED, "author_fullname": None, "removed_by_category": "deleted"}
@@ -197,6 +197,8 @@ def _fate(payload: dict[str, Any], fate: float, age: int) -> dict[str, Any]:
         return {"removed_by_category": "moderator", "selftext": REMOVED if is_self else ""}
     if fate < 0.15 and is_self and age >= 1:
         return {"edited": payload["created_utc"] + 3600, "selftext": payload["selftext"] + EDIT}
+    if 0.15 <= fate < 0.17 and age >= 5:
+        return {"author": DELETED, "author_fullname": None}  # The account was deleted, the post stays.
     return {}
 
 

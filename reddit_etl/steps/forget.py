@@ -47,18 +47,22 @@ class Stores:
     warehouse: Warehouse
 
 
-def plan(stores: Stores, hour: datetime, name: str, *, clock: Clock) -> None:
+def plan(stores: Stores, hour: datetime, name: str, *, clock: Clock, with_removed: bool) -> None:
     """Put the tombstones of what was noticed since the last run, unless there are some for this hour and name already.
 
-    What Reddit shows as deleted, removed or without its account is asked of the warehouse, and what it does not return
-    any more is in the receipts of looks. Raises LakeError, WarehouseError.
+    What Reddit shows as deleted, removed (only `with_removed`) or without its account is asked of the warehouse, and
+    what it does not return any more is in the receipts of looks. Raises LakeError, WarehouseError.
     """
     lake = stores.lake
     if lake.read(tombstones_key(hour, name)) is not None:
         return
     now, last = clock(), _last(lake, hour, timedelta(0))
     since = last - CAUGHT_UP if last else FIRST
-    shown = [one for entity in ENTITIES.values() for one in noticed(stores.warehouse, entity, since=since, until=now)]
+    shown = [
+        one
+        for entity in ENTITIES.values()
+        for one in noticed(stores.warehouse, entity, since=since, until=now, with_removed=with_removed)
+    ]
     tombstones.put(lake, hour, name, [*shown, *_gone(lake, since, hour)])
 
 

@@ -32,16 +32,17 @@ class Batch:
         return 200, json.dumps({"jobSummaryList": [states[-1] for states in self.jobs]})
 
     def _submitted(self, asked: Job) -> Job:
-        resources = self.stacks.find(asked["jobDefinition"]).resolved.resources
-        definition, queue = resources["JobDefinition"], resources["JobQueue"]
-        assert asked["jobQueue"].endswith(f"/{queue['JobQueueName']}")
+        name = asked["jobQueue"].rpartition("/")[2]
+        stack = self.stacks.find(name).resolved
+        assert stack.resources["JobQueue"]["JobQueueName"] == name
+        definition = stack.of_kind("AWS::Batch::JobDefinition")[asked["jobDefinition"]]
         job = {"jobId": f"{len(self.jobs) + 1:08d}-1d9a-4b43-a4f6-3c1d0a3b2f55", "jobName": asked["jobName"]}
-        known = definition["Parameters"] | asked["parameters"]
+        known = definition.get("Parameters", {}) | asked["parameters"]
         words = [
             known[word[5:]] if word.startswith("Ref::") else word
             for word in definition["ContainerProperties"]["Command"]
         ]
-        states = self.states or self._ran(words, stream=f"run/default/{job['jobId']}", name=asked["jobDefinition"])
+        states = self.states or self._ran(words, stream=f"run/default/{job['jobId']}", name=name)
         self.jobs.append([job | state for state in states])
         return job | {"jobArn": "arn:job"}
 

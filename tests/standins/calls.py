@@ -21,6 +21,8 @@ S3 = {
     "GetObject": "s3:GetObject",
     "HeadObject": "s3:GetObject",
     "ListObjectsV2": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
 }
 
 
@@ -52,7 +54,13 @@ class Recorder:
 
 def rights_of(service: str, operation: str, p: dict[str, Any]) -> Iterator[Right]:
     """By the service authorization reference. An operation that is not known here is an error."""
-    if service == "s3":
+    if service == "s3" and operation == "DeleteObjects":
+        for named in p["Delete"]["Objects"]:
+            place = f"arn:aws:s3:::{p['Bucket']}/{named['Key']}"
+            yield "s3:DeleteObject", place
+            if "VersionId" in named:
+                yield "s3:DeleteObjectVersion", place
+    elif service == "s3":
         bucket, action = f"arn:aws:s3:::{p['Bucket']}", S3[operation]
         yield action, f"{bucket}/{p['Key']}" if "Key" in p else bucket
         if action == "s3:GetObject":

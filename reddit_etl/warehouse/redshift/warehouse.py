@@ -141,10 +141,25 @@ class RedshiftWarehouse:
             with self._connections.open(isolation_level="AUTOCOMMIT") as connection:
                 for entity in tables.with_stored([], _columns(connection)):
                     for table in (entity.name, entity.metrics_table):
-                        connection.exec_driver_sql(f"VACUUM DELETE ONLY {tables.SCHEMA}.{table} TO 100 PERCENT")
+                        self._vacuum(connection, f"{tables.SCHEMA}.{table}")
                 executing(connection)(forget.erased(), (self._clock(), until))
 
         self._connections.retry(once)
+
+    def _vacuum(self, connection: sa.Connection, table: str) -> None:
+        """Without the right, a table is skipped with a warning. Raises WarehouseError then."""
+        warnings: list[str] = []
+
+        def keep(_: object, cursor: Any, *__: object) -> None:
+            # SQLAlchemy drops them afterwards.
+            warnings.extend(cursor.connection.notices)
+
+        sa.event.listen(connection, "after_cursor_execute", keep)
+        connection.exec_driver_sql(f"VACUUM DELETE ONLY {table} TO 100 PERCENT")
+        sa.event.remove(connection, "after_cursor_execute", keep)
+        if any("skipping" in warning for warning in warnings):
+            fix = "grant it VACUUM by a role, or make it the owner of the table"
+            raise WarehouseError(f"{self.url}: Redshift does not VACUUM {table} for this user: {fix}")
 
     def compare(self, load: Load) -> Held:
         """See `Warehouse`."""
