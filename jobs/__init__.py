@@ -2,7 +2,7 @@
 
 from jobs import process
 from jobs.extract import Extract
-from jobs.forget import Forget
+from jobs.forget import Forget, ForgetRequest
 from jobs.load import Load
 from jobs.maintenance import Maintenance
 from jobs.pipeline import RedditPipeline
@@ -12,4 +12,14 @@ from jobs.transform import Transform
 
 process.set_up()
 
-__all__ = ["Extract", "Forget", "Load", "Maintenance", "Publish", "RangeHourly", "RedditPipeline", "Transform"]
+__all__ = [
+    "Extract",
+    "Forget",
+    "ForgetRequest",
+    "Load",
+    "Maintenance",
+    "Publish",
+    "RangeHourly",
+    "RedditPipeline",
+    "Transform",
+]

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import luigi
 
 from jobs import resources
-from jobs.parameters import HourParameter
-from jobs.process import end_as
+from jobs.parameters import HourParameter, NamesParameter
+from jobs.process import end_as, misconfigured
 from jobs.task import ReceiptTarget, log
 from reddit_etl.clock import hour_of, iso, utc_now
 from reddit_etl.entities import ENTITIES
@@ -84,6 +85,29 @@ def requested(names: Sequence[str], moment: datetime) -> list[Tombstone]:
             raise ConfigurationError(f"{name!r} is not a name of a post or a comment: use t3_abc or t1_abc")
         found.append(Tombstone(kinds[kind], id_, Kind.REQUEST, iso(moment)))
     return found
+
+
+class ForgetRequest(luigi.Task):
+    """Forgets posts and comments by their names at once, where only Luigi's command line can be used."""
+
+    names: tuple[str, ...] = NamesParameter(description='JSON list, such as ["t3_abc", "t1_xyz"]')
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._is_done = False
+        try:
+            requested(self.names, utc_now())
+        except ConfigurationError as error:
+            raise misconfigured(error) from None
+
+    def complete(self) -> bool:
+        """Whether this process has done it."""
+        return self._is_done
+
+    def run(self) -> None:
+        """Forget them; the receipt is in the lake."""
+        by_request(self.names)
+        self._is_done = True
 
 
 def by_request(names: Sequence[str]) -> Forgotten:

@@ -125,6 +125,15 @@ def test_a_wrong_hour_or_setting_ends_it_before_anything_is_done(
     assert not pipeline.lake.exists()
 
 
+@pytest.mark.usefixtures("reddit")
+def test_a_request_is_carried_out_where_there_is_only_luigi_s_command_line(pipeline: Pipeline) -> None:
+    assert pipeline.run(FIRST, listings=BOTH, limit=100) == 0
+    assert pipeline.request("t3_a") == 0
+    assert places_of(mark(POSTS, "a"), pipeline.folder) == []
+    assert places_of(mark(POSTS, "b"), pipeline.folder)
+    assert pipeline.request("a") == MISCONFIGURED
+
+
 # How long it takes at the worst: deleted just after a look, and noticed just after the daily job.
 
 
