@@ -243,8 +243,11 @@ def test_loads_and_forgetting_in_any_order_end_equal(tmp_path):
     ended = set()
     rows = {
         "early": [post("a", seen=NOON - MINUTE), post("a", score=1), post("b", seen=NOON + MINUTE, author="x")],
-        "late": [post("a", seen=NOON + 2 * MINUTE), post("b", author="x"), post("c", author="x")],
-        "later": [post("a", seen=NOON + MINUTE), post("d", crosspost_parent_id="a", url="/r/python/comments/a/t/")],
+        "late": [
+            *(post("a", seen=NOON + minutes * MINUTE) for minutes in (2, 1)),
+            *(post(id_, author="x") for id_ in "bc"),
+            post("d", crosspost_parent_id="a", url="/r/python/comments/a/t/"),
+        ],
     }
     for number, order in enumerate(permutations([*rows, "forget"])):
         folder = tmp_path / str(number)

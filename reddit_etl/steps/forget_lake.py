@@ -27,7 +27,7 @@ from reddit_etl.lake.receipts import DataObject, Successor, Transformed
 from reddit_etl.lake.rewrite import Change, rewrite
 from reddit_etl.lake.tombstones import Tombstone
 from reddit_etl.steps import lines
-from reddit_etl.steps.attempt import Attempt, began, new_name
+from reddit_etl.steps.attempt import Attempt, began, new_name, origin
 from reddit_etl.steps.publish import publish
 from reddit_etl.transform.base import Folder, Rewritten, TransformEngine
 
@@ -77,7 +77,7 @@ class LakeForgetting:
         self._catalog = catalog
 
     def take(self, tombstones: Sequence[Tombstone], *, since: datetime | None = None) -> None:
-        """Take it from all objects, or from those of attempts that began since a moment.
+        """Take it from all objects, or from those of what was read since a moment.
 
         Raises LakeError, TransformError, CatalogError.
         """
@@ -99,11 +99,11 @@ class LakeForgetting:
         replaced = [place.key for place in places if day.is_replaced(place)]
         self._remove(zone, replaced)
         return [
-            place for place in places if place.key not in replaced and (since is None or began(place.attempt) >= since)
+            place for place in places if place.key not in replaced and (since is None or origin(place.attempt) >= since)
         ]
 
     def _rewrite(self, entity: Entity, place: Place, change: Change) -> None:
-        attempt = self._attempt(entity, place.hour, new_name(self._clock))
+        attempt = self._attempt(entity, place.hour, new_name(self._clock, replaces=place.attempt))
         try:
             done = rewrite(self._lake, place.key, replacement_key(place.key, attempt.name), change)
         except DamagedObjectError:
@@ -133,8 +133,9 @@ class LakeForgetting:
                 known = {entry.key for entry in listed.objects} if listed else set()
                 self._remove_dead([place for place in standing if place.key not in known])
                 standing = [place for place in standing if place.key in known]
-            if standing and (since is None or began(standing[0].attempt) >= since):
-                to = curated_prefix(entity.name, hour, selection, new_name(self._clock))
+            if standing and (since is None or origin(standing[0].attempt) >= since):
+                name = new_name(self._clock, replaces=standing[0].attempt)
+                to = curated_prefix(entity.name, hour, selection, name)
                 yield Folder(entity, tuple(place.key for place in standing), to)
 
     def _listed(self, entity: Entity, hour: datetime, selection: str) -> Transformed | None:
