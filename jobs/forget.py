@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import luigi
 
 from jobs import resources
 from jobs.parameters import HourParameter, NamesParameter
-from jobs.process import end_as, misconfigured
+from jobs.process import end_as
 from jobs.task import ReceiptTarget, log
 from reddit_etl.clock import hour_of, iso, utc_now
 from reddit_etl.entities import ENTITIES
@@ -92,22 +91,16 @@ class ForgetRequest(luigi.Task):
 
     names: tuple[str, ...] = NamesParameter(description='JSON list, such as ["t3_abc", "t1_xyz"]')
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self._is_done = False
-        try:
-            requested(self.names, utc_now())
-        except ConfigurationError as error:
-            raise misconfigured(error) from None
+    is_done = False
 
     def complete(self) -> bool:
         """Whether this process has done it."""
-        return self._is_done
+        return self.is_done
 
     def run(self) -> None:
         """Forget them; the receipt is in the lake."""
         by_request(self.names)
-        self._is_done = True
+        self.is_done = True
 
 
 def by_request(names: Sequence[str]) -> Forgotten:
