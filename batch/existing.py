@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from batch.aws import using
 from batch.terminal import say
-from batch.warehouse import IDLE, RIGHTS, maintaining, user_of
+from batch.warehouse import IDLE, RIGHTS, SCHEMA, maintaining, user_of
 from reddit_etl.errors import ConfigurationError
 
 REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?$")
@@ -74,6 +74,7 @@ def explain_access(outputs: Mapping[str, str], values: Mapping[str, str]) -> Non
         user, database = user_of(outputs["JobRole"]), urlsplit(values["WarehouseUrl"]).path.lstrip("/")
         say(f"  CREATE USER {user} PASSWORD DISABLE; ALTER USER {user} SESSION TIMEOUT {IDLE};")
         say(f"  GRANT {RIGHTS} ON DATABASE {database} TO {user};")
-        say("  and for the daily maintenance, after the first run:")
+        # The job would create it too, but the grants to the daily one need it before.
+        say(f"  CREATE SCHEMA IF NOT EXISTS {SCHEMA} AUTHORIZATION {user};")
         for statement in maintaining(outputs["MaintenanceRole"], database):
             say(f"  {statement};")

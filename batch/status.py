@@ -23,6 +23,8 @@ def status(name: str, *, now: datetime) -> bool:
     if "JobQueue" not in outputs:
         # It is being created for the first time, or deleted.
         return False
+    if "MaintenanceDefinition" not in outputs:
+        raise DeployError(f"the stack {name} is of an older version: run `make deploy`")
     paused = ", disabled: no run starts" if values.get("ScheduleState") == "DISABLED" else ""
     say(f"schedule    {values['Schedule']}, maintenance {values['MaintenanceSchedule']}{paused}")
     jobs = run.recent(outputs["JobQueue"], now - LOOK_BACK)

@@ -2,7 +2,7 @@
 
 from jobs import process
 from jobs.extract import Extract
-from jobs.forget import Forget
+from jobs.forget import Forget, ForgetRequest
 from jobs.load import Load
 from jobs.maintenance import Maintenance
 from jobs.pipeline import RedditPipeline
@@ -16,6 +16,7 @@ process.set_up()
 __all__ = [
     "Extract",
     "Forget",
+    "ForgetRequest",
     "Load",
     "Maintenance",
     "Publish",

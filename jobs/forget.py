@@ -8,7 +8,7 @@ from functools import cached_property
 import luigi
 
 from jobs import resources
-from jobs.parameters import HourParameter
+from jobs.parameters import HourParameter, NamesParameter
 from jobs.process import end_as
 from jobs.task import ReceiptTarget, log
 from reddit_etl.clock import hour_of, iso, utc_now
@@ -84,6 +84,23 @@ def requested(names: Sequence[str], moment: datetime) -> list[Tombstone]:
             raise ConfigurationError(f"{name!r} is not a name of a post or a comment: use t3_abc or t1_abc")
         found.append(Tombstone(kinds[kind], id_, Kind.REQUEST, iso(moment)))
     return found
+
+
+class ForgetRequest(luigi.Task):
+    """Forgets posts and comments by their names at once, where only Luigi's command line can be used."""
+
+    names: tuple[str, ...] = NamesParameter(description='JSON list, such as ["t3_abc", "t1_xyz"]')
+
+    is_done = False
+
+    def complete(self) -> bool:
+        """Whether this process has done it."""
+        return self.is_done
+
+    def run(self) -> None:
+        """Forget them; the receipt is in the lake."""
+        by_request(self.names)
+        self.is_done = True
 
 
 def by_request(names: Sequence[str]) -> Forgotten:

@@ -47,7 +47,7 @@ class NamesParameter(luigi.ListParameter):
     def parse(self, text: str) -> tuple[str, ...]:
         """The strings, in the order given. Raises SystemExit with code 78 for any other JSON."""
         fix = """use a JSON list of names, in single quotes in the shell: '["python"]'"""
-        names: tuple[str, ...] = _parsed(self._list, text, "--subreddits, --listings, --extracts", fix)
+        names: tuple[str, ...] = _parsed(self._list, text, "--subreddits, --listings, --names, --extracts", fix)
         return names
 
     def _list(self, text: str) -> tuple[str, ...]:

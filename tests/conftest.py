@@ -76,21 +76,25 @@ class Pipeline:
         """One run, as a scheduler would start it; gives the exit code. Text goes to the command line as it is."""
         with suppress(ValueError):
             self.now = datetime.fromisoformat(hour) + MINUTE
-        words: list[str] = []
+        words = ["--hour", hour]
         for name, value in ({"subreddits": ["python"], "listings": ["new"]} | parameters).items():
             words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
-        return self._start("RedditPipeline", hour, *words)
+        return self._start("RedditPipeline", *words)
 
     def maintain(self, hour: str) -> int:
         """The daily job, likewise."""
-        return self._start("Maintenance", hour)
+        return self._start("Maintenance", "--hour", hour)
 
-    def _start(self, task: str, hour: str, *words: str) -> int:
+    def request(self, *names: str) -> int:
+        """The removal of these posts and comments, likewise."""
+        return self._start("ForgetRequest", "--names", json.dumps(names))
+
+    def _start(self, task: str, *words: str) -> int:
         for name, value in self.environment().items():
             self.monkeypatch.setenv(name, value)
         forget_run()
         try:
-            run_with_retcodes(["--module", "jobs", task, "--hour", hour, *words])
+            run_with_retcodes(["--module", "jobs", task, *words])
         except SystemExit as end:
             return int(end.code or 0)
         return 0

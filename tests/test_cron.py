@@ -54,6 +54,10 @@ def test_the_line_of_the_page_writes_beside_its_luigi_cfg_and_nowhere_else(place
     python = f"LUIGI_CONFIG_PATH={place}/luigi.cfg {place}/.venv/bin/python -m jobs"
     asked = started(f"{python} query 'SELECT count(*) AS n FROM reddit.posts'", Path("/"), place)
     assert asked.stdout.split() == ["n", "----", "3000"]
+    [daily] = re.findall(r"^\d+ \d+ \* \* \* (.+)$", PAGE, re.MULTILINE)
+    done = started(daily.replace(PLACE, str(place)), Path("/"), place)
+    assert done.returncode == 0, done.stderr
+    assert list((place / "data" / "lake").glob("receipts/**/forget-*.json"))
     doctored = started(f"{python} doctor", Path("/"), place)
     assert f"{place}/data/warehouse.duckdb can be written" in doctored.stdout
     assert set(Path("/").iterdir()) == root

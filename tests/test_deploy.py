@@ -565,6 +565,11 @@ def test_status_of_a_failed_run_and_of_an_active_alarm(account):
     assert "subscribed  no alarm subscribers: run `make deploy EMAIL=…`" in account.output
     done = {"jobId": "1", "jobName": "a", "createdAt": 1000, "stoppedAt": 5000, "status": "SUCCEEDED"}
     daily = done | {"jobId": "m", "jobName": f"{account.name}-maintenance", "stoppedAt": 6000}
+    older = account.aws.stacks.find(account.name).resolved
+    name = older.outputs.pop("MaintenanceDefinition")
+    assert account.run("status") == 1
+    assert "is of an older version: run `make deploy`" in account.last_line()
+    older.outputs["MaintenanceDefinition"] = name
     account.aws.batch.jobs = [[done]]
     assert account.run("status") == 1, "no maintenance yet"
     assert "succeeded   no maintenance in the last 7 days\n" in account.output
@@ -748,6 +753,7 @@ def test_what_the_owner_of_an_external_warehouse_must_allow_is_printed(account: 
         f"{outputs['CopyRole']}: attach it to the warehouse",
         f"CREATE USER {user} PASSWORD DISABLE; ALTER USER {user} SESSION TIMEOUT 300;\n",
         f"GRANT CREATE, TEMPORARY ON DATABASE dev TO {user};\n",
+        f"CREATE SCHEMA IF NOT EXISTS reddit AUTHORIZATION {user};\n",
         f'  GRANT ROLE reddit_maintenance TO "IAMR:{outputs["MaintenanceRole"]}";\n',
     ):
         assert part in account.output

@@ -1,13 +1,16 @@
 """The daily job: what was taken back on Reddit leaves every store, in time, and what the settings say stays."""
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from batch.warehouse import maintaining
+from jobs import resources
+from jobs.__main__ import table
 from jobs.declarations import declared
 from reddit_etl.clock import iso, moment
 from reddit_etl.entities import COMMENTS, POSTS
@@ -125,6 +128,15 @@ def test_a_wrong_hour_or_setting_ends_it_before_anything_is_done(
     assert not pipeline.lake.exists()
 
 
+@pytest.mark.usefixtures("reddit")
+def test_a_request_is_carried_out_where_there_is_only_luigi_s_command_line(pipeline: Pipeline) -> None:
+    assert pipeline.run(FIRST, listings=BOTH, limit=100) == 0
+    assert pipeline.request("t3_a") == 0
+    assert places_of(mark(POSTS, "a"), pipeline.folder) == []
+    assert places_of(mark(POSTS, "b"), pipeline.folder)
+    assert pipeline.request("a") == MISCONFIGURED
+
+
 # How long it takes at the worst: deleted just after a look, and noticed just after the daily job.
 
 
@@ -187,6 +199,24 @@ def test_the_last_byte_is_gone_as_early_as_the_page_says(
     [receipt] = pipeline.receipts("forget-*.json")
     assert moment(str(receipt["gone_at"])) - deleted_at == hours * HOUR
     assert f"| {hours} hours |" in (PROJECT / "docs" / "deletions.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_page_s_example_is_what_the_sandbox_gives(
+    make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (PROJECT / "docs" / "deletions.md").read_text()
+    hours = re.findall(r"^\$ make run HOUR=(\S+)$", page, re.MULTILINE)
+    [daily] = re.findall(r"jobs Maintenance --hour (\S+)$", page, re.MULTILINE)
+    [(sql, shown)] = re.findall(r'^\$ \S+ -m jobs query "(.+)"\n(.+?)^```', page, re.MULTILINE | re.DOTALL)
+    for name, value in default_looks().items():
+        monkeypatch.setenv(name, value)
+    pipeline = make_pipeline()
+    for hour in hours:
+        assert pipeline.run(hour, subreddits=["python", "dataengineering", "aws"], listings=BOTH, limit=1000) == 0
+    assert pipeline.maintain(daily) == 0
+    columns, rows = resources.warehouse().query(sql, limit=100)
+    assert table(columns, rows) == shown.rstrip()
 
 
 def default_looks() -> dict[str, str]:

@@ -93,7 +93,7 @@ def test_created_updated_and_deleted(checkout: Checkout) -> None:
 
     code, output = checkout.make("deploy", 'SUBREDDITS=["python", "rust"]', "EMAIL=me@example.com", answer="y")
     assert code == 0, output
-    assert output.splitlines()[-1].startswith("run         SUCCEEDED; the data is in s3://reddit-etl-bucket-")
+    assert output.splitlines()[-1].startswith("maintenance SUCCEEDED; the data is in s3://reddit-etl-bucket-")
     assert set(re.findall(r"^  \| \S+ extracted .*of=sandbox\.(\w+)-", output, re.MULTILINE)) == {"python", "rust"}
     # The README's answer is on the terminal, and no part of the output.
     rest = iter(output.replace("Deploy? [y/N] ", "Deploy? [y/N] y\n").splitlines())
@@ -114,7 +114,8 @@ def test_created_updated_and_deleted(checkout: Checkout) -> None:
     code, output = checkout.make("status")
     assert code == 0, output
     assert len(re.findall(r"^run .* SUCCEEDED", output, re.MULTILINE)) == 1
-    assert "alarms      4, none active" in output
+    assert len(re.findall(r"^maintenance .* SUCCEEDED", output, re.MULTILINE)) == 1
+    assert "alarms      5, none active" in output
     assert "subscribed  me@example.com" in output
     assert "query       Query Editor v2: workgroup reddit-etl, database reddit" in output
 

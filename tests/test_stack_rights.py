@@ -272,6 +272,9 @@ def test_glue_may_do_what_its_script_does(deploy, rehearse, warm_spark):
     deployed = deploy(TransformEngine="glue")
     stack, rehearsal = deployed.stack, rehearse(deployed, work)
     rehearsal.run("2026-11-24T10")
+    runs = len(rehearsal.transformer.runs)
+    rehearsal.maintain("2026-11-24T12")
+    assert len(rehearsal.transformer.runs) == runs + 1
     rights = rehearsal.script.rights()
     # Through these folders Spark's files pass: written, copied to their place, and removed, or given up.
     assert passing
