@@ -9,7 +9,7 @@ Any number of runs may do this at once, and each may be killed anywhere: a new o
 two successors of the same objects one counts, and what was replaced but not removed is found by the next run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -25,7 +25,7 @@ from reddit_etl.lake.inventory import Day, Place
 from reddit_etl.lake.layout import curated_prefix, hour_text, receipt_key, replacement_key
 from reddit_etl.lake.receipts import DataObject, Successor, Transformed
 from reddit_etl.lake.rewrite import Change, rewrite
-from reddit_etl.lake.tombstones import Tombstone
+from reddit_etl.lake.tombstones import Tombstone, earliest
 from reddit_etl.steps import lines
 from reddit_etl.steps.attempt import Attempt, began, new_name
 from reddit_etl.steps.publish import publish
@@ -77,30 +77,37 @@ class LakeForgetting:
         self._catalog = catalog
 
     def take(self, tombstones: Sequence[Tombstone], *, since: datetime | None = None) -> None:
-        """Take it from all objects, or from those of attempts that began since a moment.
+        """Take it from all objects that may hold it, or from those of attempts that began since a moment.
 
-        Raises LakeError, TransformError, CatalogError.
+        What ended before the first of it was created cannot hold it, and is not read. Raises LakeError, TransformError,
+        CatalogError.
         """
-        days = inventory.days(self._lake, list(ENTITIES))
+        may_hold = _may_hold(earliest(tombstones), since)
         for entity in ENTITIES.values():
             changes = {"raw": lines.of_records(entity, tombstones), "rejected": lines.of_rejects(tombstones)}
             for zone, change in changes.items():
-                for day in days:
-                    for place in self._standing(day, zone, entity, since):
+                for day in inventory.days(self._lake, zone, entity.name):
+                    for place in self._standing(day, filter(may_hold, day.places)):
                         self._rewrite(entity, place, change)
         prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
-        folders = (one for entity in ENTITIES.values() for day in days for one in self._folders(day, entity, since))
+        folders = (
+            one
+            for entity in ENTITIES.values()
+            for day in inventory.days(self._lake, "curated", entity.name)
+            for one in self._folders(day, entity, may_hold)
+        )
         for done in self._engine.rewrite(lake=self._lake, folders=folders, tombstones=tombstones, prefix=prefix):
             self._replace(done)
 
-    def _standing(self, day: Day, zone: str, entity: Entity, since: datetime | None) -> list[Place]:
-        """The objects that nothing has replaced; the others are removed."""
-        places = list(day.objects(zone, entity.name))
-        replaced = [place.key for place in places if day.is_replaced(place)]
-        self._remove(zone, replaced)
-        return [
-            place for place in places if place.key not in replaced and (since is None or began(place.attempt) >= since)
-        ]
+    def _standing(self, day: Day, places: Iterable[Place]) -> list[Place]:
+        """Those that nothing has replaced; the others are removed."""
+        standing = []
+        for place in places:
+            if day.is_replaced(place):
+                self._remove(place.zone, [place.key])
+            else:
+                standing.append(place)
+        return standing
 
     def _rewrite(self, entity: Entity, place: Place, change: Change) -> None:
         attempt = self._attempt(entity, place.hour, new_name(self._clock))
@@ -115,11 +122,13 @@ class LakeForgetting:
             self._put(place.zone, [done.old], successor, done.lines)
             self._remove(place.zone, [place.key])
 
-    def _folders(self, day: Day, entity: Entity, since: datetime | None) -> Iterator[Folder]:
+    def _folders(self, day: Day, entity: Entity, may_hold: Callable[[Place], bool]) -> Iterator[Folder]:
         """The objects of each transformation; what was replaced, and what will never be listed, is removed."""
-        places = [place for place in day.objects("curated", entity.name) if place.key.endswith(".parquet")]
+        places = [place for place in day.places if place.key.endswith(".parquet")]
         for (hour, selection), group in groupby(places, key=lambda place: (place.hour, str(place.selection))):
             found = list(group)
+            if not any(map(may_hold, found)):
+                continue
             replaced = [place.key for place in found if day.is_replaced(place)]
             if replaced:
                 # The run that replaced them may have been killed before the catalog knew.
@@ -133,7 +142,7 @@ class LakeForgetting:
                 known = {entry.key for entry in listed.objects} if listed else set()
                 self._remove_dead([place for place in standing if place.key not in known])
                 standing = [place for place in standing if place.key in known]
-            if standing and (since is None or began(standing[0].attempt) >= since):
+            if standing and may_hold(standing[0]):
                 to = curated_prefix(entity.name, hour, selection, new_name(self._clock))
                 yield Folder(entity, tuple(place.key for place in standing), to)
 
@@ -189,6 +198,21 @@ class LakeForgetting:
             counts = self.outcome.zones[zone]
             counts.bytes += self._lake.remove(keys)
             counts.removed += len(keys)
+
+
+def _may_hold(created: datetime | None, since: datetime | None) -> Callable[[Place], bool]:
+    """Whether an object may hold what was created then or later, if its attempt began since a moment.
+
+    The hour alone does not say when its records were observed: an old hour may be run late.
+    """
+
+    def may_hold(place: Place) -> bool:
+        begin = began(place.attempt)
+        # In the sandbox, a run of an earlier hour may write anew what a later one has written.
+        is_late = created is None or max(begin, place.hour) + LONGEST_RUN >= created
+        return is_late and (since is None or begin >= since)
+
+    return may_hold
 
 
 def _digests(objects: Sequence[DataObject]) -> list[str]:

@@ -102,7 +102,7 @@ class GlueTransform:
             return
         manifest: dict[str, Any] = {
             "definition": rewriting_definition(ENTITIES.values()),
-            "tombstones": [astuple(one) for one in tombstones],
+            "tombstones": [astuple(one)[:4] for one in tombstones],
             "folders": [{"entity": one.entity.name, "keys": one.keys} for one in asked],
             "to": [one.to for one in asked],
             "output": prefix,

@@ -14,18 +14,18 @@ from reddit_etl.warehouse.tables import SCHEMA
 def noticed(warehouse: Warehouse, entity: Entity, *, since: datetime, until: datetime) -> Iterator[Tombstone]:
     """Tombstones of the kinds `deleted`, `removed` and `account`, by id, from what was observed in a range of time.
 
-    The cost is bounded by that range, from `since` to `until`, exclusive. A state that is loaded late has an old time of
-    observation, so the range has to reach back as far as loads are caught up. The moment of a tombstone is that of the
-    observation. Raises `WarehouseError`.
+    The cost is bounded by that range, from `since` to `until`, exclusive. A state that is loaded late has an old time
+    of observation, so the range has to reach back as far as loads are caught up. The moment of a tombstone is that of
+    the observation. Raises `WarehouseError`.
     """
     if not warehouse.find("tombstones", f"SELECT COUNT(*) FROM {SCHEMA}.tombstones", []):
         return
-    for id_, kind, seen in warehouse.find(entity.name, noticed_sql(entity), [since, until]):
-        yield Tombstone(entity.name, id_, Kind(kind), iso(seen))
+    for id_, kind, seen, created in warehouse.find(entity.name, noticed_sql(entity), [since, until]):
+        yield Tombstone(entity.name, id_, Kind(kind), iso(seen), f"{created:%Y-%m-%d}")
 
 
 def noticed_sql(entity: Entity) -> str:
-    """Ids, kinds and times of observation, by id. Binds the begin and the end of the range.
+    """Ids, kinds, times of observation and of creation, by id. Binds the begin and the end of the range.
 
     An account that was missing from the first observation on leaves nothing to forget, except in a profile. Rows that
     stay after their account is forgotten are not noticed again.
@@ -33,9 +33,9 @@ def noticed_sql(entity: Entity) -> str:
     missing = " AND ".join(f"r.{column.name} IS NULL" for column in entity.columns if column.names_author)
     account = f"{missing or '1 = 0'} AND (r.first_observed_at < r.observed_at OR {forgotten.in_profile_sql(entity)})"
     return f"""\
-SELECT shown.id, shown.kind, shown.observed_at
+SELECT shown.id, shown.kind, shown.observed_at, shown.created_at
 FROM (
-  SELECT r.{entity.key} AS id, r.observed_at,
+  SELECT r.{entity.key} AS id, r.observed_at, r.created_at,
     CASE WHEN {forgotten.deleted_sql(entity, "r")} THEN '{Kind.DELETED}'
       WHEN {forgotten.removed_sql(entity, "r")} THEN '{Kind.REMOVED}'
       WHEN {account} THEN '{Kind.ACCOUNT}' END AS kind
