@@ -7,8 +7,9 @@ from jobs.load import Load
 from jobs.pipeline import RedditPipeline
 from jobs.publish import Publish
 from jobs.ranges import RangeHourly
+from jobs.retain import Retain
 from jobs.transform import Transform
 
 process.set_up()
 
-__all__ = ["Extract", "Forget", "Load", "Publish", "RangeHourly", "RedditPipeline", "Transform"]
+__all__ = ["Extract", "Forget", "Load", "Publish", "RangeHourly", "RedditPipeline", "Retain", "Transform"]

@@ -150,6 +150,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
                 "REFRESH_",
                 "SWEEP_",
                 "LAKE_",
+                "RAW_",
                 "WAREHOUSE_",
                 "TRANSFORM_",
                 "GLUE_",

@@ -82,6 +82,8 @@ def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
         "publish": ("posts", f"{selection}-<catalog>"),
         "load": ("posts", f"{selection}-<warehouse>"),
         "successor": ("posts", f"{selection}-<lost attempt>"),
+        "compact": ("posts", "<merged selection>"),
+        "retain": ("all", "lake"),
     }
     assert shown == [
         layout.raw_key("posts", HOUR, attempt, "python-new-1000"),
@@ -89,6 +91,7 @@ def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
         layout.rejected_key("posts", HOUR, attempt, "python-new-1000"),
         layout.curated_prefix("posts", HOUR, selection, attempt) + "part-00000.parquet",
         *(layout.receipt_key(step, entity, HOUR, name) for step, (entity, name) in receipts.items()),
+        layout.expiry_key(layout.raw_key("posts", HOUR, attempt, "python-new-1000")),
     ]
     assert all(layout.RECEIPT.fullmatch(key) for key in shown[4:])
 

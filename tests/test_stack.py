@@ -87,10 +87,10 @@ def test_a_run_without_memory_is_not_tried_again_and_one_that_never_began_is(sta
     assert is_tried_again(stack, statusReason="Timeout waiting for network interface provisioning to complete.")
 
 
-def test_what_is_looked_at_again_is_by_default_what_it_is_without_a_stack(stack):
+def test_what_is_looked_at_again_and_what_is_kept_is_by_default_as_it_is_without_a_stack(stack):
     container = stack.resources["JobDefinition"]["ContainerProperties"]
     given = {one["Name"]: str(one["Value"]) for one in container["Environment"]}
-    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS"):
+    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS", "RAW_DAYS"):
         [declaration] = [one.metadata for one in declared() if one.name.upper() == name]
         assert given[name] == declaration["default"], name
 

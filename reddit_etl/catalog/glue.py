@@ -11,7 +11,7 @@ New ones are appended; the order does not matter, since Athena finds Parquet col
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,11 @@ FIXES = {
     "AccessDeniedException": f"grant this role {RIGHTS} on the catalog, the database and its tables",
     "GlueEncryptionException": "grant this role the use of the KMS key of the catalog",
 }
+# The most partitions in one request.
+UPDATED_AT_ONCE = 100
+DELETED_AT_ONCE = 25
+NOTHING = "curated/_nothing/"
+"""A folder that never has objects."""
 # Another client was faster or is at work: read again.
 RACES = ("AlreadyExistsException", "ConcurrentModificationException")
 
@@ -81,11 +86,19 @@ class Catalog:
                 self._settle_table(wanted)
 
     def publish(
-        self, *, entity: Entity, lake: Lake, hour: datetime, selection: str, objects: Sequence[DataObject]
+        self,
+        *,
+        entity: Entity,
+        lake: Lake,
+        hour: datetime,
+        selection: str,
+        objects: Sequence[DataObject],
+        instead_of: Sequence[tuple[datetime, str]] = (),
     ) -> str | None:
         """Make these objects the partition of the hour and selection; returns the URL of their folder.
 
-        Without objects it does nothing. Raises CatalogError.
+        `instead_of` are hours and selections whose partitions end, as their rows are in these objects. Without objects
+        it does nothing. Raises CatalogError.
         """
         url = _s3_url(lake)
         if not objects:
@@ -95,17 +108,57 @@ class Catalog:
             raise CatalogError(
                 f"{self._setting}: a partition cannot be in several folders: {', '.join(sorted(folders))}"
             )
-        values = [f"{hour:%Y-%m-%d}", f"{hour:%H}", selection]
+        values = _values(hour, selection)
         location = f"{url}/{folders.pop()}/"
         wanted = {"Values": values, "StorageDescriptor": storage(entity, location)}
         table = {"DatabaseName": self.database, "TableName": entity.name}
         with aws.failures(self._setting, CatalogError, FIXES):
+            nothing = storage(entity, f"{url}/{NOTHING}")
+            self._end(table, [_values(*one) for one in instead_of], wanted, nothing)
             self._settle(
                 read=lambda: self._client.get_partition(**table, PartitionValues=values)["Partition"],
                 create=lambda: self._client.create_partition(**table, PartitionInput=wanted),
                 update=lambda stored: self._update_partition(table, stored, wanted),
             )
         return location
+
+    def _end(self, table: dict[str, str], others: Sequence[list[str]], wanted: Definition, nothing: Definition) -> None:
+        """Let one partition have the rows of others, by one request, and remove those.
+
+        Glue does not say that the request is atomic. `nothing` describes a folder without objects.
+        """
+        ending = [values for values in others if self._has_partition(table, values)]
+        if not ending:
+            return
+        values = wanted["Values"]
+        if not self._has_partition(table, values):
+            empty = {"Values": values, "StorageDescriptor": nothing}
+            self._settle(
+                read=lambda: self._client.get_partition(**table, PartitionValues=values)["Partition"],
+                create=lambda: self._client.create_partition(**table, PartitionInput=empty),
+            )
+        inputs = [wanted, *({"Values": one, "StorageDescriptor": nothing} for one in ending)]
+        for batch in _batches(inputs, UPDATED_AT_ONCE):
+            entries = [{"PartitionValueList": one["Values"], "PartitionInput": one} for one in batch]
+            self._check_all(self._client.batch_update_partition(**table, Entries=entries))
+        for batch in _batches(ending, DELETED_AT_ONCE):
+            named = [{"Values": one} for one in batch]
+            self._check_all(self._client.batch_delete_partition(**table, PartitionsToDelete=named))
+
+    def _has_partition(self, table: dict[str, str], values: list[str]) -> bool:
+        try:
+            self._client.get_partition(**table, PartitionValues=values)
+        except self._client.exceptions.EntityNotFoundException:
+            return False
+        return True
+
+    def _check_all(self, answer: dict[str, Any]) -> None:
+        """The answer to the whole request is 200 even if nothing was done."""
+        for error in answer.get("Errors", ()):
+            detail = error.get("ErrorDetail", {})
+            # Another run was faster.
+            if detail.get("ErrorCode") != "EntityNotFoundException":
+                raise CatalogError(f"{self._setting}: {detail.get('ErrorCode')}: {detail.get('ErrorMessage')}")
 
     def _settle(
         self,
@@ -180,6 +233,15 @@ def _matches(stored: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return len(stored or []) == len(wanted) and all(map(_matches, stored or [], wanted))
     return bool(stored == wanted)
+
+
+def _values(hour: datetime, selection: str) -> list[str]:
+    return [f"{hour:%Y-%m-%d}", f"{hour:%H}", selection]
+
+
+def _batches(found: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+    for begin in range(0, len(found), most):
+        yield found[begin : begin + most]
 
 
 def _s3_url(lake: Lake) -> str:

@@ -22,7 +22,7 @@ from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake import inventory, successors
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.inventory import Day, Place
-from reddit_etl.lake.layout import curated_prefix, hour_text, receipt_key, replacement_key
+from reddit_etl.lake.layout import curated_prefix, hour_text, listing_key, replacement_key
 from reddit_etl.lake.receipts import DataObject, Successor, Transformed
 from reddit_etl.lake.rewrite import Change, rewrite
 from reddit_etl.lake.tombstones import Tombstone, earliest
@@ -75,6 +75,8 @@ class LakeForgetting:
         self._clock = clock
         self._engine = engine
         self._catalog = catalog
+        self._met: list[Folder] = []
+        """What another run has put in place of objects while they were written anew."""
 
     def take(self, tombstones: Sequence[Tombstone], *, since: datetime | None = None) -> None:
         """Take it from all objects that may hold it, or from those of attempts that began since a moment.
@@ -98,6 +100,11 @@ class LakeForgetting:
         )
         for done in self._engine.rewrite(lake=self._lake, folders=folders, tombstones=tombstones, prefix=prefix):
             self._replace(done)
+        while met := self._met:
+            self._met = []
+            prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
+            for done in self._engine.rewrite(lake=self._lake, folders=met, tombstones=tombstones, prefix=prefix):
+                self._replace(done)
 
     def _standing(self, day: Day, places: Iterable[Place]) -> list[Place]:
         """Those that nothing has replaced; the others are removed."""
@@ -133,10 +140,10 @@ class LakeForgetting:
             if replaced:
                 # The run that replaced them may have been killed before the catalog knew.
                 if listed := self._listed(entity, hour, selection):
-                    self._publish(entity, hour, listed)
+                    self._publish(entity, hour, selection, listed)
                 self._remove("curated", replaced)
             standing = [place for place in found if place.key not in replaced]
-            is_listed = receipt_key("transform", entity.name, hour, selection) in day.receipts
+            is_listed = listing_key(entity.name, hour, selection) in day.receipts
             if not is_listed or len({place.folder for place in standing}) > 1:
                 listed = self._listed(entity, hour, selection)
                 known = {entry.key for entry in listed.objects} if listed else set()
@@ -147,8 +154,8 @@ class LakeForgetting:
                 yield Folder(entity, tuple(place.key for place in standing), to)
 
     def _listed(self, entity: Entity, hour: datetime, selection: str) -> Transformed | None:
-        """The receipt of a transformation, with what stands for its objects today."""
-        key = receipt_key("transform", entity.name, hour, selection)
+        """The receipt of a transformation or of what was merged, with what stands for its objects today."""
+        key = listing_key(entity.name, hour, selection)
         content = self._lake.read(key)
         return successors.transformed(self._lake, Transformed.from_json(content, key=key)) if content else None
 
@@ -160,23 +167,34 @@ class LakeForgetting:
     def _replace(self, done: Rewritten) -> None:
         """Let what was written anew stand for the objects of a transformation, if a receipt lists those."""
         old = [place for place in map(Place.parse, done.folder.keys) if place]
-        entity, hour = done.folder.entity, old[0].hour
-        listed = self._listed(entity, hour, str(old[0].selection))
+        entity, hour, selection = done.folder.entity, old[0].hour, str(old[0].selection)
+        listed = self._listed(entity, hour, selection)
         if not listed or {entry.key for entry in listed.objects} != set(done.folder.keys):
             self._remove("curated", [one.key for one in done.objects])
             self._remove_dead(old)
+            self._meet(entity, listed)
             return
         attempt = self._attempt(entity, hour, done.folder.to.rstrip("/").rpartition("/")[2])
         successor = Successor(
             **attempt.header(), replaces=listed.attempt, objects=done.objects, reason=REASON, columns=listed.columns
         )
         found = self._put("curated", listed.objects, successor, done.rows)
-        self._publish(entity, hour, successors.transformed(self._lake, successors.replaced(listed, found)))
+        standing = successors.transformed(self._lake, successors.replaced(listed, found))
+        self._publish(entity, hour, selection, standing)
         self._remove("curated", done.folder.keys)
+        if found.attempt != attempt.name:
+            self._meet(entity, standing)
 
-    def _publish(self, entity: Entity, hour: datetime, standing: Transformed) -> None:
+    def _meet(self, entity: Entity, standing: Transformed | None) -> None:
+        places = [place for entry in standing.objects if (place := Place.parse(entry.key))] if standing else []
+        if places:
+            to = curated_prefix(entity.name, places[0].hour, str(places[0].selection), new_name(self._clock))
+            self._met.append(Folder(entity, tuple(place.key for place in places), to))
+
+    def _publish(self, entity: Entity, hour: datetime, selection: str, standing: Transformed) -> None:
         if self._catalog:
-            publish(self._attempt(entity, hour, standing.attempt), self._catalog, standing)
+            attempt = self._attempt(entity, hour, standing.attempt)
+            publish(attempt, self._catalog, standing, instead_of=[(hour, selection)])
 
     def _attempt(self, entity: Entity, hour: datetime, name: str) -> Attempt:
         return Attempt(self._lake, entity, hour, name, self._clock)

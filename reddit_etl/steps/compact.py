@@ -1,0 +1,243 @@
+"""Compaction: the small Parquet objects of a day and a selection become one, once the day is older than the catch-up.
+
+The new object is listed by a receipt of its own, and stands for the objects of each hour by their successors. It lies
+in the first of these hours, below a selection that begins with theirs. What two runs at once or a killed run leave is
+merged again: each observation is kept once, whatever was merged how often, so the order of events does not matter.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain, groupby
+from typing import TYPE_CHECKING
+
+from reddit_etl.clock import Clock
+from reddit_etl.entities import ENTITIES
+from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import DamagedObjectError
+from reddit_etl.lake import inventory, successors
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.index import ReceiptKey
+from reddit_etl.lake.inventory import Day, Place
+from reddit_etl.lake.layout import curated_prefix, hour_text, listing_key, merged_selection, source_selection
+from reddit_etl.lake.receipts import Compacted, Successor, Transformed
+from reddit_etl.steps.attempt import Attempt, began, new_name
+from reddit_etl.steps.forget_lake import LONGEST_RUN
+from reddit_etl.steps.publish import publish
+from reddit_etl.transform.base import Merged, Parts, TransformEngine
+
+if TYPE_CHECKING:
+    from reddit_etl.catalog.glue import Catalog
+
+log = logging.getLogger(__name__)
+
+CAUGHT_UP = timedelta(hours=48)
+"""What is older is no longer transformed or loaded by an hourly run."""
+MOST_BYTES = 128 << 20
+"""Of a merged object: Athena and Redshift like files of about this size. What has half of it is not merged."""
+REASON = "merged with the objects of other hours"
+
+
+@dataclass
+class Counts:
+    """What was merged."""
+
+    days: int = 0
+    """Of one entity each."""
+    merged: int = 0
+    """Objects that were replaced."""
+    objects: int = 0
+    """Objects that stand for them."""
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """What stands for one or several transformations today."""
+
+    place: Place
+    """Of the first object."""
+    standing: Transformed
+
+    @property
+    def bytes(self) -> int:
+        """Of all objects."""
+        return sum(entry.bytes for entry in self.standing.objects)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Sources of one day that become one."""
+
+    entity: Entity
+    sources: Sequence[Source]
+
+    @property
+    def hour(self) -> datetime:
+        """Where the new object lies."""
+        return min(source.place.hour for source in self.sources)
+
+    @property
+    def selection(self) -> str:
+        """That of the new object: the same for the same sources."""
+        attempts = [source.standing.attempt for source in self.sources]
+        return merged_selection(str(self.sources[0].place.selection), attempts)
+
+    @property
+    def receipt(self) -> str:
+        """The key of the receipt."""
+        return listing_key(self.entity.name, self.hour, self.selection)
+
+
+@dataclass
+class Compacting:
+    """Merges the objects of a lake; `hour` is that of the run."""
+
+    lake: Lake
+    hour: datetime
+    clock: Clock
+    engine: TransformEngine
+    catalog: "Catalog | None"
+    counts: Counts = field(default_factory=Counts)
+
+    def compact(self) -> Counts:
+        """Merge what is small in all days that are old enough; days without such objects cost a part of one listing.
+
+        May be repeated. Raises LakeError, TransformError, CatalogError.
+        """
+        prefix = f"curated/_merge/{hour_text(self.hour)}/{new_name(self.clock)}/"
+        units: dict[str, Unit] = {}
+        for done in self.engine.merge(lake=self.lake, all_parts=self._parts(units), prefix=prefix):
+            self._commit(units[done.parts.to], done)
+        return self.counts
+
+    def _parts(self, units: dict[str, Unit]) -> Iterator[Parts]:
+        """What is to be merged, with its unit in `units` by the prefix of the new object."""
+        for entity in ENTITIES.values():
+            for day in inventory.days(self.lake, "curated", entity.name):
+                if datetime.combine(day.day, datetime.min.time()) + timedelta(days=1) > self.hour - CAUGHT_UP:
+                    break
+                found = list(self._units(entity, day))
+                self.counts.days += bool(found)
+                for unit in found:
+                    if self.lake.read(unit.receipt) is not None:
+                        # A run was killed after it.
+                        self._replace(unit)
+                        continue
+                    to = curated_prefix(entity.name, unit.hour, unit.selection, new_name(self.clock))
+                    units[to] = unit
+                    yield Parts(entity, tuple(chain.from_iterable(one.standing.objects for one in unit.sources)), to)
+
+    def _units(self, entity: Entity, day: Day) -> Iterator[Unit]:
+        places = [place for place in day.places if place.key.endswith(".parquet")]
+        by_selection: dict[str, list[Place]] = {}
+        for place in places:
+            by_selection.setdefault(source_selection(str(place.selection)), []).append(place)
+        for selection, found in by_selection.items():
+            if len(_small(found)) > 1:
+                sources = self._sources(entity, day, selection)
+                self._tidy(entity, day, found, sources)
+                yield from _packed(entity, sources)
+
+    def _sources(self, entity: Entity, day: Day, selection: str) -> list[Source]:
+        """What stands for the transformations of this selection, and for what was merged, each once, by hour."""
+        found: dict[str, Source] = {}
+        for receipt in filter(None, map(ReceiptKey.parse, day.receipts)):
+            is_one = receipt.step == "transform" and receipt.name == selection
+            is_merged = receipt.step == "compact" and source_selection(receipt.name) == selection
+            if receipt.entity == entity.name and (is_one or is_merged):
+                standing = self._standing(receipt.key)
+                place = Place.parse(standing.objects[0].key) if standing and standing.objects else None
+                if standing and place:
+                    found[standing.attempt] = Source(place, standing)
+        return sorted(found.values(), key=lambda source: (source.place.hour, source.place.key))
+
+    def _standing(self, key: str) -> Transformed | None:
+        content = self.lake.read(key)
+        return successors.transformed(self.lake, Transformed.from_json(content, key=key)) if content else None
+
+    def _tidy(self, entity: Entity, day: Day, places: Sequence[Place], sources: Sequence[Source]) -> None:
+        """Remove what killed runs have left: objects that were replaced, and such as no receipt will ever list."""
+        standing = {entry.key for source in sources for entry in source.standing.objects}
+        left = [place for place in places if place.key not in standing]
+        replaced = [place for place in left if day.is_replaced(place)]
+        for hour, selection in sorted({(place.hour, str(place.selection)) for place in replaced}):
+            # The catalog may not know it yet.
+            if found := self._standing(listing_key(entity.name, hour, selection)):
+                self._publish(entity, found, [(hour, selection)])
+        dead = [place for place in left if place not in replaced and began(place.attempt) < self.clock() - LONGEST_RUN]
+        self.lake.remove(place.key for place in (*replaced, *dead))
+
+    def _commit(self, unit: Unit, done: Merged) -> None:
+        """Create the receipt; if another run has, that counts, and the objects of this one are removed."""
+        first = unit.sources[0].standing
+        attempt = Attempt(self.lake, unit.entity, unit.hour, done.parts.to.rstrip("/").rpartition("/")[2], self.clock)
+        receipt = Compacted(
+            **attempt.header(),
+            extracts=first.extracts,
+            records=sum(entry.rows for entry in done.objects),
+            objects=done.objects,
+            columns=first.columns,
+            replaces=[source.place.key for source in unit.sources],
+        )
+        if not self.lake.create(unit.receipt, receipt.to_json()):
+            self.lake.remove(entry.key for entry in done.objects)
+        self._replace(unit)
+
+    def _replace(self, unit: Unit) -> None:
+        """Let what the receipt lists stand for the sources, and remove those."""
+        merged = Compacted.from_json(self.lake.read(unit.receipt) or b"", key=unit.receipt)
+        standing = successors.transformed(self.lake, merged)
+        self._check(standing)
+        for source in unit.sources:
+            attempt = Attempt(self.lake, unit.entity, source.place.hour, merged.attempt, self.clock)
+            successor = Successor(
+                **attempt.header(),
+                replaces=source.standing.attempt,
+                objects=merged.objects,
+                reason=REASON,
+                columns=merged.columns,
+            )
+            successors.put(self.lake, source.place.key, successor)
+        places = [(source.place.hour, str(source.place.selection)) for source in unit.sources]
+        self._publish(unit.entity, standing, places)
+        keys = [entry.key for source in unit.sources for entry in source.standing.objects]
+        self.lake.remove(keys)
+        self.counts.merged += len(keys)
+        self.counts.objects += len(standing.objects)
+        self.counts.rows += standing.rows
+
+    def _check(self, standing: Transformed) -> None:
+        """Raises DamagedObjectError if what is to stand for the sources is missing: then they are all that is left."""
+        for folder, entries in groupby(standing.objects, key=lambda entry: entry.key.rpartition("/")[0]):
+            there = set(self.lake.keys(f"{folder}/"))
+            for entry in entries:
+                if entry.key not in there:
+                    raise DamagedObjectError(f"{self.lake.url}/{entry.key} is missing: restore it", key=entry.key)
+
+    def _publish(self, entity: Entity, standing: Transformed, places: Sequence[tuple[datetime, str]]) -> None:
+        if self.catalog:
+            attempt = Attempt(self.lake, entity, places[0][0], standing.attempt, self.clock)
+            publish(attempt, self.catalog, standing, instead_of=places)
+
+
+def _small(places: Iterable[Place]) -> Mapping[str, int]:
+    """The folders with objects that are worth merging, with their bytes."""
+    sizes: dict[str, int] = {}
+    for place in places:
+        sizes[place.folder] = sizes.get(place.folder, 0) + place.bytes
+    return {folder: size for folder, size in sizes.items() if size < MOST_BYTES // 2}
+
+
+def _packed(entity: Entity, sources: Sequence[Source]) -> Iterator[Unit]:
+    """Sources with the same columns, as many together as `MOST_BYTES` allows."""
+    by_columns: dict[tuple[tuple[str, str], ...], list[list[Source]]] = {}
+    for source in sources:
+        if source.bytes < MOST_BYTES // 2:
+            units = by_columns.setdefault(tuple(source.standing.columns.items()), [[]])
+            if sum(other.bytes for other in units[-1]) + source.bytes > MOST_BYTES:
+                units.append([])
+            units[-1].append(source)
+    for units in by_columns.values():
+        yield from (Unit(entity, unit) for unit in units if len(unit) > 1)
