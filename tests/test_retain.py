@@ -330,6 +330,42 @@ def test_objects_with_other_columns_and_large_ones_stay(
     assert rows(lake) == before
 
 
+def test_a_run_merges_so_many_and_the_next_one_goes_on(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = FolderLake(pipeline.lake)
+    before = rows(lake)
+    monkeypatch.setattr("reddit_etl.steps.compact.MOST_UNITS", 1)
+    assert [compact(lake).merged for _ in range(3)] == [3, 3, 0]
+    assert_compact(lake, before)
+
+
+class Counting(FolderLake):
+    """Counts what would be requests to S3."""
+
+    requests = 0
+
+    def read(self, key: str) -> bytes | None:
+        self.requests += 1
+        return super().read(key)
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        self.requests += 1
+        return super().sizes(prefix)
+
+
+def test_a_run_costs_the_same_after_any_number_of_days(tmp_path: Path) -> None:
+    def requests(days: int) -> int:
+        lake = Counting(tmp_path / str(days))
+        for number in range(1, days + 1):
+            prefix = curated_prefix("posts", day(number, 0), f"{SELECTION}00000000", attempt(day(number)))
+            write(lake, f"{prefix}part-00000.parquet")
+            write(lake, raw_key("posts", day(number, 0), attempt(day(number)), "python-new-100"))
+        compact(lake, LATER)
+        expire(lake, LATER, days=90, clock=lambda: LATER)
+        return lake.requests
+
+    assert requests(20) == requests(2) == 6
+
+
 def test_a_damaged_object_is_not_merged(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
     lake = FolderLake(pipeline.lake)
     [path] = pipeline.lake.glob("curated/posts/**/hr=05/**/*.parquet")

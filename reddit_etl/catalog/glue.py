@@ -39,6 +39,9 @@ FIXES = {
     "AccessDeniedException": f"grant this role {RIGHTS} on the catalog, the database and its tables",
     "GlueEncryptionException": "grant this role the use of the KMS key of the catalog",
 }
+MERGING_FIXES = FIXES | {
+    "AccessDeniedException": "grant this role glue:BatchUpdatePartition and glue:BatchDeletePartition on the same"
+}
 # The most partitions in one request.
 UPDATED_AT_ONCE = 100
 DELETED_AT_ONCE = 25
@@ -112,9 +115,10 @@ class Catalog:
         location = f"{url}/{folders.pop()}/"
         wanted = {"Values": values, "StorageDescriptor": storage(entity, location)}
         table = {"DatabaseName": self.database, "TableName": entity.name}
-        with aws.failures(self._setting, CatalogError, FIXES):
+        with aws.failures(self._setting, CatalogError, MERGING_FIXES):
             nothing = storage(entity, f"{url}/{NOTHING}")
             self._end(table, [_values(*one) for one in instead_of], wanted, nothing)
+        with aws.failures(self._setting, CatalogError, FIXES):
             self._settle(
                 read=lambda: self._client.get_partition(**table, PartitionValues=values)["Partition"],
                 create=lambda: self._client.create_partition(**table, PartitionInput=wanted),

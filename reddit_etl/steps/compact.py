@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING
 
 from reddit_etl.clock import Clock
@@ -36,6 +36,8 @@ CAUGHT_UP = timedelta(hours=48)
 """What is older is no longer transformed or loaded by an hourly run."""
 MOST_BYTES = 128 << 20
 """Of a merged object: Athena and Redshift like files of about this size. What has half of it is not merged."""
+MOST_UNITS = 400
+"""That are merged in one run, so that a run of Glue's ends in time; the next run goes on. A day has about four."""
 REASON = "merged with the objects of other hours"
 
 
@@ -109,25 +111,24 @@ class Compacting:
         prefix = f"curated/_merge/{hour_text(self.hour)}/{new_name(self.clock)}/"
         units: dict[str, Unit] = {}
         for done in self.engine.merge(lake=self.lake, all_parts=self._parts(units), prefix=prefix):
-            self._commit(units[done.parts.to], done)
+            self._commit(units.pop(done.parts.to), done)
         return self.counts
 
     def _parts(self, units: dict[str, Unit]) -> Iterator[Parts]:
         """What is to be merged, with its unit in `units` by the prefix of the new object."""
+        for unit in islice(self._all_units(), MOST_UNITS):
+            to = curated_prefix(unit.entity.name, unit.hour, unit.selection, new_name(self.clock))
+            units[to] = unit
+            yield Parts(unit.entity, tuple(chain.from_iterable(one.standing.objects for one in unit.sources)), to)
+
+    def _all_units(self) -> Iterator[Unit]:
         for entity in ENTITIES.values():
             for day in inventory.days(self.lake, "curated", entity.name):
                 if datetime.combine(day.day, datetime.min.time()) + timedelta(days=1) > self.hour - CAUGHT_UP:
                     break
                 found = list(self._units(entity, day))
                 self.counts.days += bool(found)
-                for unit in found:
-                    if self.lake.read(unit.receipt) is not None:
-                        # A run was killed after it.
-                        self._replace(unit)
-                        continue
-                    to = curated_prefix(entity.name, unit.hour, unit.selection, new_name(self.clock))
-                    units[to] = unit
-                    yield Parts(entity, tuple(chain.from_iterable(one.standing.objects for one in unit.sources)), to)
+                yield from found
 
     def _units(self, entity: Entity, day: Day) -> Iterator[Unit]:
         places = [place for place in day.places if place.key.endswith(".parquet")]
