@@ -13,7 +13,7 @@ from benchmarks.posts import NEW
 from reddit_etl import duck
 from reddit_etl.entities import POSTS
 from reddit_etl.warehouse import duckdb as warehouse_duckdb
-from reddit_etl.warehouse import tables
+from reddit_etl.warehouse import named, tables, upsert
 from reddit_etl.warehouse.base import Execute, Load, LoadCounts, carry_out
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.loads import LOADED_AT
@@ -83,6 +83,26 @@ def test_a_load_scans_the_last_row_groups_of_a_duckdb_file(old, hour, monkeypatc
     groups = 1 + HOURS * NEW // GROUP
     # That no stored observation is of this hour is known from the table's least and greatest time alone.
     assert scans == {"observe": [], "arrive": [(2, groups)], "remove": [(2, groups)], "insert": [], "backdate": []}
+
+
+def test_a_load_scans_the_last_row_groups_of_the_tombstones(old, hour):
+    """As many as there are posts, and none of them names what arrives."""
+    with duck.connect(old, scratch=old.with_suffix(".tmp")) as connection:
+        connection.execute(
+            "INSERT INTO reddit.tombstones "
+            "SELECT 'posts', post_id || 'x', 'deleted', observed_at, 'object' FROM reddit.posts ORDER BY post_id"
+        )
+        connection.execute(f"CREATE TEMPORARY VIEW staged AS FROM '{hour}'")
+        [(_, _, *ids)] = connection.execute(upsert.bounds(POSTS)).fetchall()
+        assert connection.execute(named.find(POSTS), ids).fetchall() == [(0,)]
+        [(_, plan)] = connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {named.find(POSTS)}", ids).fetchall()
+    scans = [
+        (node["row_groups_scanned"], node["total_row_groups_to_scan"])
+        for node in nodes(json.loads(plan))
+        if "tombstones" in node.get("extra_info", {}).get("Table", "")
+    ]
+    # No post that arrives is a crosspost.
+    assert scans == [(2, 1 + HOURS * NEW // GROUP)]
 
 
 def test_a_load_s_bounds_let_postgresql_read_the_last_pages(old, hour, redshift_server):

@@ -18,8 +18,9 @@ MEMORY_LAKE = '''
 """A lake in memory."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -61,6 +62,12 @@ class MemoryLake(Lake):
         path = scratch / key.replace("/", "_")
         path.write_bytes(self._objects[key])
         return path
+
+    def remove(self, keys: Iterable[str]) -> int:
+        return sum(len(self._objects.pop(key, b"")) for key in keys)
+
+    def remove_unfinished(self, before: datetime) -> int:
+        return 0
 '''
 
 

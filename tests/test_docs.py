@@ -81,19 +81,34 @@ def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
         "transform": ("posts", selection),
         "publish": ("posts", f"{selection}-<catalog>"),
         "load": ("posts", f"{selection}-<warehouse>"),
-        "successor": ("posts", f"{selection}-<lost attempt>"),
         "compact": ("posts", "<merged selection>"),
         "retain": ("all", "lake"),
+        "forget": ("all", "noticed-<warehouse>"),
     }
+    curated = layout.curated_prefix("posts", HOUR, selection, attempt) + "part-00000.parquet"
+    replaced = [
+        layout.successor_key(key.replace(selection, "0123").replace(attempt, "<replaced attempt>")).replace(
+            "0123", selection
+        )
+        for key in (curated, layout.raw_key("posts", HOUR, attempt, "python-new-1000"))
+    ]
+    *done, merged, retained, forgotten = (
+        layout.receipt_key(step, entity, HOUR, name) for step, (entity, name) in receipts.items()
+    )
     assert shown == [
         layout.raw_key("posts", HOUR, attempt, "python-new-1000"),
         layout.raw_key("comments", HOUR, attempt, "python-comments-1000"),
         layout.rejected_key("posts", HOUR, attempt, "python-new-1000"),
-        layout.curated_prefix("posts", HOUR, selection, attempt) + "part-00000.parquet",
-        *(layout.receipt_key(step, entity, HOUR, name) for step, (entity, name) in receipts.items()),
+        curated,
+        *done,
+        *replaced,
+        merged,
         layout.expiry_key(layout.raw_key("posts", HOUR, attempt, "python-new-1000")),
+        retained,
+        forgotten,
+        layout.tombstones_key(HOUR, "noticed"),
     ]
-    assert all(layout.RECEIPT.fullmatch(key) for key in shown[4:])
+    assert all(layout.RECEIPT.fullmatch(key) for key in shown[4:-1])
 
 
 def test_the_line_of_coverage_is_the_report_s() -> None:

@@ -6,7 +6,7 @@ import os
 import random
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from reddit_etl.lake.receipts import DataObject, Successor, Transformed
 from reddit_etl.lake.rewrite import rewrite
 from reddit_etl.lake.s3 import S3Lake
 from reddit_etl.lake.tombstones import Kind, Tombstone
+from reddit_etl.steps.attempt import began, new_name, origin
 from reddit_etl.steps.lines import of_records, of_rejects
 from reddit_etl.transform.base import Folder, TransformEngine
 from reddit_etl.transform.duckdb import DuckDBTransform
@@ -220,12 +221,32 @@ def test_a_transformation_has_the_attempt_and_the_columns_of_what_stands_for_it(
     assert (successors.transformed(lake, made).attempt, successors.transformed(lake, made).objects) == ("a3", ())
 
 
+def test_a_successor_of_an_older_version_is_read(lake: Lake) -> None:
+    """It was a whole receipt of a transformation."""
+    part = DataObject(f"{curated_prefix('posts', NOON, '0123456789ab', 'a1')}part-00000.parquet", 1, "ab", 1)
+    older = asdict(successor("a1", "a2", part, columns={"title": "VARCHAR(9)"}))
+    older |= {"extracts": ["python-new-100"], "records": 1, "summaries": {}}
+    key = "receipts/dt=2026-11-23/hr=12/successor-posts-0123456789ab-a1.json"
+    lake.create(key, json.dumps(older).encode())
+    assert successors.read(lake, part.key) == successor("a1", "a2", part, columns={"title": "VARCHAR(9)"})
+
+
 def test_a_successor_that_cannot_be_read_is_an_error_that_names_it(lake: Lake) -> None:
     lake.create(successor_key(KEY), b"{}")
     with pytest.raises(LakeError, match=r"successor-posts-raw-a1\.json: .*: restore it"):
         successors.standing(lake, [entry("a1")])
     with pytest.raises(LakeError, match="not the key of a data object"):
         successor_key("receipts/dt=2026-11-23/hr=12/extract-posts-x.json")
+
+
+def test_the_name_of_an_attempt_says_when_it_began_and_when_it_was_read_what_it_holds() -> None:
+    first = new_name(lambda: NOON)
+    again = new_name(lambda: NOON + timedelta(days=1), replaces=first)
+    once_more = new_name(lambda: NOON + timedelta(days=2), replaces=again)
+    assert [began(name) for name in (first, again, once_more)] == [NOON + timedelta(days=day) for day in range(3)]
+    assert {origin(name) for name in (first, again, once_more)} == {NOON}
+    assert began("a1") == origin("a1") == datetime(1970, 1, 1)  # noqa: DTZ001
+    assert origin(new_name(lambda: NOON, replaces="a1")) == datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 # Records and rejects
@@ -275,7 +296,15 @@ def test_of_an_object_without_a_line_left_there_is_none(lake: Lake) -> None:
     assert lake.read(TO) is None
 
 
-@pytest.mark.parametrize("content", [b"nonsense", gzip.compress(b"{}\n" * 1000)[:-9], gzip.compress(b"{]\n")])
+# Valid but for its compressed data.
+BROKEN = gzip.compress(b"")[:10] + b"\xff" * 30
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"nonsense", gzip.compress(b"{}\n" * 1000)[:-9], gzip.compress(b"{]\n"), BROKEN],
+    ids=["nonsense", "truncated", "not JSON", "corrupted"],
+)
 def test_an_object_that_cannot_be_read_is_an_error_that_names_it(lake: Lake, content: bytes) -> None:
     write(lake, KEY, content)
     with pytest.raises(LakeError, match=f"{KEY}: it cannot be read .*: restore it, or remove it"):
@@ -353,7 +382,7 @@ def test_a_reject_that_names_another_is_kept(payload: object) -> None:
 # Curated objects
 
 
-@pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
+@pytest.fixture(params=["duckdb", pytest.param("spark", marks=[pytest.mark.slow, pytest.mark.xdist_group("spark")])])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransformEngine]:
     if request.param == "duckdb":
         yield DuckDBTransform()

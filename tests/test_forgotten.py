@@ -168,7 +168,7 @@ def test_a_row_that_shows_that_it_is_gone_again_is_kept_to_be_noticed():
     with duckdb.connect() as connection:
         connection.execute(
             "CREATE TABLE r AS SELECT 'a' AS post_id, 'u' AS subreddit, 'x' AS author, NULL AS crosspost_parent_id, "
-            "'[deleted]' AS selftext, NULL AS removed_by_category, TIMESTAMP '2026-01-02' AS observed_at"
+            "'[deleted]' AS selftext, NULL::VARCHAR AS removed_by_category, TIMESTAMP '2026-01-02' AS observed_at"
         )
         for is_back, expected in ((0, []), (1, [("a",)])):
             summary = (

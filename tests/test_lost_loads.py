@@ -138,7 +138,7 @@ def test_a_lost_load_whose_transformation_was_removed_is_transformed_again(calm:
 def test_a_complete_hour_with_a_warehouse_that_cannot_be_asked_is_no_success(
     calm: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("reddit_etl.warehouse.duckdb.LOCK_WAIT", 0.0)
+    monkeypatch.setattr("reddit_etl.warehouse.duckdb_file.LOCK_WAIT", 0.0)
     holder = Holder(calm.warehouse)
     assert calm.run(HOURS[-1], limit=100) == TASK_FAILED
     holder.let_go()

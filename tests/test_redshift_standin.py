@@ -236,6 +236,19 @@ def test_a_statement_ends_with_its_time(connect: Callable[[], Connection], conne
     assert (error.pgcode, error.diag.message_primary) == ("57014", "Query (1234) cancelled on user's request")
 
 
+def test_vacuum_runs_in_no_transaction_and_in_redshift_s_grammar(connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        with pytest.raises(psycopg2.Error, match="cannot run inside a transaction block"):
+            cursor.execute("VACUUM DELETE ONLY x.t TO 100 PERCENT")
+        connection.rollback()
+        connection.autocommit = True
+        cursor.execute("VACUUM DELETE ONLY x.t TO 100 PERCENT")
+        for sql in ("VACUUM (FULL) x.t", "VACUUM ANALYZE x.t", "VACUUM DELETE ONLY x.t TO ALL PERCENT"):
+            with pytest.raises(psycopg2.Error):
+                cursor.execute(sql)
+
+
 def test_two_transactions_in_conflict_give_1023(connect: Callable[[], Connection], connection: Connection) -> None:
     other = connect()
     for one in (connection, other):

@@ -14,7 +14,7 @@ from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import DOUBLE, TIMESTAMP
 from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
 from reddit_etl.warehouse import duckdb as warehouse_duckdb
-from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse import duckdb_file, open_warehouse
 from reddit_etl.warehouse.base import LoadCounts
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from reddit_etl.warehouse.tables import tables
@@ -127,8 +127,8 @@ def test_a_load_waits_for_the_process_that_has_the_file(loads, monkeypatch):
 def test_a_file_that_stays_locked_is_an_error_that_names_the_holder_and_is_waited_for_once(loads, monkeypatch):
     holder = Holder(loads.path)
     waits = []
-    stop = warehouse_duckdb.stop_after_delay
-    monkeypatch.setattr(warehouse_duckdb, "stop_after_delay", lambda seconds: waits.append(seconds) or stop(0))
+    stop = duckdb_file.stop_after_delay
+    monkeypatch.setattr(duckdb_file, "stop_after_delay", lambda seconds: waits.append(seconds) or stop(0))
     for _ in range(3):
         with pytest.raises(WarehouseError) as caught:
             loads.load(post())

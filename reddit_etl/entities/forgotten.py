@@ -106,6 +106,24 @@ FROM {rows} AS r
 WHERE CASE WHEN {dropped_sql(entity)} THEN 0 ELSE 1 END = 1"""
 
 
+def effects_sql(entity: Entity, *, rows: str, summary: str) -> str:
+    """What becomes of those rows of a relation that are named, or that show a post that is.
+
+    By key and time of observation: `taken_at` as in the summary, `is_dropped`, and for each column that may be cleared
+    `clears_…`, 1 or 0. A condition may be added to the end.
+    """
+    clears = "".join(
+        f",\n  CASE WHEN r.{name} IS NOT NULL AND ({condition}) THEN 1 ELSE 0 END AS clears_{name}"
+        for name, condition in cleared_sql(entity).items()
+    )
+    return f"""\
+SELECT r.{entity.key}, r.observed_at, of_{entity.key}.taken_at,
+  CASE WHEN {dropped_sql(entity)} THEN 1 ELSE 0 END AS is_dropped{clears}
+FROM {rows} AS r
+{joins_sql(entity, summary)}
+WHERE ({" OR ".join(f"of_{column}.id IS NOT NULL" for column in links(entity))})"""
+
+
 def in_profile_sql(entity: Entity) -> str:
     """The condition that a row is in a profile; NULL or false: it is not."""
     return f"({' OR '.join([_is_profile(column) for column in entity.columns if column.profile_of] or ['1 = 0'])})"

@@ -12,8 +12,11 @@ RECEIPT = re.compile(
     r"(?P<step>plan|extract|transform|publish|load|successor|forget|expire|compact|retain)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
+ZONES = ("raw", "rejected", "curated")
+"""The folders of data objects."""
 DATA = re.compile(
-    r"(?P<zone>raw|rejected|curated)/(?P<entity>[a-z]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
+    rf"(?P<zone>{'|'.join(ZONES)})/"
+    r"(?P<entity>[a-z]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
     r"(sel=(?P<selection>[0-9a-f]+)/)?(?P<attempt>[^/]+)/(?P<file>.+)"
 )
 

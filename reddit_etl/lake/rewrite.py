@@ -48,13 +48,14 @@ def rewrite(lake: Lake, key: str, to: str, change: Change) -> Rewritten | None:
                 changed += change(line) != line
             if not changed:
                 return None
+            # Before anything is written: another process may remove it at any time.
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            old = DataObject(key, path.stat().st_size, digest, rows)
             with JsonLines(lake, to) as lines:
                 for left in map(change, _lines(path)):
                     if left is not None:
                         lines.write(msgspec.Raw(left))
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            old = DataObject(key, path.stat().st_size, digest, rows)
         return Rewritten(old, lines.entries(), changed)
 
 

@@ -10,16 +10,31 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import hour_text
 
+TIME = "%Y%m%dT%H%M%S"
 
-def new_name(clock: Clock) -> str:
-    """A unique name, of the time and eight random hex digits, like 20261123T040506-1a2b3c4d."""
-    return f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+def new_name(clock: Clock, *, replaces: str = "") -> str:
+    """A unique name, of the time and eight random hex digits, like 20261123T040506-1a2b3c4d.
+
+    What is written anew has the time of what it `replaces` in it too, for it holds what was read then.
+    """
+    read = f"-{origin(replaces):{TIME}}" if replaces else ""
+    return f"{clock():{TIME}}-{secrets.token_hex(4)}{read}"
 
 
 def began(name: str) -> datetime:
     """When an attempt of this name began; 1970 for a name of another form."""
+    return _time(name.partition("-")[0])
+
+
+def origin(name: str) -> datetime:
+    """When the attempt began that wrote first what this one has written anew; else when this one began."""
+    return _time(name.rpartition("-")[2]) if name.count("-") > 1 else began(name)
+
+
+def _time(text: str) -> datetime:
     try:
-        return datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        return datetime.strptime(text, TIME)  # noqa: DTZ007
     except ValueError:
         return datetime(1970, 1, 1)  # noqa: DTZ001
 

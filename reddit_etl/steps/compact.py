@@ -22,7 +22,7 @@ from reddit_etl.lake.index import ReceiptKey
 from reddit_etl.lake.inventory import Day, Place
 from reddit_etl.lake.layout import curated_prefix, hour_text, listing_key, merged_selection, source_selection
 from reddit_etl.lake.receipts import Compacted, Successor, Transformed
-from reddit_etl.steps.attempt import Attempt, began, new_name
+from reddit_etl.steps.attempt import Attempt, began, new_name, origin
 from reddit_etl.steps.forget_lake import LONGEST_RUN
 from reddit_etl.steps.publish import publish
 from reddit_etl.transform.base import Merged, Parts, TransformEngine
@@ -117,7 +117,9 @@ class Compacting:
     def _parts(self, units: dict[str, Unit]) -> Iterator[Parts]:
         """What is to be merged, with its unit in `units` by the prefix of the new object."""
         for unit in islice(self._all_units(), MOST_UNITS):
-            to = curated_prefix(unit.entity.name, unit.hour, unit.selection, new_name(self.clock))
+            latest = max((source.standing.attempt for source in unit.sources), key=origin)
+            name = new_name(self.clock, replaces=latest)
+            to = curated_prefix(unit.entity.name, unit.hour, unit.selection, name)
             units[to] = unit
             yield Parts(unit.entity, tuple(chain.from_iterable(one.standing.objects for one in unit.sources)), to)
 

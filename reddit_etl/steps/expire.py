@@ -15,10 +15,10 @@ from reddit_etl.lake.base import Lake
 from reddit_etl.lake.inventory import Day
 from reddit_etl.lake.layout import expiry_key, hour_text
 from reddit_etl.lake.receipts import Expired
-from reddit_etl.steps.attempt import began, new_name
+from reddit_etl.steps.attempt import new_name, origin
 
 LEAST = timedelta(hours=72)
-"""What an attempt wrote in this time is kept, however old its hour is: it may not have been transformed yet."""
+"""What was read in this time is kept, however old its hour is: it may not have been transformed yet."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ def expire(lake: Lake, hour: datetime, *, days: int, clock: Clock) -> Removed:
 
 
 def _expire(lake: Lake, entity: Entity, day: Day, *, clock: Clock, removed: Removed) -> None:
-    old = [place for place in day.places if began(place.attempt) < clock() - LEAST]
+    old = [place for place in day.places if origin(place.attempt) < clock() - LEAST]
     if not old:
         return
     receipt = Expired(

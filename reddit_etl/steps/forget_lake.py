@@ -27,7 +27,7 @@ from reddit_etl.lake.receipts import DataObject, Successor, Transformed
 from reddit_etl.lake.rewrite import Change, rewrite
 from reddit_etl.lake.tombstones import Tombstone, earliest
 from reddit_etl.steps import lines
-from reddit_etl.steps.attempt import Attempt, began, new_name
+from reddit_etl.steps.attempt import Attempt, began, new_name, origin
 from reddit_etl.steps.publish import publish
 from reddit_etl.transform.base import Folder, Rewritten, TransformEngine
 
@@ -79,7 +79,7 @@ class LakeForgetting:
         """What another run has put in place of objects while they were written anew."""
 
     def take(self, tombstones: Sequence[Tombstone], *, since: datetime | None = None) -> None:
-        """Take it from all objects that may hold it, or from those of attempts that began since a moment.
+        """Take it from all objects that may hold it, or from those of what was read since a moment.
 
         What ended before the first of it was created cannot hold it, and is not read. Raises LakeError, TransformError,
         CatalogError.
@@ -117,7 +117,7 @@ class LakeForgetting:
         return standing
 
     def _rewrite(self, entity: Entity, place: Place, change: Change) -> None:
-        attempt = self._attempt(entity, place.hour, new_name(self._clock))
+        attempt = self._attempt(entity, place.hour, new_name(self._clock, replaces=place.attempt))
         try:
             done = rewrite(self._lake, place.key, replacement_key(place.key, attempt.name), change)
         except DamagedObjectError:
@@ -150,7 +150,8 @@ class LakeForgetting:
                 self._remove_dead([place for place in standing if place.key not in known])
                 standing = [place for place in standing if place.key in known]
             if standing and may_hold(standing[0]):
-                to = curated_prefix(entity.name, hour, selection, new_name(self._clock))
+                name = new_name(self._clock, replaces=standing[0].attempt)
+                to = curated_prefix(entity.name, hour, selection, name)
                 yield Folder(entity, tuple(place.key for place in standing), to)
 
     def _listed(self, entity: Entity, hour: datetime, selection: str) -> Transformed | None:
@@ -188,7 +189,8 @@ class LakeForgetting:
     def _meet(self, entity: Entity, standing: Transformed | None) -> None:
         places = [place for entry in standing.objects if (place := Place.parse(entry.key))] if standing else []
         if places:
-            to = curated_prefix(entity.name, places[0].hour, str(places[0].selection), new_name(self._clock))
+            name = new_name(self._clock, replaces=places[0].attempt)
+            to = curated_prefix(entity.name, places[0].hour, str(places[0].selection), name)
             self._met.append(Folder(entity, tuple(place.key for place in places), to))
 
     def _publish(self, entity: Entity, hour: datetime, selection: str, standing: Transformed) -> None:
@@ -225,8 +227,7 @@ def _may_hold(created: datetime | None, since: datetime | None) -> Callable[[Pla
     """
 
     def may_hold(place: Place) -> bool:
-        begin = began(place.attempt)
-        # In the sandbox, a run of an earlier hour may write anew what a later one has written.
+        begin = origin(place.attempt)
         is_late = created is None or max(begin, place.hour) + LONGEST_RUN >= created
         return is_late and (since is None or begin >= since)
 

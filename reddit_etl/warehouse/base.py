@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Protocol, Self
 
 from reddit_etl.clock import Clock
-from reddit_etl.entities import forgotten
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
@@ -162,9 +161,9 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
     [(first, last, *ids)] = execute(upsert.bounds(entity), []).fetchall()
     keys, left_out = ids[:2], 0
     if execute(named.find(entity), ids).fetchall() != [(0,)]:
-        left_out = _name(entity, ids, execute)
-        temporary.append("named")
-        source = f"({forgotten.kept_sql(entity, rows=source, summary='named')})"
+        left_out = _leave_out(entity, source, ids, execute)
+        temporary += ["named", "touched"]
+        source = named.rest(entity, source)
     execute(upsert.observe(entity, source), [first, last])
     execute(upsert.arrive(entity, source, others), keys)
     [(new, newer, *times)] = execute(upsert.outcome(), []).fetchall()
@@ -178,9 +177,10 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
     return LoadCounts(staged=int(rows), inserted=new, updated=newer, stale=stale, forgotten=left_out)
 
 
-def _name(entity: Entity, ids: Sequence[object], execute: Execute) -> int:
-    """Put what tombstones name of `staged` into `named`; gives how many rows are to be left out."""
+def _leave_out(entity: Entity, source: str, ids: Sequence[object], execute: Execute) -> int:
+    """Put into `touched` what tombstones take from the rows of `source`; gives how many of `staged` are dropped."""
     execute(named.name(entity), ids)
     execute(named.mark_back(entity), ids[:2])
+    execute(named.touch(entity, source), [])
     [(rows,)] = execute(named.count_dropped(entity), []).fetchall()
     return int(rows)

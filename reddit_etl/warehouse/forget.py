@@ -160,18 +160,11 @@ def _count(entity: Entity) -> str:
 
 def _touch(entity: Entity) -> str:
     """Puts into `touched` what becomes of each stored row of `candidates`. Binds their least and greatest key."""
-    clears = "".join(
-        f",\n  CASE WHEN r.{name} IS NOT NULL AND ({condition}) THEN 1 ELSE 0 END AS clears_{name}"
-        for name, condition in forgotten.cleared_sql(entity).items()
-    )
+    effects = forgotten.effects_sql(entity, rows=f"{SCHEMA}.{entity.name}", summary="named")
     return f"""\
 CREATE TEMPORARY TABLE touched AS
-SELECT r.{entity.key}, of_{entity.key}.taken_at,
-  CASE WHEN {forgotten.dropped_sql(entity)} THEN 1 ELSE 0 END AS is_dropped{clears}
-FROM {SCHEMA}.{entity.name} AS r
-JOIN candidates ON candidates.{entity.key} = r.{entity.key}
-{forgotten.joins_sql(entity, "named")}
-WHERE r.{entity.key} >= ? AND r.{entity.key} <= ?"""
+{effects}
+  AND r.{entity.key} IN (SELECT {entity.key} FROM candidates) AND r.{entity.key} >= ? AND r.{entity.key} <= ?"""
 
 
 def _remove_observations(entity: Entity) -> str:

@@ -33,12 +33,31 @@ WHERE stored.{entity.key} = named.id AND named.entity = '{entity.name}'
   AND stored.{entity.key} >= ? AND stored.{entity.key} <= ?"""
 
 
+def touch(entity: Entity, source: str) -> str:
+    """Puts into `touched` what becomes of the rows of `source` that are named."""
+    return f"CREATE TEMPORARY TABLE touched AS\n{forgotten.effects_sql(entity, rows=source, summary='named')}"
+
+
 def count_dropped(entity: Entity) -> str:
     """Counts the rows of `staged` that are dropped."""
-    return f"""\
-SELECT COUNT(CASE WHEN {forgotten.dropped_sql(entity)} THEN 1 END)
-FROM staged AS r
-{forgotten.joins_sql(entity, "named")}"""
+    return f"SELECT COUNT(*)\nFROM staged AS r\n{_join(entity)}\nWHERE touched.is_dropped = 1"
+
+
+def rest(entity: Entity, source: str) -> str:
+    """What is left of `source`, as a query in brackets; it reads only the columns that are asked for."""
+    cleared = forgotten.cleared_sql(entity)
+    columns = ", ".join(
+        f"CASE WHEN touched.clears_{c.name} = 1 THEN NULL ELSE r.{c.name} END AS {c.name}"
+        if c.name in cleared
+        else f"r.{c.name}"
+        for c in entity.curated
+    )
+    is_kept = "(touched.is_dropped IS NULL OR touched.is_dropped = 0)"
+    return f"(SELECT {columns}\nFROM {source} AS r\nLEFT {_join(entity)}\nWHERE {is_kept})"
+
+
+def _join(entity: Entity) -> str:
+    return f"JOIN touched ON touched.{entity.key} = r.{entity.key} AND touched.observed_at = r.observed_at"
 
 
 def _naming(entity: Entity) -> str:

@@ -23,15 +23,17 @@ SUFFIX = ".rewritten"
 def rewrite(connection: duckdb.DuckDBPyConnection, path: Path, *, scratch: Path, now: datetime) -> None:
     """Replace the file by a new one of the same content, in which `forget_audit` notes that nothing is left.
 
-    `connection` has the file attached as `warehouse`, and nobody else has it open. Takes as much space beside it for a
-    while. Who opens the path has the old file or the new one, and has to compare which one it was; see
-    `DuckDBWarehouse`.
+    `connection` has the file attached as `warehouse`, and nobody else has it open. Does nothing if nothing is due, as
+    when another process did it. Takes as much space beside the file for a while. Who opens the path has the old file or
+    the new one, and has to compare which one it was; see `DuckDBFile`.
     """
     file = path.resolve()
     _remove_left(file, scratch)
+    [(due, until)] = connection.execute(forget.COUNT_DUE).fetchall()
+    if not due:
+        return
     # From here on its log is empty: DuckDB must not write one for the old file when it is closed.
     connection.execute("CHECKPOINT warehouse")
-    [(_, until)] = connection.execute(forget.COUNT_DUE).fetchall()
     new = file.with_name(f".{file.name}.{secrets.token_hex(4)}{SUFFIX}")
     try:
         text = str(new).replace("'", "''")

@@ -289,7 +289,7 @@ class _Conversation:
         if vacuum := VACUUM.fullmatch(sql.strip()):
             if self._session.status != b"I":
                 raise Refusal("VACUUM cannot run inside a transaction block", state="25001")
-            # Redshift writes new blocks without the deleted rows; PostgreSQL's plain VACUUM leaves their bytes.
+            # Redshift writes new blocks without the deleted rows. A plain VACUUM may leave their bytes in the pages.
             self._session.execute(f"VACUUM FULL {vacuum['table']}", forward)
             return
         text, _ = understood(sql)

@@ -57,15 +57,19 @@ class RedshiftWarehouse:
         """See `Warehouse`."""
         manifest = copy.put_manifest(load.lake, load.objects)
 
-        def once() -> tuple[LoadCounts, bool]:
+        is_due = False
+
+        def once() -> LoadCounts:
+            nonlocal is_due
             with self._connections.open() as connection:
-                is_due = self._take_in(connection, load.lake, load.entity)
+                # Or in a try before, whose commit was not answered.
+                is_due |= self._take_in(connection, load.lake, load.entity)
                 counts = self._load(connection, load, manifest)
                 connection.commit()
-                return counts, is_due
+                return counts
 
         try:
-            counts, is_due = self._connections.retry(once)
+            counts = self._connections.retry(once)
         except PassingError:
             raise
         except WarehouseError:
@@ -125,13 +129,24 @@ class RedshiftWarehouse:
         return forget.take_in(objects, executing(connection), entities=entities, now=self._clock())
 
     def _erase(self) -> None:
-        """Redshift keeps deleted rows in its blocks until VACUUM, which runs in no transaction."""
-        with self._connections.open(isolation_level="AUTOCOMMIT") as connection:
-            [(_, until)] = connection.exec_driver_sql(forget.COUNT_DUE)
-            for entity in tables.with_stored([], _columns(connection)):
-                for table in (entity.name, entity.metrics_table):
-                    connection.exec_driver_sql(f"VACUUM DELETE ONLY {tables.SCHEMA}.{table} TO 100 PERCENT")
-            executing(connection)(forget.erased(), (self._clock(), until))
+        """Redshift keeps deleted rows in its blocks until VACUUM, which runs in no transaction.
+
+        VACUUM leaves what is still seen by a transaction that is older than the deletion. The loads that wait are such
+        transactions, so their turn comes first.
+        """
+
+        def once() -> None:
+            with self._connections.open() as connection, self._connections.waiting(connection):
+                [(_, until)] = connection.exec_driver_sql(forget.COUNT_DUE)
+                connection.commit()
+                connection.exec_driver_sql(tables.LOCK)
+            with self._connections.open(isolation_level="AUTOCOMMIT") as connection:
+                for entity in tables.with_stored([], _columns(connection)):
+                    for table in (entity.name, entity.metrics_table):
+                        connection.exec_driver_sql(f"VACUUM DELETE ONLY {tables.SCHEMA}.{table} TO 100 PERCENT")
+                executing(connection)(forget.erased(), (self._clock(), until))
+
+        self._connections.retry(once)
 
     def loaded(self, *, entity: Entity, first_hour: str, last_hour: str) -> set[str]:
         """See `Warehouse`."""
