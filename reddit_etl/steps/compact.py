@@ -63,6 +63,11 @@ class Source:
     standing: Transformed
 
     @property
+    def identity(self) -> tuple[datetime, str | None, str]:
+        """The attempt that wrote it."""
+        return _of(self.place)
+
+    @property
     def bytes(self) -> int:
         """Of all objects."""
         return sum(entry.bytes for entry in self.standing.objects)
@@ -133,9 +138,8 @@ class Compacting:
                 yield from found
 
     def _units(self, entity: Entity, day: Day) -> Iterator[Unit]:
-        places = [place for place in day.places if place.key.endswith(".parquet")]
         by_selection: dict[str, list[Place]] = {}
-        for place in places:
+        for place in day.places:
             by_selection.setdefault(source_selection(str(place.selection)), []).append(place)
         for selection, found in by_selection.items():
             if len(_small(found)) > 1:
@@ -163,7 +167,11 @@ class Compacting:
     def _tidy(self, entity: Entity, day: Day, places: Sequence[Place], sources: Sequence[Source]) -> None:
         """Remove what killed runs have left: objects that were replaced, and such as no receipt will ever list."""
         standing = {entry.key for source in sources for entry in source.standing.objects}
-        left = [place for place in places if place.key not in standing]
+        attempts = {source.identity for source in sources}
+        # Beside the objects of an attempt lie the notes of loads and of Glue.
+        left = [
+            place for place in places if place.key not in standing and (_is_data(place) or _of(place) not in attempts)
+        ]
         replaced = [place for place in left if day.is_replaced(place)]
         for hour, selection in sorted({(place.hour, str(place.selection)) for place in replaced}):
             # The catalog may not know it yet.
@@ -205,9 +213,10 @@ class Compacting:
             successors.put(self.lake, source.place.key, successor)
         places = [(source.place.hour, str(source.place.selection)) for source in unit.sources]
         self._publish(unit.entity, standing, places)
-        keys = [entry.key for source in unit.sources for entry in source.standing.objects]
-        self.lake.remove(keys)
-        self.counts.merged += len(keys)
+        attempts = {source.identity for source in unit.sources}
+        found = map(Place.parse, self.lake.keys(f"curated/{unit.entity.name}/dt={unit.hour:%Y-%m-%d}/"))
+        self.lake.remove(place.key for place in found if place and _of(place) in attempts)
+        self.counts.merged += sum(len(source.standing.objects) for source in unit.sources)
         self.counts.objects += len(standing.objects)
         self.counts.rows += standing.rows
 
@@ -225,10 +234,19 @@ class Compacting:
             publish(attempt, self.catalog, standing, instead_of=places)
 
 
+def _is_data(place: Place) -> bool:
+    return place.key.endswith(".parquet")
+
+
+def _of(place: Place) -> tuple[datetime, str | None, str]:
+    """The attempt that an object is of."""
+    return place.hour, place.selection, place.attempt
+
+
 def _small(places: Iterable[Place]) -> Mapping[str, int]:
     """The folders with objects that are worth merging, with their bytes."""
     sizes: dict[str, int] = {}
-    for place in places:
+    for place in filter(_is_data, places):
         sizes[place.folder] = sizes.get(place.folder, 0) + place.bytes
     return {folder: size for folder, size in sizes.items() if size < MOST_BYTES // 2}
 
