@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,9 +21,10 @@ from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake import open_lake, successors
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.inventory import Place
 from reddit_etl.lake.layout import curated_prefix, expiry_key, raw_key, rejected_key
 from reddit_etl.lake.receipts import Compacted, DataObject, Transformed
-from reddit_etl.steps.compact import Compacting
+from reddit_etl.steps.compact import MOST_BYTES, Compacting, Source, packed
 from reddit_etl.steps.expire import Removed, expire
 from reddit_etl.transform.base import Parts, TransformEngine
 from reddit_etl.transform.duckdb import DuckDBTransform
@@ -338,8 +340,21 @@ def test_a_run_merges_so_many_and_the_next_one_goes_on(pipeline: Pipeline, monke
     assert_compact(lake, before)
 
 
+def test_a_large_object_is_not_merged_with_small_ones() -> None:
+    sources = []
+    for number, size in enumerate([1, MOST_BYTES // 2, 1, MOST_BYTES // 2 - 1, MOST_BYTES // 2 - 1]):
+        key = f"{curated_prefix('posts', day(1, number), SELECTION, f'a{number}')}part-00000.parquet"
+        header = {"entity": "posts", "hour": "2026-11-01T00", "attempt": f"a{number}", "committed_at": ""}
+        listed = Transformed(**header, extracts=["x"], records=1, objects=(DataObject(key, size, "ab", 1),))
+        place = Place.parse(key)
+        assert place
+        sources.append(Source(place, listed))
+    [unit] = packed(POSTS, sources)
+    assert [source.standing.attempt for source in unit.sources] == ["a0", "a2", "a3"]
+
+
 class Counting(FolderLake):
-    """Counts what would be requests to S3."""
+    """Counts what would be requests to S3, and the keys of raw records."""
 
     requests = 0
 
@@ -349,7 +364,9 @@ class Counting(FolderLake):
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         self.requests += 1
-        return super().sizes(prefix)
+        for one in super().sizes(prefix):
+            self.requests += prefix.startswith("raw/")
+            yield one
 
 
 def test_a_run_costs_the_same_after_any_number_of_days(tmp_path: Path) -> None:
@@ -363,7 +380,7 @@ def test_a_run_costs_the_same_after_any_number_of_days(tmp_path: Path) -> None:
         expire(lake, LATER, days=90, clock=lambda: LATER)
         return lake.requests
 
-    assert requests(20) == requests(2) == 6
+    assert requests(20) == requests(2) == 6 + 2
 
 
 def test_a_damaged_object_is_not_merged(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
@@ -488,6 +505,27 @@ def test_two_runs_at_once_end_as_one(make_hours: Callable[[int], Pipeline], tmp_
             thread.join()
         assert errors == []
         assert_compact(lake, before)
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_of_two_receipts_the_first_counts(pipeline: Pipeline, *, is_same: bool) -> None:
+    """It may list the same objects, which a single run of Glue has written for both."""
+
+    class Beaten(FolderLake):
+        def create(self, key: str, content: bytes) -> bool:
+            if "/compact-" in key:
+                first = Compacted.from_json(content, key=key)
+                if not is_same:
+                    name = first.objects[0].key.replace(first.attempt, "20261126T000000-00000000")
+                    self.add_file(self.folder / first.objects[0].key, name, first.objects[0].rows)
+                    first = replace(first, objects=(replace(first.objects[0], key=name),))
+                super().create(key, replace(first, committed_at="2026-11-26T00:00:00.000000Z").to_json())
+            return super().create(key, content)
+
+    lake = Beaten(pipeline.lake)
+    before = rows(lake)
+    compact(lake)
+    assert_compact(lake, before)
 
 
 def test_the_sources_stay_if_what_was_merged_is_lost(pipeline: Pipeline) -> None:

@@ -145,7 +145,7 @@ class Compacting:
             if len(_small(found)) > 1:
                 sources = self._sources(entity, day, selection)
                 self._tidy(entity, day, found, sources)
-                yield from _packed(entity, sources)
+                yield from packed(entity, sources)
 
     def _sources(self, entity: Entity, day: Day, selection: str) -> list[Source]:
         """What stands for the transformations of this selection, and for what was merged, each once, by hour."""
@@ -183,7 +183,9 @@ class Compacting:
     def _commit(self, unit: Unit, done: Merged) -> None:
         """Create the receipt; if another run has, that counts, and the objects of this one are removed."""
         first = unit.sources[0].standing
-        attempt = Attempt(self.lake, unit.entity, unit.hour, done.parts.to.rstrip("/").rpartition("/")[2], self.clock)
+        # Glue's run may be another one's, and the objects too.
+        name = next(place.attempt for entry in done.objects if (place := Place.parse(entry.key)))
+        attempt = Attempt(self.lake, unit.entity, unit.hour, name, self.clock)
         receipt = Compacted(
             **attempt.header(),
             extracts=first.extracts,
@@ -193,12 +195,13 @@ class Compacting:
             replaces=[source.place.key for source in unit.sources],
         )
         if not self.lake.create(unit.receipt, receipt.to_json()):
-            self.lake.remove(entry.key for entry in done.objects)
-        self._replace(unit)
+            receipt = Compacted.from_json(self.lake.read(unit.receipt) or b"", key=unit.receipt)
+            listed = {entry.key for entry in receipt.objects}
+            self.lake.remove(entry.key for entry in done.objects if entry.key not in listed)
+        self._replace(unit, receipt)
 
-    def _replace(self, unit: Unit) -> None:
+    def _replace(self, unit: Unit, merged: Compacted) -> None:
         """Let what the receipt lists stand for the sources, and remove those."""
-        merged = Compacted.from_json(self.lake.read(unit.receipt) or b"", key=unit.receipt)
         standing = successors.transformed(self.lake, merged)
         self._check(standing)
         for source in unit.sources:
@@ -251,7 +254,7 @@ def _small(places: Iterable[Place]) -> Mapping[str, int]:
     return {folder: size for folder, size in sizes.items() if size < MOST_BYTES // 2}
 
 
-def _packed(entity: Entity, sources: Sequence[Source]) -> Iterator[Unit]:
+def packed(entity: Entity, sources: Sequence[Source]) -> Iterator[Unit]:
     """Sources with the same columns, as many together as `MOST_BYTES` allows."""
     by_columns: dict[tuple[tuple[str, str], ...], list[list[Source]]] = {}
     for source in sources:
