@@ -24,8 +24,9 @@ from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.inventory import Place
 from reddit_etl.lake.layout import curated_prefix, expiry_key, raw_key, rejected_key
 from reddit_etl.lake.receipts import Compacted, DataObject, Transformed
-from reddit_etl.steps.compact import MOST_BYTES, Compacting, Source, packed
+from reddit_etl.steps.compact import Compacting
 from reddit_etl.steps.expire import Removed, expire
+from reddit_etl.steps.units import MOST_BYTES, Source, packed
 from reddit_etl.transform.base import Parts, TransformEngine
 from reddit_etl.transform.duckdb import DuckDBTransform
 from reddit_etl.transform.glue import GlueTransform
@@ -323,10 +324,10 @@ def test_objects_with_other_columns_and_large_ones_stay(
         for entity in ENTITIES
     }
     with monkeypatch.context() as patch:
-        patch.setattr("reddit_etl.steps.compact.MOST_BYTES", 2 * min(map(min, sizes.values())))
+        patch.setattr("reddit_etl.steps.units.MOST_BYTES", 2 * min(map(min, sizes.values())))
         assert compact(lake).merged == 0
     # As many together as fit.
-    monkeypatch.setattr("reddit_etl.steps.compact.MOST_BYTES", int(2.9 * max(sizes["posts"])))
+    monkeypatch.setattr("reddit_etl.steps.units.MOST_BYTES", int(2.9 * max(sizes["posts"])))
     compact(lake)
     assert len([key for key in files(lake) if "posts" in key]) == 2
     assert rows(lake) == before
@@ -342,7 +343,7 @@ def test_a_run_merges_so_many_and_the_next_one_goes_on(pipeline: Pipeline, monke
 
 def test_a_large_object_is_not_merged_with_small_ones() -> None:
     sources = []
-    for number, size in enumerate([1, MOST_BYTES // 2, 1, MOST_BYTES // 2 - 1, MOST_BYTES // 2 - 1]):
+    for number, size in enumerate([2, MOST_BYTES // 2, 1, MOST_BYTES // 2 - 1, MOST_BYTES // 2 - 1]):
         key = f"{curated_prefix('posts', day(1, number), SELECTION, f'a{number}')}part-00000.parquet"
         header = {"entity": "posts", "hour": "2026-11-01T00", "attempt": f"a{number}", "committed_at": ""}
         listed = Transformed(**header, extracts=["x"], records=1, objects=(DataObject(key, size, "ab", 1),))

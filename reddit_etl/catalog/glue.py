@@ -11,7 +11,7 @@ New ones are appended; the order does not matter, since Athena finds Parquet col
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from reddit_etl import aws
+from reddit_etl.catalog import partitions
 from reddit_etl.catalog.tables import MARK, Definition, latest_view, metrics_view, storage, table_input
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import CatalogError, ConfigurationError
@@ -40,11 +41,8 @@ FIXES = {
     "GlueEncryptionException": "grant this role the use of the KMS key of the catalog",
 }
 MERGING_FIXES = FIXES | {
-    "AccessDeniedException": "grant this role glue:BatchUpdatePartition and glue:BatchDeletePartition on the same"
+    "AccessDeniedException": "grant this role glue:BatchUpdatePartition and glue:BatchDeletePartition in addition"
 }
-# The most partitions in one request.
-UPDATED_AT_ONCE = 100
-DELETED_AT_ONCE = 25
 NOTHING = "curated/_nothing/"
 """A folder that never has objects."""
 # Another client was faster or is at work: read again.
@@ -116,8 +114,8 @@ class Catalog:
         wanted = {"Values": values, "StorageDescriptor": storage(entity, location)}
         table = {"DatabaseName": self.database, "TableName": entity.name}
         with aws.failures(self._setting, CatalogError, MERGING_FIXES):
-            nothing = storage(entity, f"{url}/{NOTHING}")
-            self._end(table, [_values(*one) for one in instead_of], wanted, nothing)
+            others = [_values(*one) for one in instead_of]
+            partitions.take_over(self._client, table, others, wanted, storage(entity, f"{url}/{NOTHING}"))
         with aws.failures(self._setting, CatalogError, FIXES):
             self._settle(
                 read=lambda: self._client.get_partition(**table, PartitionValues=values)["Partition"],
@@ -125,44 +123,6 @@ class Catalog:
                 update=lambda stored: self._update_partition(table, stored, wanted),
             )
         return location
-
-    def _end(self, table: dict[str, str], others: Sequence[list[str]], wanted: Definition, nothing: Definition) -> None:
-        """Let one partition have the rows of others, by one request, and remove those.
-
-        Glue does not say that the request is atomic. `nothing` describes a folder without objects.
-        """
-        ending = [values for values in others if self._has_partition(table, values)]
-        if not ending:
-            return
-        values = wanted["Values"]
-        if not self._has_partition(table, values):
-            empty = {"Values": values, "StorageDescriptor": nothing}
-            self._settle(
-                read=lambda: self._client.get_partition(**table, PartitionValues=values)["Partition"],
-                create=lambda: self._client.create_partition(**table, PartitionInput=empty),
-            )
-        inputs = [wanted, *({"Values": one, "StorageDescriptor": nothing} for one in ending)]
-        for batch in _batches(inputs, UPDATED_AT_ONCE):
-            entries = [{"PartitionValueList": one["Values"], "PartitionInput": one} for one in batch]
-            self._check_all(self._client.batch_update_partition(**table, Entries=entries))
-        for batch in _batches(ending, DELETED_AT_ONCE):
-            named = [{"Values": one} for one in batch]
-            self._check_all(self._client.batch_delete_partition(**table, PartitionsToDelete=named))
-
-    def _has_partition(self, table: dict[str, str], values: list[str]) -> bool:
-        try:
-            self._client.get_partition(**table, PartitionValues=values)
-        except self._client.exceptions.EntityNotFoundException:
-            return False
-        return True
-
-    def _check_all(self, answer: dict[str, Any]) -> None:
-        """The answer to the whole request is 200 even if nothing was done."""
-        for error in answer.get("Errors", ()):
-            detail = error.get("ErrorDetail", {})
-            # Another run was faster.
-            if detail.get("ErrorCode") != "EntityNotFoundException":
-                raise CatalogError(f"{self._setting}: {detail.get('ErrorCode')}: {detail.get('ErrorMessage')}")
 
     def _settle(
         self,
@@ -241,11 +201,6 @@ def _matches(stored: Any, wanted: Any) -> bool:
 
 def _values(hour: datetime, selection: str) -> list[str]:
     return [f"{hour:%Y-%m-%d}", f"{hour:%H}", selection]
-
-
-def _batches(found: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    for begin in range(0, len(found), most):
-        yield found[begin : begin + most]
 
 
 def _s3_url(lake: Lake) -> str:

@@ -32,6 +32,16 @@ class Place:
         return cls(key, found["zone"], found["entity"], hour, found["selection"], found["attempt"], size)
 
     @property
+    def is_parquet(self) -> bool:
+        """Whether it holds rows. Beside such objects lie the notes of loads and of Glue."""
+        return self.key.endswith(".parquet")
+
+    @property
+    def owner(self) -> tuple[datetime, str | None, str]:
+        """The attempt that it is of: an attempt may write in several hours."""
+        return self.hour, self.selection, self.attempt
+
+    @property
     def folder(self) -> str:
         """The folder that the object is in."""
         return self.key.rpartition("/")[0]

@@ -52,6 +52,12 @@ def transformed(lake: Lake, receipt: Transformed) -> Transformed:
     return receipt
 
 
+def listed(lake: Lake, key: str) -> Transformed | None:
+    """The receipt of this key with what stands for its objects today; None if there is none. Raises LakeError."""
+    content = lake.read(key)
+    return transformed(lake, Transformed.from_json(content, key=key)) if content else None
+
+
 def replaced(receipt: Transformed, successor: Successor) -> Transformed:
     """The receipt with the objects of its successor."""
     return replace(receipt, attempt=successor.attempt, objects=successor.objects, columns=successor.columns)

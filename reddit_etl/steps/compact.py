@@ -5,8 +5,7 @@ in the first of these hours, below a selection that begins with theirs. What two
 merged again: each observation is kept once, whatever was merged how often, so the order of events does not matter.
 """
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, groupby, islice
@@ -18,24 +17,20 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake import inventory, successors
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.index import ReceiptKey
 from reddit_etl.lake.inventory import Day, Place
-from reddit_etl.lake.layout import curated_prefix, hour_text, listing_key, merged_selection, source_selection
+from reddit_etl.lake.layout import curated_prefix, hour_text, listing_key, source_selection
 from reddit_etl.lake.receipts import Compacted, Successor, Transformed
 from reddit_etl.steps.attempt import Attempt, began, new_name, origin
 from reddit_etl.steps.forget_lake import LONGEST_RUN
 from reddit_etl.steps.publish import publish
+from reddit_etl.steps.units import Source, Unit, packed, small, sources_of
 from reddit_etl.transform.base import Merged, Parts, TransformEngine
 
 if TYPE_CHECKING:
     from reddit_etl.catalog.glue import Catalog
 
-log = logging.getLogger(__name__)
-
 CAUGHT_UP = timedelta(hours=48)
 """What is older is no longer transformed or loaded by an hourly run."""
-MOST_BYTES = 128 << 20
-"""Of a merged object: Athena and Redshift like files of about this size. What has half of it is not merged."""
 MOST_UNITS = 400
 """That are merged in one run, so that a run of Glue's ends in time; the next run goes on. A day has about four."""
 REASON = "merged with the objects of other hours"
@@ -52,49 +47,6 @@ class Counts:
     objects: int = 0
     """Objects that stand for them."""
     rows: int = 0
-
-
-@dataclass(frozen=True)
-class Source:
-    """What stands for one or several transformations today."""
-
-    place: Place
-    """Of the first object."""
-    standing: Transformed
-
-    @property
-    def identity(self) -> tuple[datetime, str | None, str]:
-        """The attempt that wrote it."""
-        return _of(self.place)
-
-    @property
-    def bytes(self) -> int:
-        """Of all objects."""
-        return sum(entry.bytes for entry in self.standing.objects)
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Sources of one day that become one."""
-
-    entity: Entity
-    sources: Sequence[Source]
-
-    @property
-    def hour(self) -> datetime:
-        """Where the new object lies."""
-        return min(source.place.hour for source in self.sources)
-
-    @property
-    def selection(self) -> str:
-        """That of the new object: the same for the same sources."""
-        attempts = [source.standing.attempt for source in self.sources]
-        return merged_selection(str(self.sources[0].place.selection), attempts)
-
-    @property
-    def receipt(self) -> str:
-        """The key of the receipt."""
-        return listing_key(self.entity.name, self.hour, self.selection)
 
 
 @dataclass
@@ -142,40 +94,23 @@ class Compacting:
         for place in day.places:
             by_selection.setdefault(source_selection(str(place.selection)), []).append(place)
         for selection, found in by_selection.items():
-            if len(_small(found)) > 1:
-                sources = self._sources(entity, day, selection)
+            if len(small(found)) > 1:
+                sources = sources_of(self.lake, entity, day, selection)
                 self._tidy(entity, day, found, sources)
                 yield from packed(entity, sources)
-
-    def _sources(self, entity: Entity, day: Day, selection: str) -> list[Source]:
-        """What stands for the transformations of this selection, and for what was merged, each once, by hour."""
-        found: dict[str, Source] = {}
-        for receipt in filter(None, map(ReceiptKey.parse, day.receipts)):
-            is_one = receipt.step == "transform" and receipt.name == selection
-            is_merged = receipt.step == "compact" and source_selection(receipt.name) == selection
-            if receipt.entity == entity.name and (is_one or is_merged):
-                standing = self._standing(receipt.key)
-                place = Place.parse(standing.objects[0].key) if standing and standing.objects else None
-                if standing and place:
-                    found[standing.attempt] = Source(place, standing)
-        return sorted(found.values(), key=lambda source: (source.place.hour, source.place.key))
-
-    def _standing(self, key: str) -> Transformed | None:
-        content = self.lake.read(key)
-        return successors.transformed(self.lake, Transformed.from_json(content, key=key)) if content else None
 
     def _tidy(self, entity: Entity, day: Day, places: Sequence[Place], sources: Sequence[Source]) -> None:
         """Remove what killed runs have left: objects that were replaced, and such as no receipt will ever list."""
         standing = {entry.key for source in sources for entry in source.standing.objects}
-        attempts = {source.identity for source in sources}
+        attempts = {source.place.owner for source in sources}
         # Beside the objects of an attempt lie the notes of loads and of Glue.
         left = [
-            place for place in places if place.key not in standing and (_is_data(place) or _of(place) not in attempts)
+            place for place in places if place.key not in standing and (place.is_parquet or place.owner not in attempts)
         ]
         replaced = [place for place in left if day.is_replaced(place)]
         for hour, selection in sorted({(place.hour, str(place.selection)) for place in replaced}):
             # The catalog may not know it yet.
-            if found := self._standing(listing_key(entity.name, hour, selection)):
+            if found := successors.listed(self.lake, listing_key(entity.name, hour, selection)):
                 self._publish(entity, found, [(hour, selection)])
         dead = [place for place in left if place not in replaced and began(place.attempt) < self.clock() - LONGEST_RUN]
         self.lake.remove(place.key for place in (*replaced, *dead))
@@ -216,9 +151,9 @@ class Compacting:
             successors.put(self.lake, source.place.key, successor)
         places = [(source.place.hour, str(source.place.selection)) for source in unit.sources]
         self._publish(unit.entity, standing, places)
-        attempts = {source.identity for source in unit.sources}
+        attempts = {source.place.owner for source in unit.sources}
         found = map(Place.parse, self.lake.keys(f"curated/{unit.entity.name}/dt={unit.hour:%Y-%m-%d}/"))
-        self.lake.remove(place.key for place in found if place and _of(place) in attempts)
+        self.lake.remove(place.key for place in found if place and place.owner in attempts)
         self.counts.merged += sum(len(source.standing.objects) for source in unit.sources)
         self.counts.objects += len(standing.objects)
         self.counts.rows += standing.rows
@@ -235,33 +170,3 @@ class Compacting:
         if self.catalog:
             attempt = Attempt(self.lake, entity, places[0][0], standing.attempt, self.clock)
             publish(attempt, self.catalog, standing, instead_of=places)
-
-
-def _is_data(place: Place) -> bool:
-    return place.key.endswith(".parquet")
-
-
-def _of(place: Place) -> tuple[datetime, str | None, str]:
-    """The attempt that an object is of."""
-    return place.hour, place.selection, place.attempt
-
-
-def _small(places: Iterable[Place]) -> Mapping[str, int]:
-    """The folders with objects that are worth merging, with their bytes."""
-    sizes: dict[str, int] = {}
-    for place in filter(_is_data, places):
-        sizes[place.folder] = sizes.get(place.folder, 0) + place.bytes
-    return {folder: size for folder, size in sizes.items() if size < MOST_BYTES // 2}
-
-
-def packed(entity: Entity, sources: Sequence[Source]) -> Iterator[Unit]:
-    """Sources with the same columns, as many together as `MOST_BYTES` allows."""
-    by_columns: dict[tuple[tuple[str, str], ...], list[list[Source]]] = {}
-    for source in sources:
-        if source.bytes < MOST_BYTES // 2:
-            units = by_columns.setdefault(tuple(source.standing.columns.items()), [[]])
-            if sum(other.bytes for other in units[-1]) + source.bytes > MOST_BYTES:
-                units.append([])
-            units[-1].append(source)
-    for units in by_columns.values():
-        yield from (Unit(entity, unit) for unit in units if len(unit) > 1)

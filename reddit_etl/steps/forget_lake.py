@@ -156,9 +156,7 @@ class LakeForgetting:
 
     def _listed(self, entity: Entity, hour: datetime, selection: str) -> Transformed | None:
         """The receipt of a transformation or of what was merged, with what stands for its objects today."""
-        key = listing_key(entity.name, hour, selection)
-        content = self._lake.read(key)
-        return successors.transformed(self._lake, Transformed.from_json(content, key=key)) if content else None
+        return successors.listed(self._lake, listing_key(entity.name, hour, selection))
 
     def _remove_dead(self, places: Sequence[Place]) -> None:
         """Remove what no receipt lists, unless its attempt may still be at work."""
