@@ -49,9 +49,9 @@ def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed) -> L
         return warehouse.load(_load_of(attempt, transformed, attempt.hour, transformed.objects))
     whole = _load_of(attempt, transformed, place.hour, transformed.objects)
     known = warehouse.loaded(entity=attempt.entity, first_hour=whole.hour, last_hour=whole.hour)
-    counts = warehouse.load(whole)
+    counts = None if whole.load_id in known else warehouse.load(whole)
     none = warehouse.load(_load_of(attempt, transformed, attempt.hour, ()))
-    return none if whole.load_id in known else counts
+    return counts or none
 
 
 def _load_of(attempt: Attempt, transformed: Transformed, hour: datetime, objects: Sequence[DataObject]) -> Load:
