@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Barrier, Thread
@@ -18,7 +19,7 @@ from luigi.retcodes import run_with_retcodes
 from jobs import resources
 from reddit_etl.entities import ENTITIES, POSTS
 from reddit_etl.errors import DamagedObjectError
-from reddit_etl.lake import open_lake, successors
+from reddit_etl.lake import open_lake, successors, tombstones
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.inventory import Place
@@ -484,28 +485,48 @@ def test_a_kill_at_any_step_is_made_good_by_the_next_run(make_hours: Callable[[i
         shutil.rmtree(lake.folder)
 
 
+def at_once(*works: Callable[[], object]) -> None:
+    """Do all at the same time."""
+    together, errors = Barrier(len(works)), []
+
+    def run(work: Callable[[], object]) -> None:
+        together.wait()
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
 @pytest.mark.slow
 def test_two_runs_at_once_end_as_one(make_hours: Callable[[int], Pipeline], tmp_path: Path) -> None:
     pipeline = make_hours(2)
     before = rows(FolderLake(pipeline.lake))
     for number in range(20):
         lake = FolderLake(copy_of(pipeline.lake, tmp_path / str(number)))
-        together, errors = Barrier(2), []
-
-        def run(lake: FolderLake = lake, together: Barrier = together, errors: list[Exception] = errors) -> None:
-            together.wait()
-            try:
-                compact(lake)
-            except Exception as error:  # noqa: BLE001
-                errors.append(error)
-
-        threads = [Thread(target=run) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert errors == []
+        at_once(partial(compact, lake), partial(compact, lake))
         assert_compact(lake, before)
+
+
+@pytest.mark.slow
+def test_forgetting_and_merging_at_once_end_as_both(make_hours: Callable[[int], Pipeline], tmp_path: Path) -> None:
+    """At the latest with the runs of the next day."""
+    pipeline = make_hours(2)
+    before = rows(put(pipeline, RETAIN))
+    tombstones.put(FolderLake(pipeline.lake), LATER, "noticed", [])
+    for number in range(20):
+        lake = FolderLake(copy_of(pipeline.lake, tmp_path / str(number)))
+        at_once(partial(compact, lake), partial(take, lake, RETAIN))
+        take(lake, LATER)
+        assert_forgotten(lake.folder)
+        compact(lake, LATER)
+        assert_compact(lake, expected(before))
 
 
 @pytest.mark.parametrize("is_same", [True, False])
