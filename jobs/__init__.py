@@ -9,6 +9,7 @@ from jobs.pipeline import RedditPipeline
 from jobs.publish import Publish
 from jobs.ranges import RangeHourly
 from jobs.reconcile import Reconcile
+from jobs.retain import Retain
 from jobs.transform import Transform
 
 process.set_up()
@@ -23,5 +24,6 @@ __all__ = [
     "RangeHourly",
     "Reconcile",
     "RedditPipeline",
+    "Retain",
     "Transform",
 ]

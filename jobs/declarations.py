@@ -16,6 +16,8 @@ AGE = re.compile(r"([1-9]\d{0,3})([hd])", re.ASCII)
 HOURS = {"h": 1, "d": 24}
 MOST_AGE = 365 * 24
 """Hours."""
+LEAST_DAYS = 7
+"""Records must be there as long as they may still be transformed."""
 MOST_AGES = 24
 """They are all in one name of a file, which 255 bytes limit."""
 
@@ -76,6 +78,12 @@ def _is_yes(name: str, text: str) -> bool:
     if text not in ("yes", "no"):
         raise ConfigurationError(f"{name}: {text!r} is not valid: use yes or no")
     return text == "yes"
+
+
+def _days(name: str, text: str) -> int:
+    if not re.fullmatch(r"0|[1-9]\d{0,4}", text, re.ASCII) or 0 < int(text) < LEAST_DAYS:
+        raise ConfigurationError(f"{name}: {text!r} is not valid: use a number of days from {LEAST_DAYS}, or 0")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,12 @@ class LakeSettings:
     """Where objects and receipts are stored."""
 
     lake_url: str = setting("local folder or `s3://bucket/prefix`", shown="`data/lake`", needed=True)
+    raw_days: int = setting(
+        "days that raw records and rejects are kept, at least 7; `0` to keep them for ever",
+        default="90",
+        shown="`90`",
+        parse=_days,
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from jobs import parameters, resources
 from jobs.config import check_section
 from jobs.forget import Forget, stores
 from jobs.process import held, misconfigured
+from jobs.retain import Retain
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.layout import hour_text
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Maintenance(luigi.Task):
-    """Removes what was taken back on Reddit from every store."""
+    """Removes what was taken back on Reddit from every store, and what is older than it is to be kept."""
 
     hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, such as 2026-11-23T04")
 
@@ -35,7 +36,7 @@ class Maintenance(luigi.Task):
 
     def requires(self) -> list[luigi.Task]:
         """The parts, each with a receipt. They do not depend on each other: if one fails, the others are still done."""
-        return [Forget(hour=self.hour)]
+        return [Forget(hour=self.hour), Retain(hour=self.hour)]
 
     def complete(self) -> bool:
         """Whether this process has logged the end: each run logs it, even if all of its work was done before."""

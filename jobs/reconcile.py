@@ -21,6 +21,7 @@ from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
 from reddit_etl.lake.index import ReceiptKey
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
+from reddit_etl.lake.receipts import DataObject
 from reddit_etl.sources import named
 from reddit_etl.steps.load import load_of
 from reddit_etl.steps.publish import publish
@@ -76,8 +77,10 @@ def _of_a_day(begin: datetime, end: datetime, *, deep: bool) -> Iterator[Differe
     }
     yield from unlisted({one for one in past.known_loads if _is_before(one, end)}, done)
     lost = set(past.lost_loads)
+    # What was merged stands for many hours.
+    compared: set[DataObject] = set()
     for hour, of_hour in groupby(keys, key=lambda key: key.hour):
-        yield from _of_an_hour(hour, list(of_hour), lost, deep=deep)
+        yield from _of_an_hour(hour, list(of_hour), lost, compared, deep=deep)
 
 
 def _is_before(load_id: str, end: datetime) -> bool:
@@ -98,7 +101,12 @@ def _undone(past: Past) -> Iterator[Difference]:
 
 
 def _of_an_hour(
-    hour: datetime, keys: list[ReceiptKey], lost: set[tuple[datetime, str, str]], *, deep: bool
+    hour: datetime,
+    keys: list[ReceiptKey],
+    lost: set[tuple[datetime, str, str]],
+    compared: set[DataObject],
+    *,
+    deep: bool,
 ) -> Iterator[Difference]:
     lake, catalog, warehouse = resources.lake(), resources.catalog(), resources.warehouse()
     read = Hour(lake, hour, keys)
@@ -112,11 +120,16 @@ def _of_an_hour(
         loaded = ("load", rows.entity.name, f"{rows.selection}-{resources.warehouse_name()}") in done
         if (hour, rows.entity.name, rows.selection) in lost:
             yield Difference(hour, "warehouse", f"{rows}: load_audit lacks its load", rows)
-        elif loaded and not any(one.rows is rows for one in damaged):
+        elif loaded and not compared.issuperset(rows.transformed.objects) and not _is_damaged(rows, damaged):
+            compared.update(rows.transformed.objects)
             attempt = new_attempt(rows.entity, hour)
             yield from differing(warehouse, load_of(attempt, rows.transformed), rows)
         if catalog and ("publish", rows.entity.name, f"{rows.selection}-{resources.catalog_name()}") in done:
             yield from misplaced(catalog, lake, [rows])
+
+
+def _is_damaged(rows: Rows, damaged: list[Difference]) -> bool:
+    return any(one.rows and one.rows.transformed.objects == rows.transformed.objects for one in damaged)
 
 
 def _repair(differences: Iterable[Difference]) -> None:

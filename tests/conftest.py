@@ -163,6 +163,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
                 "NOTICE_",
                 "FORGET_",
                 "LAKE_",
+                "RAW_",
                 "WAREHOUSE_",
                 "TRANSFORM_",
                 "GLUE_",

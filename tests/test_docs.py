@@ -81,6 +81,8 @@ def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
         "transform": ("posts", selection),
         "publish": ("posts", f"{selection}-<catalog>"),
         "load": ("posts", f"{selection}-<warehouse>"),
+        "compact": ("posts", "<merged selection>"),
+        "retain": ("all", "lake"),
         "forget": ("all", "noticed-<warehouse>"),
     }
     curated = layout.curated_prefix("posts", HOUR, selection, attempt) + "part-00000.parquet"
@@ -90,7 +92,9 @@ def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
         )
         for key in (curated, layout.raw_key("posts", HOUR, attempt, "python-new-1000"))
     ]
-    *done, forgotten = (layout.receipt_key(step, entity, HOUR, name) for step, (entity, name) in receipts.items())
+    *done, merged, retained, forgotten = (
+        layout.receipt_key(step, entity, HOUR, name) for step, (entity, name) in receipts.items()
+    )
     assert shown == [
         layout.raw_key("posts", HOUR, attempt, "python-new-1000"),
         layout.raw_key("comments", HOUR, attempt, "python-comments-1000"),
@@ -98,6 +102,9 @@ def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
         curated,
         *done,
         *replaced,
+        merged,
+        layout.expiry_key(layout.raw_key("posts", HOUR, attempt, "python-new-1000")),
+        retained,
         forgotten,
         layout.tombstones_key(HOUR, "noticed"),
     ]

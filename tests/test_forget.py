@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,7 @@ from jobs import resources
 from reddit_etl.clock import iso
 from reddit_etl.entities import COMMENTS, ENTITIES, POSTS
 from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import LakeError
 from reddit_etl.lake import successors, tombstones
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
@@ -42,6 +44,7 @@ from tests.standins.marked import MarkedReddit, mark
 HOURS = [f"2026-11-23T{hour:02}" for hour in range(4, 7)]
 FORGET = datetime(2026, 11, 23, 8)  # noqa: DTZ001
 BOTH = ["new", "comments"]
+CREATED = datetime(2026, 11, 23, 3)  # noqa: DTZ001
 TASK_FAILED = 30
 MISCONFIGURED = 78
 
@@ -348,14 +351,17 @@ def test_what_the_warehouse_and_the_looks_notice_is_forgotten(pipeline: Pipeline
     [path] = pipeline.lake.glob("receipts/**/hr=07/extract-comments-*.json")
     looks = json.loads(path.read_text()) | {"gone": ["t1_c2"], "objects": [], "rejected": []}
     path.with_name("extract-posts-sandbox.refresh-posts-sweep-020h.json").write_text(json.dumps(looks))
+    plan = {name: looks[name] for name in ("entity", "hour", "attempt", "committed_at")}
+    plan |= {"until": looks["committed_at"], "due": [f"t1_c2 sweep {iso(CREATED)}"], "missed": 0, "loads": []}
+    path.with_name("plan-posts-sandbox.refresh-posts-sweep-020h.json").write_text(json.dumps(plan))
     assert run_forget(pipeline) == 0
-    lake = FolderLake(pipeline.lake)
+    lake, day = FolderLake(pipeline.lake), "2026-11-23"
     seen = iso(datetime.fromisoformat(later) + MINUTE)
     assert tombstones.read(lake, tombstones_key(FORGET, "noticed")) == [
-        Tombstone("comments", "c2", Kind.GONE, str(looks["committed_at"])),
-        Tombstone("comments", "c3", Kind.REMOVED, seen),
-        Tombstone("posts", "b", Kind.DELETED, seen),
-        Tombstone("posts", "d", Kind.ACCOUNT, seen),
+        Tombstone("comments", "c2", Kind.GONE, str(looks["committed_at"]), day),
+        Tombstone("comments", "c3", Kind.REMOVED, seen, day),
+        Tombstone("posts", "b", Kind.DELETED, seen, day),
+        Tombstone("posts", "d", Kind.ACCOUNT, seen, day),
     ]
     for entity, id_ in ((POSTS, "b"), (COMMENTS, "c2"), (COMMENTS, "c3")):
         assert places_of(mark(entity, id_), pipeline.lake) == []
@@ -376,8 +382,39 @@ def test_what_the_warehouse_and_the_looks_notice_is_forgotten(pipeline: Pipeline
     assert run_forget(pipeline, FORGET + timedelta(hours=1)) == 0
     assert tombstones.read(lake, tombstones_key(FORGET + timedelta(hours=1), "noticed")) in (
         [],
-        [Tombstone("comments", "c2", Kind.GONE, str(looks["committed_at"]))],
+        [Tombstone("comments", "c2", Kind.GONE, str(looks["committed_at"]), day)],
     )
+
+
+def test_what_ended_before_it_was_created_is_not_read(make_hours: Callable[[int], Pipeline]) -> None:
+    """The hours of its objects do not say when they were observed, as an old hour may be run late."""
+    pipeline = make_hours(1)
+    lake = put(pipeline)
+    days = ("2026-11-24", "2026-11-23")
+    found = [[replace(one, created_on=day) for one in stones()] for day in days]
+    [path] = pipeline.lake.glob("raw/posts/**/*.gz")
+    path.write_bytes(b"nonsense")
+    work = LakeForgetting(lake, FORGET, clock=lambda: FORGET, engine=DuckDBTransform(), catalog=None)
+    work.take(found[0])
+    for taken in (found[1], [*found[0], stones()[0]]):
+        with pytest.raises(LakeError, match="cannot be read"):
+            work.take(taken)
+    path.parent.rename(path.parents[1] / path.parent.name.replace("20261123", "20261125"))
+    with pytest.raises(LakeError, match="cannot be read"):
+        work.take(found[0])
+
+
+def test_tombstones_without_a_day_of_creation_are_read(tmp_path: Path) -> None:
+    lake, key = FolderLake(tmp_path), tombstones_key(FORGET, "noticed")
+    stone = stones()[0]
+    old = [stone.entity, stone.id, stone.kind, stone.moment]
+    lake.create(key, json.dumps({"tombstones": [old, [*old, "2026-11-23"]]}).encode())
+    assert tombstones.read(lake, key) == [stone, replace(stone, created_on="2026-11-23")]
+    assert tombstones.earliest(tombstones.read(lake, key)) is None
+    lake.remove([key])
+    lake.create(key, json.dumps({"tombstones": [[*old, "yesterday"]]}).encode())
+    with pytest.raises(LakeError, match="not a list of tombstones"):
+        tombstones.read(lake, key)
 
 
 def jobs(pipeline: Pipeline, *words: str) -> "subprocess.CompletedProcess[str]":

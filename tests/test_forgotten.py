@@ -107,7 +107,7 @@ def test_ids_of_posts_and_of_comments_are_apart(tmp_path):
         (COMMENTS, {"body": "[deleted]"}),
         (COMMENTS, {"body": "[removed]"}),
     ],
-    ids=lambda value: getattr(value, "name", None),
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_a_later_row_that_shows_that_it_is_gone_is_dropped_only_if_it_is_named(entity, fields, tmp_path):
     gone = row(entity, seen=LATER, **fields)

@@ -38,6 +38,11 @@ def test_with_credentials_real_reddit_is_chosen() -> None:
     assert settings.reddit_client_id == "an-id-4711"
 
 
+@pytest.mark.parametrize(("environment", "days"), [({}, 90), ({"RAW_DAYS": "0"}, 0), ({"RAW_DAYS": "7"}, 7)])
+def test_raw_records_are_kept_for_so_many_days(environment: dict[str, str], days: int) -> None:
+    assert Settings.read(environment).raw_days == days
+
+
 def test_the_environment_comes_before_the_file() -> None:
     assert Settings.read({"LAKE_URL": "/elsewhere"}).lake_url == "/elsewhere"
 
@@ -70,6 +75,8 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         (LOGIN | {"AWS_SESSION_TOKEN": "a-secret-0815\n"}, "AWS_SESSION_TOKEN has surrounding white space"),
         (LOGIN | {"AWS_ACCESS_KEY_ID": "a-secret-0815\n"}, "AWS_ACCESS_KEY_ID has surrounding white space"),
         (LOGIN | {"REDDIT_USER_AGENT": "python-requests/2"}, "REDDIT_USER_AGENT must look like"),
+        ({"RAW_DAYS": "6"}, "RAW_DAYS: '6' is not valid: use a number of days from 7, or 0"),
+        ({"RAW_DAYS": "1.5"}, "RAW_DAYS: '1.5' is not valid"),
         (LOGIN | {"REDDIT_URL": "http://reddit.example.com"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1:80@reddit.example.com"}, "REDDIT_URL"),
         (LOGIN | {"REDDIT_URL": "http://127.0.0.1.example.com:80"}, "REDDIT_URL"),

@@ -88,9 +88,9 @@ def test_a_run_without_memory_is_not_tried_again_and_one_that_never_began_is(sta
     assert is_tried_again(stack, statusReason="Timeout waiting for network interface provisioning to complete.")
 
 
-def test_what_is_looked_at_again_is_by_default_what_it_is_without_a_stack(stack):
+def test_what_is_looked_at_again_and_what_is_kept_is_by_default_as_it_is_without_a_stack(stack):
     given = stack.environment() | stack.environment("MaintenanceDefinition")
-    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS", "NOTICE_SHARE", "FORGET_REMOVED"):
+    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS", "NOTICE_SHARE", "FORGET_REMOVED", "RAW_DAYS"):
         [declaration] = [one.metadata for one in declared() if one.name.upper() == name]
         assert given[name] == declaration["default"], name
 
@@ -170,6 +170,7 @@ def test_the_daily_job_differs_from_the_hourly_one_in_what_it_does_and_in_its_ro
         "SWEEP_HOURS",
         "NOTICE_SHARE",
         "FORGET_REMOVED",
+        "RAW_DAYS",
     }
 
 

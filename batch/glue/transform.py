@@ -1,7 +1,8 @@
 """The transformation on Spark: the script of the AWS Glue job.
 
 Its arguments are the lake and the key of a manifest, which names the records to read, where the Parquet objects go and
-where the report of them goes. Or it names folders of Parquet objects, and the tombstones whose rows they are to lose.
+where the report of them goes. Or it names folders of Parquet objects, and the tombstones whose rows they are to lose;
+or Parquet objects that are to become one.
 Only the report says what counts: each execution writes to a folder of its own, and the last one to end well is the one
 that is reported.
 
@@ -32,6 +33,8 @@ from reddit_etl.transform.sql import (
     count_sql,
     definition,
     kept_sql,
+    merged_sql,
+    merging_definition,
     named_sql,
     rewriting_definition,
     touched_sql,
@@ -116,7 +119,8 @@ def run(spark: SparkSession, lake: str, manifest_key: str) -> None:
         spark.conf.set(name, value)
     files = Files(spark, lake)
     manifest = json.loads(files.read(manifest_key))
-    report = _rewritten(spark, files, manifest) if "folders" in manifest else _transformed(spark, files, manifest)
+    work = _merged if "parts" in manifest else _rewritten if "folders" in manifest else _transformed
+    report = work(spark, files, manifest)
     files.write(manifest["report"], json.dumps(report, indent=1).encode())
 
 
@@ -167,6 +171,24 @@ def _rewritten(spark: SparkSession, files: Files, manifest: dict[str, Any]) -> d
                 kept.write.parquet(files.url(place), mode="errorifexists", compression="zstd")
                 rewritten.append({"folder": number, "rows": rows, "objects": _written(spark, files, place)})
     return {"definition": manifest["definition"], "rewritten": rewritten}
+
+
+def _merged(spark: SparkSession, files: Files, manifest: dict[str, Any]) -> dict[str, object]:
+    """The report of a merging: what became of all parts."""
+    if merging_definition(ENTITIES.values()) != manifest["definition"]:
+        raise TransformError(ANOTHER_VERSION)
+    merged = []
+    for parts, to in zip(manifest["parts"], manifest["to"], strict=True):
+        entity = ENTITIES[parts["entity"]]
+        _verify(files, parts["objects"])
+        stored = _stored(spark, files, [entry["key"] for entry in parts["objects"]])
+        stored.createOrReplaceTempView("stored")
+        [(rows, observations)] = spark.sql(count_sql(entity, "stored")).collect()
+        place = f"{to}{secrets.token_hex(4)}/"
+        kept = spark.sql(merged_sql(entity, stored.columns, has_copies=rows > observations))
+        kept.repartition(1).write.parquet(files.url(place), mode="errorifexists", compression="zstd")
+        merged.append(_written(spark, files, place))
+    return {"definition": manifest["definition"], "merged": merged}
 
 
 def _named(spark: SparkSession, files: Files, entity: Entity, folders: Sequence[dict[str, Any]]) -> set[str]:

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from reddit_etl import aws
+from reddit_etl.catalog import partitions
 from reddit_etl.catalog.tables import MARK, Definition, latest_view, metrics_view, storage, table_input
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import CatalogError, ConfigurationError
@@ -39,6 +40,11 @@ FIXES = {
     "AccessDeniedException": f"grant this role {RIGHTS} on the catalog, the database and its tables",
     "GlueEncryptionException": "grant this role the use of the KMS key of the catalog",
 }
+MERGING_FIXES = FIXES | {
+    "AccessDeniedException": "grant this role glue:BatchUpdatePartition and glue:BatchDeletePartition in addition"
+}
+NOTHING = "curated/_nothing/"
+"""A folder that never has objects."""
 # Another client was faster or is at work: read again.
 RACES = ("AlreadyExistsException", "ConcurrentModificationException")
 
@@ -81,11 +87,19 @@ class Catalog:
                 self._settle_table(wanted)
 
     def publish(
-        self, *, entity: Entity, lake: Lake, hour: datetime, selection: str, objects: Sequence[DataObject]
+        self,
+        *,
+        entity: Entity,
+        lake: Lake,
+        hour: datetime,
+        selection: str,
+        objects: Sequence[DataObject],
+        instead_of: Sequence[tuple[datetime, str]] = (),
     ) -> str | None:
         """Make these objects the partition of the hour and selection; returns the URL of their folder.
 
-        Without objects it does nothing. Raises CatalogError.
+        `instead_of` are hours and selections whose partitions end, as their rows are in these objects. Without objects
+        it does nothing. Raises CatalogError.
         """
         url = _s3_url(lake)
         if not objects:
@@ -99,6 +113,9 @@ class Catalog:
         location = f"{url}/{folders.pop()}/"
         wanted = {"Values": values, "StorageDescriptor": storage(entity, location)}
         table = {"DatabaseName": self.database, "TableName": entity.name}
+        with aws.failures(self._setting, CatalogError, MERGING_FIXES):
+            others = [_values(*one) for one in instead_of]
+            partitions.take_over(self._client, table, others, wanted, storage(entity, f"{url}/{NOTHING}"))
         with aws.failures(self._setting, CatalogError, FIXES):
             self._settle(
                 read=lambda: self._client.get_partition(**table, PartitionValues=values)["Partition"],

@@ -148,15 +148,15 @@ def _any_sql(marks: Sequence[Mark], row: str) -> str:
     return f"({' OR '.join(texts or ['1 = 0'])})"
 
 
-def kept(entity: Entity, tombstones: Iterable[tuple[str, str, str, str]]) -> Callable[[Row], Row | None]:
+def kept(entity: Entity, tombstones: Iterable[tuple[str, ...]]) -> Callable[[Row], Row | None]:
     """The same over raw records: a function that gives what is left of a record, None if nothing is.
 
-    A tombstone is its entity, id, kind and moment, the moment in the lake's format. A record from which nothing is
-    taken is given as it is.
+    A tombstone begins with its entity, id, kind and moment, the moment in the lake's format. A record from which
+    nothing is taken is given as it is.
     """
     taken: dict[tuple[str, str], str] = {}
     accounts: dict[tuple[str, str], str] = {}
-    for name, id_, kind, moment in tombstones:
+    for name, id_, kind, moment, *_ in tombstones:
         last = accounts if kind == ACCOUNT else taken
         last[name, id_] = max(moment, last.get((name, id_), ""))
     of = links(entity)

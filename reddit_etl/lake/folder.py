@@ -24,6 +24,9 @@ PARTIAL = ".partial"
 """The end of the name of a file that is being written."""
 
 
+TRIES = 10
+
+
 class FolderLake(Lake):
     """Objects are files below the folder."""
 
@@ -42,9 +45,8 @@ class FolderLake(Lake):
         path = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
         with self._failures(key):
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with partial.open("wb") as stream:
+                with _opened(partial) as stream:
                     yield stream
                     _to_disk(stream)
                 partial.replace(path)
@@ -57,9 +59,8 @@ class FolderLake(Lake):
         path = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
         with self._failures(key):
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with partial.open("xb") as stream:
+                with _opened(partial) as stream:
                     stream.write(content)
                     _to_disk(stream)
                 # Unlike a rename, a link fails if the name exists.
@@ -121,9 +122,15 @@ class FolderLake(Lake):
                 size = path.stat().st_size
                 path.unlink()
                 removed += size
-                with suppress(OSError):  # Of an attempt that has other objects.
-                    path.parent.rmdir()
+                self._remove_empty(path.parent)
         return removed
+
+    def _remove_empty(self, folder: Path) -> None:
+        """Else the folders of days without objects would be searched for ever."""
+        with suppress(OSError):  # There are other objects in it.
+            while folder != self.folder:
+                folder.rmdir()
+                folder = folder.parent
 
     def remove_unfinished(self, before: datetime) -> int:
         """See `Lake`."""
@@ -164,6 +171,15 @@ def _files(folder: Path, first: Path | None = None, last: Path | None = None) ->
             yield from _files(path, first, last)
         elif not path.name.startswith("."):
             yield path
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A new file. Its folder may be removed between the two steps, as it is empty."""
+    for _ in range(TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return path.open("xb")
+    return path.open("xb")
 
 
 def _to_disk(stream: IO[bytes]) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
+from itertools import groupby
 
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.layout import DATA, RECEIPTS, ZONES, successor_key
+from reddit_etl.lake.layout import DATA, RECEIPTS, successor_key
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,26 @@ class Place:
     hour: datetime
     selection: str | None
     attempt: str
+    bytes: int
 
     @classmethod
-    def parse(cls, key: str) -> "Place | None":
+    def parse(cls, key: str, size: int = 0) -> "Place | None":
         """None for any other key."""
         found = DATA.fullmatch(key)
         if not found:
             return None
         hour = datetime.fromisoformat(f"{found['day']}T{found['hour']}:00")
-        return cls(key, found["zone"], found["entity"], hour, found["selection"], found["attempt"])
+        return cls(key, found["zone"], found["entity"], hour, found["selection"], found["attempt"], size)
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether it holds rows. Beside such objects lie the notes of loads and of Glue."""
+        return self.key.endswith(".parquet")
+
+    @property
+    def owner(self) -> tuple[datetime, str | None, str]:
+        """The attempt that it is of: an attempt may write in several hours."""
+        return self.hour, self.selection, self.attempt
 
     @property
     def folder(self) -> str:
@@ -36,29 +48,28 @@ class Place:
 
 
 class Day:
-    """The objects of one day of hours."""
+    """The data objects of one zone and entity in one day of hours."""
 
-    def __init__(self, lake: Lake, name: str) -> None:
+    def __init__(self, lake: Lake, day: date, places: Sequence[Place]) -> None:
         self._lake = lake
-        self._name = name
+        self.day = day
+        self.places = places
 
     @cached_property
     def receipts(self) -> frozenset[str]:
         """The keys of the receipts of the day, as of their first use. Raises LakeError."""
-        return frozenset(self._lake.keys(f"{RECEIPTS}{self._name}/"))
-
-    def objects(self, zone: str, entity: str) -> Iterator[Place]:
-        """The data objects. Raises LakeError."""
-        for key in self._lake.keys(f"{zone}/{entity}/{self._name}/"):
-            if place := Place.parse(key):
-                yield place
+        return frozenset(self._lake.keys(f"{RECEIPTS}dt={self.day:%Y-%m-%d}/"))
 
     def is_replaced(self, place: Place) -> bool:
         """Whether a successor stands for the object. Raises LakeError."""
         return successor_key(place.key) in self.receipts
 
 
-def days(lake: Lake, entities: Sequence[str]) -> list[Day]:
-    """All days with data objects, in order. Raises LakeError."""
-    names = {name for zone in ZONES for entity in entities for name in lake.folders(f"{zone}/{entity}/")}
-    return [Day(lake, name) for name in sorted(names) if name.startswith("dt=")]
+def days(lake: Lake, zone: str, entity: str) -> Iterator[Day]:
+    """All days with data objects, in order, from one listing: a day has few objects once it is compacted.
+
+    Raises LakeError.
+    """
+    found = (Place.parse(key, size) for key, size in lake.sizes(f"{zone}/{entity}/"))
+    for day, places in groupby((place for place in found if place), key=lambda place: place.hour.date()):
+        yield Day(lake, day, list(places))

@@ -9,20 +9,36 @@ from reddit_etl.errors import LakeError
 
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>plan|extract|transform|publish|load|successor|forget)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>plan|extract|transform|publish|load|successor|forget|expire|compact|retain)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
-DATA = re.compile(
-    r"(?P<zone>raw|rejected|curated)/(?P<entity>[a-z]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(sel=(?P<selection>[0-9a-f]+)/)?(?P<attempt>[^/]+)/(?P<file>.+)"
-)
 ZONES = ("raw", "rejected", "curated")
 """The folders of data objects."""
+DATA = re.compile(
+    rf"(?P<zone>{'|'.join(ZONES)})/"
+    r"(?P<entity>[a-z]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
+    r"(sel=(?P<selection>[0-9a-f]+)/)?(?P<attempt>[^/]+)/(?P<file>.+)"
+)
+
+
+SELECTION = 12
+"""Characters of the selection of extracts."""
 
 
 def selection_of(extracts: Iterable[str]) -> str:
     """A short hash of a set of extracts."""
-    return hashlib.sha256("\n".join(sorted(set(extracts))).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(sorted(set(extracts))).encode()).hexdigest()[:SELECTION]
+
+
+def merged_selection(selection: str, attempts: Iterable[str]) -> str:
+    """The selection of what objects of these attempts were merged into; it begins with that of the extracts."""
+    digest = hashlib.sha256("\n".join(sorted(attempts)).encode()).hexdigest()
+    return source_selection(selection) + digest[:8]
+
+
+def source_selection(selection: str) -> str:
+    """The selection of the extracts, also of merged objects."""
+    return selection[:SELECTION]
 
 
 def hour_text(hour: datetime) -> str:
@@ -59,6 +75,12 @@ def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:
     return f"{receipts_of(hour)}{task}-{entity}-{name}.json"
 
 
+def listing_key(entity: str, hour: datetime, selection: str) -> str:
+    """The key of the receipt that lists the curated objects of an hour and a selection."""
+    is_merged = selection != source_selection(selection)
+    return receipt_key("compact" if is_merged else "transform", entity, hour, selection)
+
+
 def successor_key(key: str) -> str:
     """The key of the receipt of what replaces the data object of this key, and all others of the same attempt.
 
@@ -69,6 +91,17 @@ def successor_key(key: str) -> str:
         raise LakeError(f"{key}: not the key of a data object")
     what = found["selection"] or found["zone"]
     return f"receipts/dt={found['day']}/hr={found['hour']}/successor-{found['entity']}-{what}-{found['attempt']}.json"
+
+
+def expiry_key(key: str) -> str:
+    """The key of the receipt that old objects of this one's zone, entity and day were removed.
+
+    Raises LakeError for a key that is not one of a data object.
+    """
+    found = DATA.fullmatch(key)
+    if not found:
+        raise LakeError(f"{key}: not the key of a data object")
+    return f"receipts/dt={found['day']}/hr=00/expire-{found['entity']}-{found['zone']}.json"
 
 
 def replacement_key(key: str, attempt: str) -> str:

@@ -180,6 +180,30 @@ class Transformed(Receipt):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compacted(Transformed):
+    """The objects into which those of several transformations of a day were merged; `hour` is where they lie."""
+
+    replaces: list[str]
+    """The key of the first object of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expired(Receipt):
+    """The removal of the records or rejects of a day, since it is old; `hour` is its first."""
+
+    removed: dict[str, int]
+    """How many objects and bytes there were; what was written later is not counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retained(Receipt):
+    """What one run removed since it was old, and what it merged."""
+
+    expired: dict[str, int]
+    compacted: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Successor(Receipt):
     """What stands for the objects of one attempt from now on; their number may be 0. There is one per attempt."""
 

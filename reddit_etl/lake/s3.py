@@ -24,6 +24,7 @@ RIGHTS = "grant this role s3:GetObject, s3:PutObject, s3:AbortMultipartUpload an
 DELETE_RIGHTS = "grant this role s3:ListBucketVersions, s3:DeleteObject and s3:DeleteObjectVersion on it"
 ABORT_RIGHTS = "grant this role s3:ListBucketMultipartUploads and s3:AbortMultipartUpload on it"
 DELETED_AT_ONCE = 1000  # The most keys in one request.
+PARTITION = 3  # Zone, entity and day: the parts of a key that objects to be removed together have in common.
 FIXES = {
     "AccessDenied": RIGHTS,
     "NoSuchBucket": "create the bucket, or use an existing one",
@@ -191,20 +192,20 @@ class S3Lake(Lake):
     def remove(self, keys: Iterable[str]) -> int:
         """See `Lake`. A delete marker hides older versions, so versions are removed by their ids, markers too."""
         removed = 0
-        for folder, group in groupby(sorted(set(keys)), key=lambda key: key.rpartition("/")[0]):
+        for _, group in groupby(sorted(set(keys)), key=lambda key: key.split("/")[:PARTITION]):
             wanted = {self.prefix + key for key in group}
-            with self._failures(f"{folder}/", DELETE_RIGHTS):
-                found = [one for one in self._versions(f"{folder}/") if one["Key"] in wanted]
+            # One listing for many objects of a day.
+            prefix = _common(f"{key.rpartition('/')[0]}/" for key in wanted)
+            with self._failures(prefix.removeprefix(self.prefix), DELETE_RIGHTS):
+                found = [one for one in self._versions(prefix) if one["Key"] in wanted]
                 removed += sum(one.get("Size", 0) for one in found)
                 for begin in range(0, len(found), DELETED_AT_ONCE):
                     self._delete(found[begin : begin + DELETED_AT_ONCE])
         return removed
 
     def _versions(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """All versions and delete markers below a prefix."""
-        pages = self._client.get_paginator("list_object_versions").paginate(
-            Bucket=self.bucket, Prefix=self.prefix + prefix
-        )
+        """All versions and delete markers below a prefix of the bucket."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
             yield from page.get("Versions", ())
             yield from page.get("DeleteMarkers", ())
@@ -246,3 +247,11 @@ class S3Lake(Lake):
                 if isinstance(error.__cause__, ClientError):
                     raise error.__cause__ from error
                 raise
+
+
+def _common(texts: Iterable[str]) -> str:
+    """What all begin with, up to a character."""
+    *_, last = ordered = sorted(texts)
+    first = ordered[0]
+    length = next((n for n, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return first[:length]

@@ -6,13 +6,16 @@ lists to what stands for it. Of two writers that replace the same objects, one c
 on from what it finds.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reddit_etl.errors import LakeError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import successor_key
 from reddit_etl.lake.receipts import DataObject, Successor, Transformed
+
+Filter = Callable[[str], bool]
+"""Whether there may be a receipt of that key, for readers that have listed some of the receipts."""
 
 
 def put(lake: Lake, key: str, successor: Successor) -> Successor:
@@ -24,13 +27,10 @@ def put(lake: Lake, key: str, successor: Successor) -> Successor:
     return found
 
 
-def read(lake: Lake, key: str, *, among: Container[str] | None = None) -> Successor | None:
-    """What replaces the object of this key; None if it stands. Raises LakeError.
-
-    `among` are the keys of the receipts that there are, if these were listed.
-    """
+def read(lake: Lake, key: str, *, may_be: Filter = lambda _: True) -> Successor | None:
+    """What replaces the object of this key; None if it stands. Raises LakeError."""
     place = successor_key(key)
-    content = lake.read(place) if among is None or place in among else None
+    content = lake.read(place) if may_be(place) else None
     if content is None:
         return None
     try:
@@ -39,23 +39,26 @@ def read(lake: Lake, key: str, *, among: Container[str] | None = None) -> Succes
         raise LakeError(f"{lake.url}/{place}: {error}: restore it") from error
 
 
-def standing(lake: Lake, objects: Iterable[DataObject], *, among: Container[str] | None = None) -> list[DataObject]:
-    """The objects that stand for these today; `among` as for `read`. Raises LakeError."""
+def standing(lake: Lake, objects: Iterable[DataObject], *, may_be: Filter = lambda _: True) -> list[DataObject]:
+    """The objects that stand for these today. Raises LakeError."""
     found = []
     for entry in objects:
-        successor = read(lake, entry.key, among=among)
-        found += standing(lake, successor.objects, among=among) if successor else [entry]
+        successor = read(lake, entry.key, may_be=may_be)
+        found += standing(lake, successor.objects, may_be=may_be) if successor else [entry]
     return found
 
 
-def transformed(lake: Lake, receipt: Transformed, *, among: Container[str] | None = None) -> Transformed:
-    """The receipt of a transformation with the objects that stand for its own today; `among` as for `read`.
-
-    Raises LakeError.
-    """
-    while receipt.objects and (successor := read(lake, receipt.objects[0].key, among=among)):
+def transformed(lake: Lake, receipt: Transformed, *, may_be: Filter = lambda _: True) -> Transformed:
+    """The receipt of a transformation with the objects that stand for its own today. Raises LakeError."""
+    while receipt.objects and (successor := read(lake, receipt.objects[0].key, may_be=may_be)):
         receipt = replaced(receipt, successor)
     return receipt
+
+
+def listed(lake: Lake, key: str) -> Transformed | None:
+    """The receipt of this key with what stands for its objects today; None if there is none. Raises LakeError."""
+    content = lake.read(key)
+    return transformed(lake, Transformed.from_json(content, key=key)) if content else None
 
 
 def replaced(receipt: Transformed, successor: Successor) -> Transformed:

@@ -4,9 +4,9 @@ They hold ids alone, never an author's name, a title or a URL.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +43,8 @@ class Tombstone:
     """Without the prefix of the kind."""
     kind: Kind
     moment: str
+    created_on: str = ""
+    """The day on which it was created, such as `2026-11-23`: nothing older holds it. Empty if that is unknown."""
 
 
 def put(lake: Lake, hour: datetime, name: str, tombstones: Sequence[Tombstone]) -> bool:
@@ -56,9 +58,23 @@ def read(lake: Lake, key: str) -> list[Tombstone]:
     content = lake.read(key)
     try:
         values: list[Any] = json.loads(content or b"")["tombstones"]
-        return [Tombstone(str(entity), str(id_), Kind(kind), str(moment)) for entity, id_, kind, moment in values]
+        # Older objects have no day of creation.
+        return [
+            Tombstone(str(entity), str(id_), Kind(kind), str(moment), *map(_day, created))
+            for entity, id_, kind, moment, *created in values
+        ]
     except (ValueError, TypeError, KeyError) as error:
         raise LakeError(f"{lake.url}/{key}: not a list of tombstones: restore it") from error
+
+
+def earliest(tombstones: Iterable[Tombstone]) -> datetime | None:
+    """When the first of what they name can have been created; None if that is unknown of one."""
+    days = {one.created_on for one in tombstones}
+    return None if "" in days or not days else datetime.fromisoformat(min(days))
+
+
+def _day(text: object) -> str:
+    return date.fromisoformat(str(text)).isoformat() if text else ""
 
 
 def keys(lake: Lake) -> Iterator[str]:

@@ -1,19 +1,22 @@
 """Forgetting: what the tombstones of a run take from all stores, and a receipt of it."""
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from reddit_etl.clock import Clock, iso, utc_now
+from reddit_etl.clock import Clock, iso, moment, utc_now
 from reddit_etl.entities import ENTITIES
+from reddit_etl.errors import LakeError
 from reddit_etl.lake import tombstones
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.index import Receipts
-from reddit_etl.lake.layout import hour_text, tombstones_key, tombstones_of
-from reddit_etl.lake.receipts import Extracted, Forgotten
+from reddit_etl.lake.index import ReceiptKey, Receipts
+from reddit_etl.lake.layout import hour_text, receipt_key, tombstones_key, tombstones_of
+from reddit_etl.lake.receipts import Extracted, Forgotten, Planned
 from reddit_etl.lake.tombstones import Kind, Tombstone
+from reddit_etl.sources.look import Look
 from reddit_etl.steps.attempt import new_name
 from reddit_etl.steps.forget_lake import LONGEST_RUN, LakeForgetting
 from reddit_etl.transform.base import TransformEngine
@@ -22,6 +25,8 @@ from reddit_etl.warehouse.noticed import noticed
 
 if TYPE_CHECKING:
     from reddit_etl.catalog.glue import Catalog
+
+log = logging.getLogger(__name__)
 
 AGAIN = timedelta(hours=24)
 """Tombstones are worked through a second time after so long: attempts that were at work the first time have ended."""
@@ -72,8 +77,25 @@ def _gone(lake: Lake, first: datetime, last: datetime) -> Iterator[Tombstone]:
     for one in Receipts(lake, first, last).all:
         if one.step == "extract" and REFRESH.search(one.name):
             read = Extracted.from_json(lake.read(one.key) or b"", key=one.key)
-            for kind, _, id_ in (fullname.partition("_") for fullname in read.gone):
-                yield Tombstone(entities[kind], id_, Kind.GONE, read.committed_at)
+            created = _created(lake, one) if read.gone else {}
+            for fullname in read.gone:
+                kind, _, id_ = fullname.partition("_")
+                yield Tombstone(entities[kind], id_, Kind.GONE, read.committed_at, created.get(fullname, ""))
+
+
+def _created(lake: Lake, looks: ReceiptKey) -> dict[str, str]:
+    """The days on which the posts and comments of an hour's plan were created, as far as they are known."""
+    key = receipt_key("plan", looks.entity, looks.hour, looks.name)
+    content = lake.read(key)
+    if content is None:
+        return {}
+    try:
+        found = [Look.read(str(text)) for text in Planned.from_json(content, key=key).due]
+        return {look.fullname: f"{moment(look.created_at):%Y-%m-%d}" for look in found}
+    except (LakeError, ValueError) as error:
+        # Without them everything is searched.
+        log.warning("plan not understood", extra={"receipt": key, "error": str(error)})
+        return {}
 
 
 def forget(stores: Stores, hour: datetime, name: str, *, clock: Clock) -> Forgotten:

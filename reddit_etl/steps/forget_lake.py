@@ -9,7 +9,7 @@ Any number of runs may do this at once, and each may be killed anywhere: a new o
 two successors of the same objects one counts, and what was replaced but not removed is found by the next run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -22,10 +22,10 @@ from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake import inventory, successors
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.inventory import Day, Place
-from reddit_etl.lake.layout import curated_prefix, hour_text, receipt_key, replacement_key
+from reddit_etl.lake.layout import curated_prefix, hour_text, listing_key, replacement_key
 from reddit_etl.lake.receipts import DataObject, Successor, Transformed
 from reddit_etl.lake.rewrite import Change, rewrite
-from reddit_etl.lake.tombstones import Tombstone
+from reddit_etl.lake.tombstones import Tombstone, earliest
 from reddit_etl.steps import lines
 from reddit_etl.steps.attempt import Attempt, began, new_name, origin
 from reddit_etl.steps.publish import publish
@@ -75,32 +75,46 @@ class LakeForgetting:
         self._clock = clock
         self._engine = engine
         self._catalog = catalog
+        self._met: list[Folder] = []
+        """What another run has put in place of objects while they were written anew."""
 
     def take(self, tombstones: Sequence[Tombstone], *, since: datetime | None = None) -> None:
-        """Take it from all objects, or from those of what was read since a moment.
+        """Take it from all objects that may hold it, or from those of what was read since a moment.
 
-        Raises LakeError, TransformError, CatalogError.
+        What ended before the first of it was created cannot hold it, and is not read. Raises LakeError, TransformError,
+        CatalogError.
         """
-        days = inventory.days(self._lake, list(ENTITIES))
+        may_hold = _may_hold(earliest(tombstones), since)
         for entity in ENTITIES.values():
             changes = {"raw": lines.of_records(entity, tombstones), "rejected": lines.of_rejects(tombstones)}
             for zone, change in changes.items():
-                for day in days:
-                    for place in self._standing(day, zone, entity, since):
+                for day in inventory.days(self._lake, zone, entity.name):
+                    for place in self._standing(day, filter(may_hold, day.places)):
                         self._rewrite(entity, place, change)
         prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
-        folders = (one for entity in ENTITIES.values() for day in days for one in self._folders(day, entity, since))
+        folders = (
+            one
+            for entity in ENTITIES.values()
+            for day in inventory.days(self._lake, "curated", entity.name)
+            for one in self._folders(day, entity, may_hold)
+        )
         for done in self._engine.rewrite(lake=self._lake, folders=folders, tombstones=tombstones, prefix=prefix):
             self._replace(done)
+        while met := self._met:
+            self._met = []
+            prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
+            for done in self._engine.rewrite(lake=self._lake, folders=met, tombstones=tombstones, prefix=prefix):
+                self._replace(done)
 
-    def _standing(self, day: Day, zone: str, entity: Entity, since: datetime | None) -> list[Place]:
-        """The objects that nothing has replaced; the others are removed."""
-        places = list(day.objects(zone, entity.name))
-        replaced = [place.key for place in places if day.is_replaced(place)]
-        self._remove(zone, replaced)
-        return [
-            place for place in places if place.key not in replaced and (since is None or origin(place.attempt) >= since)
-        ]
+    def _standing(self, day: Day, places: Iterable[Place]) -> list[Place]:
+        """Those that nothing has replaced; the others are removed."""
+        standing = []
+        for place in places:
+            if day.is_replaced(place):
+                self._remove(place.zone, [place.key])
+            else:
+                standing.append(place)
+        return standing
 
     def _rewrite(self, entity: Entity, place: Place, change: Change) -> None:
         attempt = self._attempt(entity, place.hour, new_name(self._clock, replaces=place.attempt))
@@ -115,34 +129,34 @@ class LakeForgetting:
             self._put(place.zone, [done.old], successor, done.lines)
             self._remove(place.zone, [place.key])
 
-    def _folders(self, day: Day, entity: Entity, since: datetime | None) -> Iterator[Folder]:
+    def _folders(self, day: Day, entity: Entity, may_hold: Callable[[Place], bool]) -> Iterator[Folder]:
         """The objects of each transformation; what was replaced, and what will never be listed, is removed."""
-        places = [place for place in day.objects("curated", entity.name) if place.key.endswith(".parquet")]
+        places = [place for place in day.places if place.key.endswith(".parquet")]
         for (hour, selection), group in groupby(places, key=lambda place: (place.hour, str(place.selection))):
             found = list(group)
+            if not any(map(may_hold, found)):
+                continue
             replaced = [place.key for place in found if day.is_replaced(place)]
             if replaced:
                 # The run that replaced them may have been killed before the catalog knew.
                 if listed := self._listed(entity, hour, selection):
-                    self._publish(entity, hour, listed)
+                    self._publish(entity, hour, selection, listed)
                 self._remove("curated", replaced)
             standing = [place for place in found if place.key not in replaced]
-            is_listed = receipt_key("transform", entity.name, hour, selection) in day.receipts
+            is_listed = listing_key(entity.name, hour, selection) in day.receipts
             if not is_listed or len({place.folder for place in standing}) > 1:
                 listed = self._listed(entity, hour, selection)
                 known = {entry.key for entry in listed.objects} if listed else set()
                 self._remove_dead([place for place in standing if place.key not in known])
                 standing = [place for place in standing if place.key in known]
-            if standing and (since is None or origin(standing[0].attempt) >= since):
+            if standing and may_hold(standing[0]):
                 name = new_name(self._clock, replaces=standing[0].attempt)
                 to = curated_prefix(entity.name, hour, selection, name)
                 yield Folder(entity, tuple(place.key for place in standing), to)
 
     def _listed(self, entity: Entity, hour: datetime, selection: str) -> Transformed | None:
-        """The receipt of a transformation, with what stands for its objects today."""
-        key = receipt_key("transform", entity.name, hour, selection)
-        content = self._lake.read(key)
-        return successors.transformed(self._lake, Transformed.from_json(content, key=key)) if content else None
+        """The receipt of a transformation or of what was merged, with what stands for its objects today."""
+        return successors.listed(self._lake, listing_key(entity.name, hour, selection))
 
     def _remove_dead(self, places: Sequence[Place]) -> None:
         """Remove what no receipt lists, unless its attempt may still be at work."""
@@ -152,23 +166,35 @@ class LakeForgetting:
     def _replace(self, done: Rewritten) -> None:
         """Let what was written anew stand for the objects of a transformation, if a receipt lists those."""
         old = [place for place in map(Place.parse, done.folder.keys) if place]
-        entity, hour = done.folder.entity, old[0].hour
-        listed = self._listed(entity, hour, str(old[0].selection))
+        entity, hour, selection = done.folder.entity, old[0].hour, str(old[0].selection)
+        listed = self._listed(entity, hour, selection)
         if not listed or {entry.key for entry in listed.objects} != set(done.folder.keys):
             self._remove("curated", [one.key for one in done.objects])
             self._remove_dead(old)
+            self._meet(entity, listed)
             return
         attempt = self._attempt(entity, hour, done.folder.to.rstrip("/").rpartition("/")[2])
         successor = Successor(
             **attempt.header(), replaces=listed.attempt, objects=done.objects, reason=REASON, columns=listed.columns
         )
         found = self._put("curated", listed.objects, successor, done.rows)
-        self._publish(entity, hour, successors.transformed(self._lake, successors.replaced(listed, found)))
+        standing = successors.transformed(self._lake, successors.replaced(listed, found))
+        self._publish(entity, hour, selection, standing)
         self._remove("curated", done.folder.keys)
+        if found.attempt != attempt.name:
+            self._meet(entity, standing)
 
-    def _publish(self, entity: Entity, hour: datetime, standing: Transformed) -> None:
+    def _meet(self, entity: Entity, standing: Transformed | None) -> None:
+        places = [place for entry in standing.objects if (place := Place.parse(entry.key))] if standing else []
+        if places:
+            name = new_name(self._clock, replaces=places[0].attempt)
+            to = curated_prefix(entity.name, places[0].hour, str(places[0].selection), name)
+            self._met.append(Folder(entity, tuple(place.key for place in places), to))
+
+    def _publish(self, entity: Entity, hour: datetime, selection: str, standing: Transformed) -> None:
         if self._catalog:
-            publish(self._attempt(entity, hour, standing.attempt), self._catalog, standing)
+            attempt = self._attempt(entity, hour, standing.attempt)
+            publish(attempt, self._catalog, standing, instead_of=[(hour, selection)])
 
     def _attempt(self, entity: Entity, hour: datetime, name: str) -> Attempt:
         return Attempt(self._lake, entity, hour, name, self._clock)
@@ -190,6 +216,20 @@ class LakeForgetting:
             counts = self.outcome.zones[zone]
             counts.bytes += self._lake.remove(keys)
             counts.removed += len(keys)
+
+
+def _may_hold(created: datetime | None, since: datetime | None) -> Callable[[Place], bool]:
+    """Whether an object may hold what was created then or later, if its attempt began since a moment.
+
+    The hour alone does not say when its records were observed: an old hour may be run late.
+    """
+
+    def may_hold(place: Place) -> bool:
+        begin = origin(place.attempt)
+        is_late = created is None or max(begin, place.hour) + LONGEST_RUN >= created
+        return is_late and (since is None or begin >= since)
+
+    return may_hold
 
 
 def _digests(objects: Sequence[DataObject]) -> list[str]:

@@ -1,13 +1,16 @@
 """The load of one transformation's rows into the warehouse."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake import successors
+from reddit_etl.lake.inventory import Place
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
-from reddit_etl.lake.receipts import Loaded, Transformed
+from reddit_etl.lake.receipts import DataObject, Loaded, Transformed
 from reddit_etl.steps.attempt import Attempt
-from reddit_etl.warehouse.base import Load, Warehouse
+from reddit_etl.warehouse.base import Load, LoadCounts, Warehouse
 
 
 def load(
@@ -26,7 +29,7 @@ def load(
     transformed = successors.transformed(attempt.lake, transformed)
     while True:
         try:
-            counts = warehouse.load(load_of(attempt, transformed, is_again=is_again))
+            counts = _load(attempt, warehouse, transformed, is_again=is_again)
         except DamagedObjectError as error:
             if transformed.attempt == attempt.name:
                 raise
@@ -42,15 +45,42 @@ def load(
             )
 
 
-def load_of(attempt: Attempt, transformed: Transformed, *, is_again: bool = False) -> Load:
-    """The load of what a receipt lists."""
-    selection = selection_of(transformed.extracts)
+def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed, *, is_again: bool) -> LoadCounts:
+    """Objects that were merged with those of other hours are loaded once, as those of the hour that they lie in.
+
+    The other hours have a load without rows, by which the warehouse knows that it has theirs.
+    """
+    place = Place.parse(transformed.objects[0].key) if transformed.objects else None
+    if not place or place.hour == attempt.hour:
+        return warehouse.load(load_of(attempt, transformed, is_again=is_again))
+    whole, own = load_of(attempt, transformed, hour=place.hour), load_of(attempt, transformed, objects=())
+    hours = sorted((whole.hour, own.hour))
+    known = warehouse.loaded(first_hour=hours[0], last_hour=hours[1])
+    # Of many hours that are loaded again because the warehouse knows none of them, the first one loads all.
+    is_forced = is_again and own.load_id in known
+    counts = None
+    if is_forced or whole.load_id not in known:
+        counts = warehouse.load(replace(whole, is_again=is_forced))
+    none = warehouse.load(own)
+    return counts or none
+
+
+def load_of(
+    attempt: Attempt,
+    transformed: Transformed,
+    *,
+    is_again: bool = False,
+    hour: datetime | None = None,
+    objects: Sequence[DataObject] | None = None,
+) -> Load:
+    """The load of what a receipt lists, by default of all objects, in the attempt's hour."""
+    hour = hour or attempt.hour
     return Load(
         entity=attempt.entity,
-        load_id=load_prefix(attempt.entity.name, attempt.hour, selection) + transformed.attempt,
-        hour=hour_text(attempt.hour),
+        load_id=load_prefix(attempt.entity.name, hour, selection_of(transformed.extracts)) + transformed.attempt,
+        hour=hour_text(hour),
         lake=attempt.lake,
-        objects=transformed.objects,
+        objects=transformed.objects if objects is None else objects,
         columns=transformed.columns,
         is_again=is_again,
     )

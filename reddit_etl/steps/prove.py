@@ -6,6 +6,7 @@ from reddit_etl.entities import ENTITIES, forgotten
 from reddit_etl.entities.schema import Entity
 from reddit_etl.lake import inventory, rewrite
 from reddit_etl.lake.base import Lake
+from reddit_etl.lake.inventory import Place
 from reddit_etl.lake.tombstones import Tombstone
 from reddit_etl.steps import lines
 from reddit_etl.warehouse.base import Warehouse
@@ -20,18 +21,21 @@ def prove(lake: Lake, warehouse: Warehouse, tombstones: Sequence[Tombstone]) -> 
     # DuckDB is not in every image.
     from reddit_etl.transform.rewrite_duckdb import touched  # noqa: PLC0415
 
-    days = inventory.days(lake, list(ENTITIES))
     for entity in ENTITIES.values():
         changes = {"raw": lines.of_records(entity, tombstones), "rejected": lines.of_rejects(tombstones)}
         for zone, change in changes.items():
-            for place in (place for day in days for place in day.objects(zone, entity.name)):
+            for place in _places(lake, zone, entity):
                 if rewrite.touched(lake, place.key, change):
                     yield f"{lake.url}/{place.key}"
-        places = (place for day in days for place in day.objects("curated", entity.name))
-        keys = (place.key for place in places if place.key.endswith(".parquet"))
+        keys = (place.key for place in _places(lake, "curated", entity) if place.key.endswith(".parquet"))
         for key in touched(lake, entity, keys, tombstones):
             yield f"{lake.url}/{key}"
         yield from _tables(warehouse, entity, tombstones)
+
+
+def _places(lake: Lake, zone: str, entity: Entity) -> Iterator[Place]:
+    for day in inventory.days(lake, zone, entity.name):
+        yield from day.places
 
 
 def _tables(warehouse: Warehouse, entity: Entity, tombstones: Sequence[Tombstone]) -> list[str]:

@@ -1,8 +1,11 @@
 """Register one transformation's rows in the catalog, so that Athena sees them."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reddit_etl.lake import successors
+from reddit_etl.lake.inventory import Place
 from reddit_etl.lake.layout import selection_of
 from reddit_etl.lake.receipts import Published, Transformed
 from reddit_etl.steps.attempt import Attempt
@@ -11,17 +14,29 @@ if TYPE_CHECKING:
     from reddit_etl.catalog.glue import Catalog
 
 
-def publish(attempt: Attempt, catalog: "Catalog", transformed: Transformed) -> Published:
+def publish(
+    attempt: Attempt,
+    catalog: "Catalog",
+    transformed: Transformed,
+    *,
+    instead_of: Sequence[tuple[datetime, str]] = (),
+) -> Published:
     """Call it after the transformation's receipt is written, so that readers never see part of its rows.
 
-    Raises CatalogError.
+    Objects that were merged with those of other hours have one partition, in place of those of the hours and selections
+    `instead_of`. Raises CatalogError.
     """
     catalog.prepare(entity=attempt.entity, lake=attempt.lake)
+    objects = successors.transformed(attempt.lake, transformed).objects
+    own = attempt.hour, selection_of(transformed.extracts)
+    place = Place.parse(objects[0].key) if objects else None
+    at = (place.hour, str(place.selection)) if place else own
     location = catalog.publish(
         entity=attempt.entity,
         lake=attempt.lake,
-        hour=attempt.hour,
-        selection=selection_of(transformed.extracts),
-        objects=successors.transformed(attempt.lake, transformed).objects,
+        hour=at[0],
+        selection=at[1],
+        objects=objects,
+        instead_of=[one for one in dict.fromkeys((own, *instead_of)) if one != at],
     )
     return Published(**attempt.header(), location=location)

@@ -15,7 +15,8 @@ from reddit_etl.errors import DamagedObjectError, LakeError
 from reddit_etl.lake import successors
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.index import ReceiptKey
-from reddit_etl.lake.layout import hour_of_load, hour_text, partition_of
+from reddit_etl.lake.inventory import Place
+from reddit_etl.lake.layout import expiry_key, hour_of_load, hour_text, partition_of, receipts_of
 from reddit_etl.lake.receipts import DataObject, Extracted, Receipt, Transformed
 from reddit_etl.warehouse.base import Load, Warehouse
 from reddit_etl.warehouse.comparison import Held
@@ -67,6 +68,7 @@ class Hour:
         self._listed: dict[str, tuple[DataObject, Rows | None]] = {}
         found = [key for key in keys if key.entity in ENTITIES]
         self._successors = {key.key for key in found if key.step == "successor"}
+        self._expiries: dict[str, bool] = {}
         for key in found:
             if key.step == "extract" and (extracted := self._read(key, Extracted)):
                 self._list_raw(key, extracted)
@@ -88,15 +90,25 @@ class Hour:
         for part in parts:
             objects += [*part["objects"], *part["rejected"]]
         with self._noted(key):
-            standing = successors.standing(self._lake, objects, among=self._successors)
+            standing = successors.standing(self._lake, objects, may_be=self._may_be)
             self._listed.update((entry.key, (entry, None)) for entry in standing)
 
     def _list_curated(self, key: ReceiptKey, transformed: Transformed) -> None:
         with self._noted(key):
-            standing = successors.transformed(self._lake, transformed, among=self._successors)
+            standing = successors.transformed(self._lake, transformed, may_be=self._may_be)
             rows = Rows(ENTITIES[key.entity], self.hour, key.name, standing)
             self.rows.append(rows)
             self._listed.update((entry.key, (entry, rows)) for entry in standing.objects)
+
+    def _may_be(self, successor: str) -> bool:
+        """Those of this hour were listed; what was merged with other hours may have one there."""
+        return successor in self._successors or not successor.startswith(receipts_of(self.hour))
+
+    def _is_expired(self, key: str) -> bool:
+        place = expiry_key(key)
+        if place not in self._expiries:
+            self._expiries[place] = self._lake.read(place) is not None
+        return self._expiries[place]
 
     @contextmanager
     def _noted(self, key: ReceiptKey) -> Iterator[None]:
@@ -117,8 +129,9 @@ class Hour:
         for entry, rows in self._listed.values():
             what = None
             if entry.key not in sizes:
-                # Forgetting may have replaced it since the receipts were listed.
-                what = None if successors.read(self._lake, entry.key) else "missing, though a receipt lists it"
+                # It may have been replaced since the receipts were listed.
+                is_known = self._is_expired(entry.key) or successors.read(self._lake, entry.key)
+                what = None if is_known else "missing, though a receipt lists it"
             elif sizes[entry.key] != entry.bytes:
                 what = f"{sizes[entry.key]:,} bytes, and {entry.bytes:,} in its receipt"
             elif deep and not self._is_whole(entry):
@@ -140,8 +153,11 @@ def misplaced(catalog: "Catalog", lake: Lake, published: Iterable[Rows]) -> Iter
     for rows in published:
         if not rows.transformed.objects:
             continue
-        wanted = f"{lake.url}/{rows.transformed.objects[0].key.rpartition('/')[0]}/"
-        found = catalog.location(entity=rows.entity, hour=rows.hour, selection=rows.selection)
+        key = rows.transformed.objects[0].key
+        place, wanted = Place.parse(key), f"{lake.url}/{key.rpartition('/')[0]}/"
+        # What was merged has one partition, in the hour that it lies in.
+        hour, selection = (place.hour, str(place.selection)) if place else (rows.hour, rows.selection)
+        found = catalog.location(entity=rows.entity, hour=hour, selection=selection)
         if found != wanted:
             what = f"points to {found}" if found else "missing"
             yield Difference(rows.hour, "catalog", f"partition of {rows}: {what}, not {wanted}", rows)

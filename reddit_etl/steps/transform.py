@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from reddit_etl.errors import DamagedObjectError, LakeError, TransformError
 from reddit_etl.lake import successors
 from reddit_etl.lake.index import ReceiptKey
-from reddit_etl.lake.layout import curated_prefix, receipts_of, selection_of
+from reddit_etl.lake.layout import curated_prefix, expiry_key, receipts_of, selection_of
 from reddit_etl.lake.receipts import DataObject, Extracted, Transformed
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.transform.base import Transformation, TransformEngine
@@ -32,6 +32,9 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
             before, inputs = inputs, _standing(attempt, extracts)
             if inputs == before:
                 receipts = ", ".join(_receipts_on(error.key, attempt, extracts))
+                if attempt.lake.read(expiry_key(error.key)) is not None:
+                    what = f"{error}: the records of its day are older than RAW_DAYS and were removed"
+                    raise LakeError(f"{what}: give up its rows and remove {receipts}") from error
                 raise LakeError(f"{error}: restore it, or give up its rows and remove {receipts}") from error
     records = sum(entry.rows for entry in inputs)
     _check_counts(records, done)

@@ -38,6 +38,24 @@ class Rewritten:
     objects: tuple[DataObject, ...]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Objects of several attempts that are to become one, with the same columns."""
+
+    entity: Entity
+    objects: tuple[DataObject, ...]
+    to: str
+    """The prefix of the new object."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What parts became."""
+
+    parts: Parts
+    objects: tuple[DataObject, ...]
+
+
 class TransformEngine(Protocol):
     """Something that runs the SQL over objects of the lake."""
 
@@ -51,6 +69,13 @@ class TransformEngine(Protocol):
 
         The files keep their columns. The prefix is for what the engine notes of its work. A folder of which an object
         has disappeared is skipped, or an error. Raises `TransformError`, `LakeError`.
+        """
+
+    def merge(self, *, lake: Lake, all_parts: Iterable[Parts], prefix: str) -> Iterator[Merged]:
+        """Write the rows of each of these to one object, each observation once.
+
+        The prefix is for what the engine notes of its work. Parts of which an object is missing or damaged are skipped,
+        or an error. Raises `TransformError`, `LakeError`.
         """
 
     def check(self) -> str:

@@ -21,8 +21,8 @@ from reddit_etl.errors import TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.tombstones import Tombstone
-from reddit_etl.transform import rewrite_duckdb
-from reddit_etl.transform.base import Folder, Rewritten, Transformation
+from reddit_etl.transform import merge_duckdb, rewrite_duckdb
+from reddit_etl.transform.base import Folder, Merged, Parts, Rewritten, Transformation
 from reddit_etl.transform.sql import copies_sql, count_sql, transform_sql
 
 # A record's texts come to 82 kB, and a character to six bytes at most as JSON writes it. Twice this is the reader's
@@ -76,6 +76,10 @@ class DuckDBTransform:
     ) -> Iterator[Rewritten]:
         """See `TransformEngine`. One folder after the other, as they are asked for."""
         return rewrite_duckdb.rewrite(lake, folders, tombstones)
+
+    def merge(self, *, lake: Lake, all_parts: Iterable[Parts], prefix: str) -> Iterator[Merged]:  # noqa: ARG002
+        """See `TransformEngine`. One after the other, as they are asked for."""
+        return merge_duckdb.merge(lake, all_parts)
 
     def check(self) -> str:
         """The scratch space is all that it needs."""

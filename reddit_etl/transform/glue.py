@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from enum import Enum
 from typing import Any
 
@@ -20,9 +20,9 @@ from reddit_etl.errors import ConfigurationError, TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.tombstones import Tombstone
-from reddit_etl.transform.base import Folder, Rewritten, Transformation
-from reddit_etl.transform.glue_report import read_object, read_report, read_rewriting
-from reddit_etl.transform.sql import definition, rewriting_definition
+from reddit_etl.transform.base import Folder, Merged, Parts, Rewritten, Transformation
+from reddit_etl.transform.glue_report import read_merging, read_object, read_report, read_rewriting
+from reddit_etl.transform.sql import definition, merging_definition, rewriting_definition
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class GlueTransform:
             return
         manifest: dict[str, Any] = {
             "definition": rewriting_definition(ENTITIES.values()),
-            "tombstones": [astuple(one) for one in tombstones],
+            "tombstones": [(one.entity, one.id, one.kind, one.moment) for one in tombstones],
             "folders": [{"entity": one.entity.name, "keys": one.keys} for one in asked],
             "to": [one.to for one in asked],
             "output": prefix,
@@ -112,6 +112,24 @@ class GlueTransform:
         run, manifest = self._done(lake, json.loads(json.dumps(manifest)))
         theirs = [Folder(one.entity, one.keys, to) for one, to in zip(asked, manifest["to"], strict=True)]
         yield from read_rewriting(lake, manifest, theirs, f"{self._place}: run {run} succeeded")
+
+    def merge(self, *, lake: Lake, all_parts: Iterable[Parts], prefix: str) -> Iterator[Merged]:
+        """See `TransformEngine`. One run for all; the prefix ends as that of a transformation does."""
+        asked = list(all_parts)
+        if not asked:
+            return
+        manifest: dict[str, Any] = {
+            "definition": merging_definition(ENTITIES.values()),
+            "parts": [{"entity": one.entity.name, "objects": list(map(asdict, one.objects))} for one in asked],
+            "to": [one.to for one in asked],
+            "output": prefix,
+            "report": f"{prefix}_report.json",
+        }
+        run, manifest = self._done(lake, manifest)
+        theirs = [Parts(one.entity, one.objects, to) for one, to in zip(asked, manifest["to"], strict=True)]
+        found = read_merging(lake, manifest, theirs, f"{self._place}: run {run} succeeded")
+        # By the prefixes that were asked for, also if another one's run was attached to.
+        yield from (Merged(one, done.objects) for one, done in zip(asked, found, strict=True))
 
     def _done(self, lake: Lake, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The run that did the work of the manifest, and its own manifest."""

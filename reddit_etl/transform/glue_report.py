@@ -11,7 +11,7 @@ from typing import Any
 from reddit_etl.errors import TransformError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
-from reddit_etl.transform.base import Folder, Rewritten, Transformation
+from reddit_etl.transform.base import Folder, Merged, Parts, Rewritten, Transformation
 
 
 def read_report(lake: Lake, manifest: Mapping[str, Any], ended: str) -> Transformation:
@@ -43,6 +43,23 @@ def read_rewriting(lake: Lake, manifest: Mapping[str, Any], folders: Sequence[Fo
     for one in done:
         for fault in _faults(one.objects, dict(lake.sizes(one.folder.to))):
             raise TransformError(f"{place} {fault}")
+    return done
+
+
+def read_merging(lake: Lake, manifest: Mapping[str, Any], parts: Sequence[Parts], ended: str) -> list[Merged]:
+    """What became of all parts, in their order, by the report. Raises TransformError."""
+    place, report = _report(lake, manifest, ended)
+    try:
+        done = [Merged(one, _objects(objects)) for one, objects in zip(parts, report["merged"], strict=True)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise TransformError(f"{place} cannot be read ({type(error).__name__})") from error
+    _check_definition(place, report, manifest)
+    for one in done:
+        for fault in _faults(one.objects, dict(lake.sizes(one.parts.to))):
+            raise TransformError(f"{place} {fault}")
+        before, after = (sum(entry.rows for entry in entries) for entries in (one.parts.objects, one.objects))
+        if not 0 < after <= before:
+            raise TransformError(f"{place} has {after} rows of {before}")
     return done
 
 

@@ -17,12 +17,12 @@ from reddit_etl.entities import forgotten
 from reddit_etl.entities.schema import Entity, Sql
 
 
-def count_sql(entity: Entity) -> str:
+def count_sql(entity: Entity, rows: str = "records") -> str:
     """Counts the records and the observations."""
     return f"""\
 SELECT
-  (SELECT COUNT(*) FROM records) AS records,
-  (SELECT COUNT(*) FROM (SELECT DISTINCT {entity.key}, observed_at FROM records) AS observed) AS observations
+  (SELECT COUNT(*) FROM {rows}) AS records,
+  (SELECT COUNT(*) FROM (SELECT DISTINCT {entity.key}, observed_at FROM {rows}) AS observed) AS observations
 """
 
 
@@ -80,11 +80,35 @@ def kept_sql(entity: Entity, columns: Sequence[str]) -> str:
     return forgotten.kept_sql(entity, rows="stored", summary="named", columns=columns)
 
 
+def merged_sql(entity: Entity, columns: Sequence[str], *, has_copies: bool) -> str:
+    """The rows of `stored` in these columns, each observation once. Without copies no row has to be held."""
+    names = ", ".join(columns)
+    if not has_copies:
+        return f"SELECT {names} FROM stored"
+    return f"""\
+SELECT {names}
+FROM (
+  SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {entity.key}, observed_at ORDER BY {entity.key}) AS copy_number
+  FROM stored
+) AS ranked
+WHERE copy_number = 1"""
+
+
 def definition(entity: Entity) -> str:
     """A digest of all that the transformation knows of the entity; differs if the other side knows another."""
     texts = [count_sql(entity), copies_sql(entity), transform_sql(entity)]
     columns = [[(c.name, c.type.sql) for c in side] for side in (entity.record, entity.curated)]
     return hashlib.sha256(json.dumps([*texts, columns]).encode()).hexdigest()
+
+
+def merging_definition(entities: Iterable[Entity]) -> str:
+    """A digest of how objects are merged; differs if the other side merges otherwise."""
+    texts = [
+        text
+        for entity in entities
+        for text in (count_sql(entity, "stored"), merged_sql(entity, ["*"], has_copies=True), entity.name)
+    ]
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
 
 def rewriting_definition(entities: Iterable[Entity]) -> str:

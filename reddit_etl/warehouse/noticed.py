@@ -24,12 +24,13 @@ def noticed(
     """
     if not warehouse.find("tombstones", f"SELECT COUNT(*) FROM {SCHEMA}.tombstones", []):
         return
-    for id_, kind, seen in warehouse.find(entity.name, noticed_sql(entity, with_removed=with_removed), [since, until]):
-        yield Tombstone(entity.name, id_, Kind(kind), iso(seen))
+    statement = noticed_sql(entity, with_removed=with_removed)
+    for id_, kind, seen, created in warehouse.find(entity.name, statement, [since, until]):
+        yield Tombstone(entity.name, id_, Kind(kind), iso(seen), f"{created:%Y-%m-%d}")
 
 
 def noticed_sql(entity: Entity, *, with_removed: bool) -> str:
-    """Ids, kinds and times of observation, by id. Binds the begin and the end of the range.
+    """Ids, kinds, times of observation and of creation, by id. Binds the begin and the end of the range.
 
     An account that was missing from the first observation on leaves nothing to forget, except in a profile. Rows that
     stay after their account is forgotten are not noticed again. Reddit shows no author of most comments that moderators
@@ -42,9 +43,9 @@ def noticed_sql(entity: Entity, *, with_removed: bool) -> str:
         kinds[Kind.REMOVED] = forgotten.removed_sql(entity, "r")
     cases = "\n      ".join(f"WHEN {condition} THEN '{kind}'" for kind, condition in kinds.items())
     return f"""\
-SELECT shown.id, shown.kind, shown.observed_at
+SELECT shown.id, shown.kind, shown.observed_at, shown.created_at
 FROM (
-  SELECT r.{entity.key} AS id, r.observed_at,
+  SELECT r.{entity.key} AS id, r.observed_at, r.created_at,
     CASE {cases}
       WHEN {account} THEN '{Kind.ACCOUNT}' END AS kind
   FROM {SCHEMA}.{entity.name} AS r

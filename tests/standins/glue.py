@@ -24,7 +24,7 @@ from reddit_etl.entities import ENTITIES
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.lake.tombstones import Kind, Tombstone
-from reddit_etl.transform.base import Folder
+from reddit_etl.transform.base import Folder, Parts
 from reddit_etl.transform.duckdb import DuckDBTransform
 from tests.standins.s3 import KEYS
 from tests.standins.spark import JOB
@@ -39,6 +39,9 @@ def by_duckdb(lake: Path, manifest: str) -> None:
     asked = json.loads((lake / manifest).read_text())
     if "folders" in asked:
         (lake / asked["report"]).write_text(json.dumps(_rewritten(FolderLake(lake), asked)))
+        return
+    if "parts" in asked:
+        (lake / asked["report"]).write_text(json.dumps(_merged(FolderLake(lake), asked)))
         return
     done = DuckDBTransform()(
         entity=ENTITIES[asked["entity"]],
@@ -63,6 +66,16 @@ def _rewritten(lake: FolderLake, asked: dict[str, Any]) -> dict[str, Any]:
         for one in done
     ]
     return {"definition": asked["definition"], "rewritten": found}
+
+
+def _merged(lake: FolderLake, asked: dict[str, Any]) -> dict[str, Any]:
+    """The report of a run that merges objects."""
+    every = [
+        Parts(ENTITIES[one["entity"]], tuple(DataObject(**entry) for entry in one["objects"]), f"{to}once/")
+        for one, to in zip(asked["parts"], asked["to"], strict=True)
+    ]
+    done = DuckDBTransform().merge(lake=lake, all_parts=every, prefix="")
+    return {"definition": asked["definition"], "merged": [list(map(asdict, one.objects)) for one in done]}
 
 
 @dataclass
@@ -206,7 +219,8 @@ class GlueServer(ThreadingHTTPServer):
 
             asked = json.loads(fetch(manifest))
             folders = [key for one in asked.get("folders", ()) for key in one["keys"]]
-            for key in [*folders, *(entry["key"] for entry in asked.get("inputs", ()))]:
+            parts = [entry["key"] for one in asked.get("parts", ()) for entry in one["objects"]]
+            for key in [*folders, *parts, *(entry["key"] for entry in asked.get("inputs", ()))]:
                 fetch(key)
             before = set(folder.rglob("*"))
             yield folder

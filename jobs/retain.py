@@ -1,0 +1,72 @@
+"""Retention as a task: old raw records are removed, and the small objects of a day become one."""
+
+from dataclasses import asdict
+from datetime import datetime
+from functools import cached_property
+
+import luigi
+
+from jobs import resources
+from jobs.parameters import HourParameter
+from jobs.process import end_as
+from jobs.task import ReceiptTarget, log
+from reddit_etl.clock import iso
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake.layout import hour_text, receipt_key
+from reddit_etl.lake.receipts import Retained
+from reddit_etl.steps.attempt import new_name
+from reddit_etl.steps.compact import Compacting
+from reddit_etl.steps.expire import Removed, expire
+
+
+class Retain(luigi.Task):
+    """Removes raw records and rejects that are older than RAW_DAYS, and merges the curated objects of past days."""
+
+    hour: datetime = HourParameter()
+
+    # After forgetting, which has a deadline.
+    priority = -1
+
+    @cached_property
+    def receipt(self) -> ReceiptTarget[Retained]:
+        """The target."""
+        return ReceiptTarget(self.hour, receipt_key("retain", "all", self.hour, "lake"), Retained)
+
+    def output(self) -> ReceiptTarget[Retained]:
+        """The receipt."""
+        return self.receipt
+
+    def complete(self) -> bool:
+        """Whether the receipt exists. A ConfigurationError is raised, and makes the exit code 78."""
+        try:
+            return self.receipt.exists()
+        except ConfigurationError as error:
+            # Luigi reports no failure here.
+            end_as(error)
+            raise
+
+    def run(self) -> None:
+        """Expire, compact, and commit the receipt, unless another run has committed one."""
+        clock, lake, days = resources.clock(self.hour), resources.lake(), resources.settings().raw_days
+        attempt = new_name(clock)
+        expired = expire(lake, self.hour, days=days, clock=clock) if days else Removed()
+        work = Compacting(lake, self.hour, clock, resources.transform(), resources.catalog())
+        receipt = Retained(
+            entity="all",
+            hour=hour_text(self.hour),
+            attempt=attempt,
+            compacted=asdict(work.compact()),
+            expired=asdict(expired),
+            committed_at=iso(clock()),
+        )
+        if not self.receipt.commit(receipt):
+            log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
+        counts = {"expired": expired.objects, "merged": work.counts.merged, "objects": work.counts.objects}
+        log.info("retained", extra=self.log_fields() | counts)
+
+    def __repr__(self) -> str:
+        return f"Retain({hour_text(self.hour)})"
+
+    def log_fields(self) -> dict[str, object]:
+        """The fields that identify the task in log lines."""
+        return {"hour": hour_text(self.hour)}
