@@ -160,7 +160,6 @@ HOUR = timedelta(hours=1)
 def test_the_last_byte_is_gone_as_early_as_the_page_says(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, how: Kind, hours: int
 ) -> None:
-    if how is Kind.GONE:
     for name, value in default_looks().items():
         monkeypatch.setenv(name, value)
     reddit = MarkedReddit()
