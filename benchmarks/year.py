@@ -138,7 +138,7 @@ class Year:
                 else:
                     self._hours.append(self._run(now, *_pipeline(now)))
                 if now.hour == MAINTENANCE:
-                    self._days.append(self._run(now, "Forget", "--hour", f"{now:%Y-%m-%dT%H}"))
+                    self._days.append(self._run(now, "Maintenance", "--hour", f"{now:%Y-%m-%dT%H}"))
 
     def _run(self, now: datetime, *arguments: str) -> float:
         """Seconds of a run in this process. Raises RuntimeError if it fails."""

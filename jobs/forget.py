@@ -31,6 +31,9 @@ class Forget(luigi.Task):
     hour: datetime = HourParameter()
     name: str = luigi.Parameter(default=NOTICED, description="which tombstones")
 
+    # Before all other maintenance, since it has a deadline.
+    priority = 1
+
     @cached_property
     def receipt(self) -> ReceiptTarget[Forgotten]:
         """The target. Each warehouse is worked through on its own, and the lake with it."""

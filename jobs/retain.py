@@ -24,9 +24,6 @@ class Retain(luigi.Task):
 
     hour: datetime = HourParameter()
 
-    # After forgetting, which has a deadline.
-    priority = -1
-
     @cached_property
     def receipt(self) -> ReceiptTarget[Retained]:
         """The target."""

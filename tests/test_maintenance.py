@@ -70,6 +70,9 @@ def test_what_was_deleted_is_gone_after_the_daily_job_and_each_run_of_it_is_coun
     assert pipeline.maintain(DAILY) == 0
     assert places_of(mark(POSTS, "a"), pipeline.folder) == []
     assert places_of(mark(POSTS, "b"), pipeline.folder)
+    # What has a deadline is done first.
+    done = [record.getMessage() for record in caplog.records]
+    assert done.index("forgotten") < done.index("retained") < done.index("maintenance complete")
     assert ended(caplog) == 1
     files = pipeline.files()
     assert pipeline.maintain(DAILY) == 0

@@ -115,7 +115,7 @@ def test_created_updated_and_deleted(checkout: Checkout) -> None:
     assert code == 0, output
     assert len(re.findall(r"^run .* SUCCEEDED", output, re.MULTILINE)) == 1
     assert len(re.findall(r"^maintenance .* SUCCEEDED", output, re.MULTILINE)) == 1
-    assert "alarms      5, none active" in output
+    assert "alarms      6, none active" in output
     assert "subscribed  me@example.com" in output
     assert "query       Query Editor v2: workgroup reddit-etl, database reddit" in output
 

@@ -231,16 +231,19 @@ def test_the_daily_job_may_do_what_it_does_and_it_alone_may_delete(deploy, rehea
     glue_client.delete_partition(**place, TableName="posts", PartitionValues=partition["Values"])
     glue_client.delete_table(**place, Name="post_metrics")
     rehearsal.age_catalog()
-    rights = rehearsal.maintain(DAILY)
+    # Days later, the hours of the day are merged.
+    rights = rehearsal.maintain(DAILY) | rehearsal.maintain("2026-11-27T06")
     assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
     agree(stack, stack.outputs["MaintenanceRole"], rights)
     lacking = {action for action, _ in refused(stack.statements(stack.outputs["JobRole"]), rights)}
     lists = {"s3:ListBucketVersions", "s3:ListBucketMultipartUploads"}
-    assert lacking == {"s3:DeleteObject", "s3:DeleteObjectVersion"} | lists
+    merges = {"glue:BatchUpdatePartition", "glue:BatchDeletePartition"}
+    assert lacking == {"s3:DeleteObject", "s3:DeleteObjectVersion"} | lists | merges
 
 
 def test_only_the_daily_job_may_delete_and_only_in_the_lake(stack):
     lake = f"arn:aws:s3:::{stack.outputs['Bucket']}/lake"
+    catalog = f"arn:aws:glue:{REGION}:{ACCOUNT}"
     deleting = {
         (role, resource, action)
         for role, kind in stack.kinds.items()
@@ -251,6 +254,10 @@ def test_only_the_daily_job_may_delete_and_only_in_the_lake(stack):
     assert deleting == {
         ("MaintenanceRole", f"{lake}/*", "s3:DeleteObject"),
         ("MaintenanceRole", f"{lake}/*", "s3:DeleteObjectVersion"),
+        # Those of hours that were merged.
+        ("MaintenanceRole", f"{catalog}:catalog", "glue:BatchDeletePartition"),
+        ("MaintenanceRole", f"{catalog}:database/reddit_lake", "glue:BatchDeletePartition"),
+        ("MaintenanceRole", f"{catalog}:table/reddit_lake/*", "glue:BatchDeletePartition"),
         # Spark's temporary files.
         ("GlueRole", f"{lake}/curated/*", "s3:DeleteObject"),
     }
