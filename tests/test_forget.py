@@ -644,7 +644,7 @@ def copy_of(folder: Path, to: Path) -> Path:
 def test_two_runs_at_once_end_as_one(make_hours: Callable[[int], Pipeline], tmp_path: Path) -> None:
     pipeline = make_hours(1)
     before = rows(put(pipeline))
-    for attempt in range(20):
+    for attempt in range(6):
         lake = FolderLake(copy_of(pipeline.lake, tmp_path / str(attempt)))
         together, errors = Barrier(2), []
 

@@ -148,7 +148,7 @@ class Runs:
 
 
 @given(world=worlds, seed=st.integers(0, 1000))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_plans_and_notices_do_not_depend_on_how_often_an_hour_was_run(world: World, seed: int) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         once = Runs(Path(one), world, None)
@@ -159,7 +159,7 @@ def test_plans_and_notices_do_not_depend_on_how_often_an_hour_was_run(world: Wor
 
 
 @given(world=worlds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_what_is_gone_was_deleted_and_what_was_deleted_is_gone_within_an_hour(world: World) -> None:
     with TemporaryDirectory() as folder:
         runs = Runs(Path(folder), world, None)

@@ -508,7 +508,7 @@ def at_once(*works: Callable[[], object]) -> None:
 def test_two_runs_at_once_end_as_one(make_hours: Callable[[int], Pipeline], tmp_path: Path) -> None:
     pipeline = make_hours(2)
     before = rows(FolderLake(pipeline.lake))
-    for number in range(20):
+    for number in range(6):
         lake = FolderLake(copy_of(pipeline.lake, tmp_path / str(number)))
         at_once(partial(compact, lake), partial(compact, lake))
         assert_compact(lake, before)
@@ -520,7 +520,7 @@ def test_forgetting_and_merging_at_once_end_as_both(make_hours: Callable[[int], 
     pipeline = make_hours(2)
     before = rows(put(pipeline, RETAIN))
     tombstones.put(FolderLake(pipeline.lake), LATER, "noticed", [])
-    for number in range(20):
+    for number in range(6):
         lake = FolderLake(copy_of(pipeline.lake, tmp_path / str(number)))
         at_once(partial(compact, lake), partial(take, lake, RETAIN))
         take(lake, LATER)
