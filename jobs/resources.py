@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from jobs.settings import Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
-from reddit_etl.lake import open_lake
+from reddit_etl.lake import open_lake, tombstones
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.index import Receipts
+from reddit_etl.lake.index import ReceiptKey, Receipts
 from reddit_etl.transform import open_transform
 from reddit_etl.transform.base import TransformEngine
 from reddit_etl.warehouse import open_warehouse
@@ -95,6 +95,18 @@ def had_receipt(hour: datetime, key: str) -> bool:
     # A range of hours has several listings; a receipt that is only in a later one exists, too.
     covering = [index for index in _listings() if index.covers(hour)] or [_listed(hour, hour)]
     return any(index.has(key) for index in covering)
+
+
+def may_be(key: str) -> bool:
+    """The same for a receipt of any hour."""
+    found = ReceiptKey.parse(key)
+    return found is None or had_receipt(found.hour, key)
+
+
+@cache
+def listed_tombstones() -> list[str]:
+    """The keys of all tombstones, as of the first use."""
+    return list(tombstones.keys(lake()))
 
 
 def _listed(first: datetime, last: datetime) -> Receipts:

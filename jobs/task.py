@@ -69,7 +69,8 @@ def _parsed(key: str, content: bytes | None, kind: type[Kind]) -> Kind:
 def new_attempt(entity: Entity, hour: datetime) -> Attempt:
     """An attempt with a name of its own."""
     clock = resources.clock(hour)
-    return Attempt(resources.lake(), entity, hour, new_name(clock), clock)
+    known = resources.listed_tombstones, resources.may_be
+    return Attempt(resources.lake(), entity, hour, new_name(clock), clock, *known)
 
 
 class ReceiptTask(luigi.Task, Generic[Kind]):

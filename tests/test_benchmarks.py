@@ -7,8 +7,16 @@ import pytest
 from benchmarks.__main__ import README, measured, written
 from benchmarks.comparison import present
 from benchmarks.s3_requests import RUNS
+from tests import NO_LOOKS
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _with_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `make bench` measures it: with the defaults."""
+    for name in NO_LOOKS:
+        monkeypatch.delenv(name)
 
 
 def heads(markdown: str) -> list[str]:

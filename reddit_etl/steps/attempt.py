@@ -1,6 +1,7 @@
 """An attempt at a task: the lake it writes to, the entity and the hour."""
 
 import secrets
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from reddit_etl.clock import Clock, iso
 from reddit_etl.entities.schema import Entity
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import hour_text
+from reddit_etl.lake.successors import Filter
 
 TIME = "%Y%m%dT%H%M%S"
 
@@ -48,6 +50,10 @@ class Attempt:
     hour: datetime
     name: str
     clock: Clock
+    tombstones: Callable[[], Iterable[str]] | None = None
+    """The keys of all tombstones, if they need not be listed again."""
+    may_be: Filter = lambda _: True
+    """See `successors.Filter`. What was replaced after the receipts were listed is missing, and then looked for."""
 
     def header(self) -> dict[str, Any]:
         """The fields that every receipt has; call it when the work is done."""

@@ -26,7 +26,7 @@ def load(
     `repair` is called with the reason if objects are missing or damaged, and returns the receipt of their replacement.
     `is_again` is for rows that the warehouse lost. Raises WarehouseError, and what `repair` raises.
     """
-    transformed = successors.transformed(attempt.lake, transformed)
+    transformed = successors.transformed(attempt.lake, transformed, may_be=attempt.may_be)
     while True:
         try:
             counts = _load(attempt, warehouse, transformed, is_again=is_again)
@@ -80,6 +80,7 @@ def load_of(
         load_id=load_prefix(attempt.entity.name, hour, selection_of(transformed.extracts)) + transformed.attempt,
         hour=hour_text(hour),
         lake=attempt.lake,
+        tombstones=attempt.tombstones,
         objects=transformed.objects if objects is None else objects,
         columns=transformed.columns,
         is_again=is_again,

@@ -17,7 +17,7 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
 
     Raises TransformError, also if the counts do not match, and LakeError if a raw object is missing or damaged.
     """
-    inputs = _standing(attempt, extracts)
+    inputs = _standing(attempt, extracts, attempt.may_be)
     while True:
         try:
             done = engine(
@@ -29,7 +29,7 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
             break
         except DamagedObjectError as error:
             # It may have been replaced, and removed, while the engine was at work.
-            before, inputs = inputs, _standing(attempt, extracts)
+            before, inputs = inputs, _standing(attempt, extracts, lambda _: True)
             if inputs == before:
                 receipts = ", ".join(_receipts_on(error.key, attempt, extracts))
                 if attempt.lake.read(expiry_key(error.key)) is not None:
@@ -48,8 +48,9 @@ def transform(attempt: Attempt, engine: TransformEngine, extracts: Mapping[str, 
     )
 
 
-def _standing(attempt: Attempt, extracts: Mapping[str, Extracted]) -> list[DataObject]:
-    return successors.standing(attempt.lake, (entry for one in extracts.values() for entry in one.objects))
+def _standing(attempt: Attempt, extracts: Mapping[str, Extracted], may_be: successors.Filter) -> list[DataObject]:
+    objects = [entry for one in extracts.values() for entry in one.objects]
+    return successors.standing(attempt.lake, objects, may_be=may_be)
 
 
 def _check_counts(records: int, done: Transformation) -> None:

@@ -34,6 +34,8 @@ class Load:
     objects: Sequence[DataObject]
     columns: Mapping[str, str]
     """The files' own, in their order, each with its SQL type; none in receipts of the first version."""
+    tombstones: Callable[[], Iterable[str]] | None = None
+    """The keys of all tombstones, if the lake need not be listed again. Newer ones are taken in by who has put them."""
     is_again: bool = False
     """Whether it is repeated because the warehouse lacks rows, even if `load_audit` has it."""
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class DuckDBWarehouse:
         """Gives whether new tombstones were taken in too."""
         with self._file.connection(load_memory=memory) as connection:
             connection.begin()
-            has_removed = self._take_in(connection, load.lake, load.entity)
+            has_removed = self._take_in(connection, load.lake, load.entity, listed=load.tombstones)
             found = _columns(connection)
             staged = _staged(connection, load.entity, files)
             counts = carry_out(load, connection.execute, staged=staged, found=found, clock=self._clock)
@@ -83,12 +83,18 @@ class DuckDBWarehouse:
             [(due, _)] = connection.execute(forget.COUNT_DUE).fetchall()
             return int(due)
 
-    def _take_in(self, connection: duckdb.DuckDBPyConnection, lake: Lake, *loaded: Entity) -> bool:
+    def _take_in(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        lake: Lake,
+        *loaded: Entity,
+        listed: Callable[[], Iterable[str]] | None = None,
+    ) -> bool:
         """Bring the tables of what is loaded and the tombstones up to date; whether there were new ones."""
         entities = [*loaded]
         for entity in entities:
             self._define(connection, entity)
-        objects = forget.missing(lake, connection.execute)
+        objects = forget.missing(lake, connection.execute, listed)
         if objects:
             entities = tables.with_stored(entities, _columns(connection))
             for entity in entities:

@@ -8,7 +8,7 @@ As in upsert.py, wherever a stored table is read the text gives bounds of the ro
 value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,10 +31,14 @@ Objects = Mapping[str, Sequence[Tombstone]]
 """By key in the lake."""
 
 
-def missing(lake: Lake, execute: Execute) -> Objects:
-    """The objects of tombstones that the warehouse has not taken in. Raises LakeError if one is damaged."""
+def missing(lake: Lake, execute: Execute, listed: Callable[[], Iterable[str]] | None = None) -> Objects:
+    """The objects of tombstones that the warehouse has not taken in; `listed` gives the keys of all, without a request.
+
+    Raises LakeError if one is damaged.
+    """
     known = _known(execute)
-    return {key: tombstones.read(lake, key) for key in tombstones.keys(lake) if key not in known}
+    keys = listed() if listed else tombstones.keys(lake)
+    return {key: tombstones.read(lake, key) for key in keys if key not in known}
 
 
 def take_in(objects: Objects, execute: Execute, *, entities: Sequence[Entity], now: datetime) -> bool:

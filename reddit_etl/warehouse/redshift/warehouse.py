@@ -4,7 +4,7 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class RedshiftWarehouse:
             nonlocal is_due
             with self._connections.open() as connection:
                 # Or in a try before, whose commit was not answered.
-                is_due |= self._take_in(connection, load.lake, load.entity)
+                is_due |= self._take_in(connection, load.lake, load.entity, listed=load.tombstones)
                 counts = self._load(connection, load, manifest)
                 connection.commit()
                 return counts
@@ -104,7 +104,13 @@ class RedshiftWarehouse:
             self._erase()
         return forget.outcome(self.find("forget_audit", forget.FIND, (key,)), place=f"{lake.url}/{key}")
 
-    def _take_in(self, connection: sa.Connection, lake: Lake, *loaded: Entity) -> bool:
+    def _take_in(
+        self,
+        connection: sa.Connection,
+        lake: Lake,
+        *loaded: Entity,
+        listed: Callable[[], Iterable[str]] | None = None,
+    ) -> bool:
         """Bring the tables of what is loaded and the tombstones up to date, in a transaction that waits for others.
 
         Gives whether there were new tombstones.
@@ -115,7 +121,7 @@ class RedshiftWarehouse:
                 self._define(connection, entity)
             connection.commit()
             # The lake is read before others have to wait for it.
-            objects = forget.missing(lake, executing(connection))
+            objects = forget.missing(lake, executing(connection), listed)
             if objects:
                 entities = tables.with_stored(entities, _columns(connection))
                 for entity in entities:
