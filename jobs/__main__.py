@@ -39,7 +39,8 @@ def _cell(value: object) -> str:
 def main() -> int:
     """Run the command of `sys.argv` and return its exit code: 0, 1 if it failed, 78 for a wrong setting.
 
-    `reconcile` ends with 30 if it failed or found a difference.
+    `reconcile` ends with 30 if it failed or found a difference, `forget` with 30 if it failed, `forget --prove` with
+    1 if something is still there.
     """
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -75,7 +76,9 @@ def main() -> int:
         return _forget(arguments.names, prove=arguments.prove)
     except EtlError as error:
         print(error, file=sys.stderr)
-        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else 1
+        if isinstance(error, ConfigurationError):
+            return process.MISCONFIGURED
+        return 1 if arguments.command == "query" else DIFFERENT
 
 
 def _doctor() -> NoReturn:
@@ -114,11 +117,13 @@ def _forget(names: list[str], *, prove: bool) -> int:
     """1 if it is to be proved, and something is still there."""
     if prove:
         places = list(still_there(names))
-        print("\n".join(places) or "nothing found in the lake or the warehouse")
+        nothing = f"nothing found in {resources.lake().url} and {resources.warehouse().url}"
+        print("\n".join(places) or nothing)
         return int(bool(places))
     receipt = by_request(names)
     replaced = ", ".join(f"{counts['replaced']} {zone}" for zone, counts in receipt.lake.items())
-    print(f"replaced objects: {replaced}; rows removed from the warehouse: {receipt.warehouse.get('removed', 0)}")
+    removed = receipt.warehouse.get("removed", 0)
+    print(f"replaced objects: {replaced}; posts and comments removed from the warehouse: {removed}")
     return 0
 
 

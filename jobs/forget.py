@@ -13,13 +13,14 @@ from jobs.process import end_as
 from jobs.task import ReceiptTarget, log
 from reddit_etl.clock import hour_of, iso, utc_now
 from reddit_etl.entities import ENTITIES
-from reddit_etl.errors import ConfigurationError
-from reddit_etl.lake.layout import hour_text, receipt_key
+from reddit_etl.errors import ConfigurationError, WarehouseError
+from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
 from reddit_etl.lake.receipts import Forgotten
 from reddit_etl.lake.tombstones import Kind, Tombstone, put
 from reddit_etl.steps.attempt import new_name
 from reddit_etl.steps.forget import Stores, forget, plan
 from reddit_etl.steps.prove import prove
+from reddit_etl.warehouse.tables import SCHEMA
 
 NOTICED = "noticed"
 ID = re.compile(r"[0-9a-z]{1,16}")
@@ -108,14 +109,37 @@ class ForgetRequest(luigi.Task):
 
 def by_request(names: Sequence[str]) -> Forgotten:
     """Forget posts and comments at once; gives the receipt. Raises EtlError."""
+    _check_stores()
     hour = hour_of(utc_now())
     clock = resources.clock(hour)
     task = Forget(hour=hour, name=f"request-{new_name(clock)}")
-    put(resources.lake(), hour, task.name, requested(names, clock()))
-    task.run()
+    put(resources.lake(), hour, task.name, requested(names, max([clock(), *_newest()])))
+    try:
+        task.run()
+    except WarehouseError as error:
+        done = "the request is recorded and the lake is done: repeat the command, or the next Maintenance finishes it"
+        raise WarehouseError(f"{error}; {done}") from error
     return task.receipt.read()
 
 
 def still_there(names: Sequence[str]) -> Iterator[str]:
     """The objects and tables that hold them. Raises EtlError."""
+    _check_stores()
     return prove(resources.lake(), resources.warehouse(), requested(names, datetime(9999, 1, 1)))  # noqa: DTZ001
+
+
+def _check_stores() -> None:
+    """A wrong path must not pass for a store without the content. Raises EtlError."""
+    lake = resources.lake()
+    if not lake.folders(RECEIPTS):
+        raise ConfigurationError(f"LAKE_URL: {lake.url} has no receipts: use the lake of the pipeline's runs")
+    resources.warehouse().query("SELECT 1", limit=1)
+
+
+def _newest() -> Iterator[datetime]:
+    """The latest observation of each entity: the sandbox has hours of the future, and clocks may differ."""
+    for entity in ENTITIES.values():
+        for (newest,) in resources.warehouse().find(
+            entity.name, f"SELECT MAX(observed_at) FROM {SCHEMA}.{entity.name}", []
+        ):
+            yield from [newest] if newest else []

@@ -65,7 +65,7 @@ class Load(ReceiptTask[Loaded]):
 
         receipt = load_from(attempt, self.requires().receipt.read(), is_again=self.is_again)
         counts = {"staged": receipt.rows, "inserted": receipt.inserted, "updated": receipt.updated}
-        log.info("loaded", extra=self.log_fields() | counts | {"stale": receipt.stale})
+        log.info("loaded", extra=self.log_fields() | counts | {"stale": receipt.stale, "forgotten": receipt.forgotten})
         return receipt
 
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -435,13 +435,39 @@ def test_a_person_s_request_is_done_at_once_and_proved(pipeline: Pipeline) -> No
         assert f"reddit.{table}\n" in proof.stdout
     done = command(pipeline, "t3_a", "t1_c2")
     assert (done.returncode, done.stderr.count("error")) == (0, 0)
-    assert "replaced objects: 6 raw, 3 rejected, 6 curated; rows removed from the warehouse: 2" in done.stdout
+    assert (
+        "replaced objects: 6 raw, 3 rejected, 6 curated; posts and comments removed from the warehouse: 2"
+        in done.stdout
+    )
     proof = command(pipeline, "--prove", "t3_a", "t1_c2")
-    assert (proof.returncode, proof.stdout) == (0, "nothing found in the lake or the warehouse\n")
+    found = f"nothing found in {pipeline.lake} and duckdb:///{pipeline.warehouse}\n"
+    assert (proof.returncode, proof.stdout) == (0, found)
     assert places_of(mark(POSTS, "a"), pipeline.folder) == []
     assert places_of(mark(COMMENTS, "c2"), pipeline.folder) == []
     [receipt] = pipeline.receipts("forget-all-request-*.json")
     assert receipt["tombstones"] == 2
+
+
+@pytest.mark.parametrize("given", [["t3_a"], ["--prove", "t3_a"]])
+def test_stores_that_are_not_there_are_no_proof(make_hours: Callable[[int], Pipeline], given: list[str]) -> None:
+    pipeline = make_hours(1)
+    pipeline.warehouse.rename(pipeline.folder / "elsewhere.duckdb")
+    done = command(pipeline, *given)
+    assert (done.returncode, done.stdout) == (TASK_FAILED, "")
+    assert "is not there yet" in done.stderr
+    pipeline.lake.rename(pipeline.folder / "elsewhere")
+    done = command(pipeline, *given)
+    assert (done.returncode, done.stdout) == (MISCONFIGURED, "")
+    assert "has no receipts" in done.stderr
+    assert not pipeline.lake.exists()
+
+
+def test_what_was_observed_after_the_request_s_own_time_is_forgotten_too(pipeline: Pipeline) -> None:
+    """As in the sandbox, which has hours of the future."""
+    late = (datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)).strftime("%Y-%m-%dT%H")
+    assert pipeline.run(late, listings=BOTH, limit=100) == 0
+    assert command(pipeline, "t3_a").returncode == 0
+    assert command(pipeline, "--prove", "t3_a").returncode == 0
 
 
 def test_what_is_forgotten_is_no_difference_between_the_stores(pipeline: Pipeline) -> None:

@@ -80,6 +80,22 @@ def test_what_was_deleted_is_gone_after_the_daily_job_and_each_run_of_it_is_coun
 
 
 @pytest.mark.usefixtures("reddit")
+def test_a_row_that_is_left_out_of_a_load_is_in_the_report_and_in_the_log(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    hour = datetime.fromisoformat(f"{FIRST}:00")
+    ones = [Tombstone("posts", "a", Kind.REQUEST, iso(hour + timedelta(hours=1)))]
+    tombstones.put(FolderLake(pipeline.lake), hour - timedelta(hours=1), "request-1", ones)
+    assert pipeline.run(FIRST, listings=["new"], limit=100) == 0
+    report = capsys.readouterr().out
+    assert re.search(
+        r"^  posts seen +2 .*\n  new +1\n  updated +0\n  not newer +0\n  deleted +1 left out$", report, re.M
+    )
+    assert [vars(one)["forgotten"] for one in caplog.records if one.getMessage() == "loaded"] == [1]
+
+
+@pytest.mark.usefixtures("reddit")
 def test_a_daily_job_that_failed_is_not_counted(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,8 @@ def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
     yield _line("new", f"{new:,}")
     yield _line("updated", f"{updated:,}")
     yield _line("not newer", f"{known:,}")
+    if not was_complete and (forgotten := sum(load.forgotten for load in entity.loads)):
+        yield _line("deleted", f"{forgotten:,} left out")
     yield _line("rejected", f"{entity.rejects:,}")
 
 

@@ -118,8 +118,8 @@ class DuckDBFile:
             holder = HOLDER.search(message)
             who = f"{holder['program']} (PID {holder['pid']})" if holder else "another process"
             return WarehouseError(
-                f"{place}: {who} has it open: end that, and read a copy of the file there or ask by "
-                "`python -m jobs query`; the next run loads what is left"
+                f"{place}: {who} has it open: close it there, or repeat this later; what a run could not load, the "
+                "next run loads"
             )
         if LEFT_OVER in message:
             return ConfigurationError(
