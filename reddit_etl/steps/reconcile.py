@@ -19,7 +19,7 @@ from reddit_etl.lake.inventory import Place
 from reddit_etl.lake.layout import expiry_key, hour_of_load, hour_text, partition_of, receipts_of
 from reddit_etl.lake.receipts import DataObject, Extracted, Receipt, Transformed
 from reddit_etl.warehouse.base import Load, Warehouse
-from reddit_etl.warehouse.comparison import Held
+from reddit_etl.warehouse.held import Held
 
 if TYPE_CHECKING:
     from reddit_etl.catalog.glue import Catalog

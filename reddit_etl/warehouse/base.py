@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 from reddit_etl.clock import Clock
 from reddit_etl.entities.schema import Entity
@@ -11,9 +11,7 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse import named, tables, upsert
-
-if TYPE_CHECKING:
-    from reddit_etl.warehouse.comparison import Held
+from reddit_etl.warehouse.held import Held
 
 NAMED = ("named", "touched")
 """The temporary tables of `leave_out`."""
@@ -94,7 +92,7 @@ class Warehouse(Protocol):
         `WarehouseError`.
         """
 
-    def compare(self, load: Load) -> "Held":
+    def compare(self, load: Load) -> Held:
         """What the warehouse holds of the rows of a load; changes nothing.
 
         Raises `WarehouseError`, and `DamagedObjectError` for an object that is missing or differs from its receipt.

@@ -16,8 +16,9 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.warehouse import checksum, forget, tables, upsert
 from reddit_etl.warehouse.base import Forgotten, Load, LoadCounts, carry_out
-from reddit_etl.warehouse.comparison import Held, compare, nothing_of
+from reddit_etl.warehouse.comparison import compare, nothing_of
 from reddit_etl.warehouse.duckdb_file import DuckDBFile, with_enough_memory
+from reddit_etl.warehouse.held import Held
 from reddit_etl.warehouse.rewrite import rewrite
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import hour_text
 from reddit_etl.warehouse import checksum, forget, tables, upsert
 from reddit_etl.warehouse.base import Forgotten, Load, LoadCounts, carry_out
-from reddit_etl.warehouse.comparison import Held, compare
+from reddit_etl.warehouse.comparison import compare
+from reddit_etl.warehouse.held import Held
 from reddit_etl.warehouse.redshift import copy, probe
 from reddit_etl.warehouse.redshift.connections import Connections, executing
 from reddit_etl.warehouse.redshift.errors import PassingError
