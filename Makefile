@@ -22,7 +22,7 @@
 PYTHON ?= python3
 VENV = .venv$(if $(NEWEST),-newest)
 BIN = $(VENV)/bin
-# checkov wants versions of its own, and brings a hundred libraries.
+# checkov requires versions of its own, and depends on a hundred libraries.
 TOOLS = $(VENV)-tools
 # So do the pipelines that ours is compared with.
 RIVALS = $(VENV)-bench

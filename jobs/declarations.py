@@ -146,7 +146,7 @@ class RefreshSettings:
         parse=_count,
     )
     notice_share: int = setting(
-        "percent of the looks of a run: if more are newly absent, the run takes nothing for deleted",
+        "percent of the looks of a run: if more are newly absent, the run concludes no deletion",
         default="5",
         shown="`5`",
         parse=_percent,

@@ -129,7 +129,7 @@ def test_much_that_is_absent_at_once_is_no_notice(
     assert (receipt["absent"], receipt["gone"], receipt["is_suspicious"]) == ([], [], True)
     assert receipt["coverage"]["absent"] == 23
     assert {Look.read(one).fullname for one in receipt["left"]} == {*names[:3]}
-    assert "  no notices    more is absent at once than NOTICE_SHARE allows" in capsys.readouterr().out
+    assert "  deletions     not concluded: more is absent at once than NOTICE_SHARE allows" in capsys.readouterr().out
     assert any("nothing is concluded" in record.message for record in caplog.records)
     # In the next hour Reddit has recovered.
     reddit.hidden = {*names[:3]}

@@ -74,7 +74,7 @@ def _looks(looks: Summary) -> Iterator[str]:
     if parts := [f"{count:,} {what}" for what, count in others.items() if count]:
         yield _line("", ", ".join(parts))
     if looks.is_suspicious:
-        yield _line("no notices", "more is absent at once than NOTICE_SHARE allows: nothing was taken for deleted")
+        yield _line("deletions", "not concluded: more is absent at once than NOTICE_SHARE allows")
 
 
 def _coverage(trees: Summary) -> Iterator[str]:
