@@ -41,7 +41,7 @@ from tests.standins.stores import Aws, Local, Stores, servers
 
 FIRST = datetime(2026, 11, 10, 4)  # noqa: DTZ001
 RUN, MAINTAIN = timedelta(minutes=17), timedelta(minutes=50)
-STEPS = (1, 1, 1, 1, 2, 5, 11)
+STEPS = (1, 1, 1, 2, 5, 11, 23)
 """Hours between two ticks."""
 # The sweep asks for everything twice, and what killed attempts left becomes old enough.
 SETTLING = (1, 26, 26)
@@ -49,9 +49,10 @@ LOOKS = {"REFRESH_AGES": '["1h", "6h"]', "SWEEP_HOURS": "3"}
 LATEST = timedelta(hours=30)
 """So late an hour that always failed is run without faults: what is older is no longer caught up."""
 KILLED, TASK_FAILED, MISCONFIGURED = -signal.SIGKILL, 30, 78
-LONGEST = {"RedditPipeline": 0.8, "Maintenance": 0.6}
+TOOLS = ("reconcile", "forget")
+LONGEST = {"RedditPipeline": 0.8, "Maintenance": 0.6, "reconcile": 0.6}
 """Seconds until a kill, at most; most runs take less."""
-AWS_FACTOR = 3
+AWS_FACTOR = 1.5
 
 
 def run(stores: Stores, url: str, now: datetime, words: list[str], *, later: timedelta) -> None:
@@ -68,8 +69,8 @@ def run(stores: Stores, url: str, now: datetime, words: list[str], *, later: tim
     duck.connect = readable(duck.connect)
     code: object = 0
     try:
-        if words[0] == "jobs":
-            sys.argv = words
+        if words[0] in TOOLS:
+            sys.argv = ["jobs", *words]
             runpy.run_module("jobs", run_name="__main__", alter_sys=True)
         else:
             run_with_retcodes(["--module", "jobs", *words])
@@ -178,6 +179,8 @@ class Game:
             commands += [(self.maintenance(self.tick), MAINTAIN)] * (1 + self.chance(0.4))
         if self.tick and self.chance(0.1):
             commands.append((self.maintenance(self.dice.randrange(self.tick)), MAINTAIN))
+        if self.chance(0.15):
+            commands.append((self.reconciliation("--repair"), MAINTAIN))
         if self.chance(0.5):
             # One after the other, as a scheduler would, instead of at once.
             codes = [code for words, at in commands for code in self._together([(words, at)])]
@@ -241,12 +244,12 @@ class Game:
 
     def _repair(self) -> None:
         if self.has_lost:
-            self.reconcile("--repair")
+            self.end(self.start(self.reconciliation("--repair")))
             self.has_lost = False
 
-    def reconcile(self, *words: str) -> int:
-        times = [f"{self._hour(tick):%Y-%m-%dT%H}" for tick in (0, self.tick)]
-        return self.end(self.start(["jobs", "reconcile", "--deep", "--first", times[0], "--last", times[1], *words]))
+    def reconciliation(self, *words: str) -> list[str]:
+        first, last = (f"{self._hour(tick):%Y-%m-%dT%H}" for tick in (0, self.tick))
+        return ["reconcile", "--deep", "--first", first, "--last", last, *words]
 
     def _not_erased(self) -> list[str]:
         """What is left in the warehouse's files of what tombstones name."""
@@ -262,11 +265,11 @@ class Game:
         content = dict(self.stores.objects())
         seen = observed(self.world, content)
         wrong = [*wrong_rows(self.world, self.stores, content, seen)]
-        if code := self.reconcile():
+        if code := self.end(self.start(self.reconciliation())):
             wrong.append(f"reconcile ended with {code}")
         # Of a post of a profile, comments that are observed later are still in the profile.
         names = [f"{fate.entity.kind}_{fate.id}" for fate in self.world.gone() if not fate.profile and fate.key in seen]
-        if names and (code := self.end(self.start(["jobs", "forget", "--prove", *names]))):
+        if names and (code := self.end(self.start(["forget", "--prove", *names]))):
             wrong.append(f"forget --prove ended with {code}")
         forbidden = [text.encode() for text in self.world.forbidden(seen)]
         self.counts["gone"] += len(forbidden)
