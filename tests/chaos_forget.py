@@ -324,7 +324,10 @@ def play(seed: int, ticks: int, stores: Stores) -> tuple[list[str], Counter[str]
     world = World(dice, times, ticks)
     with reddits(world) as urls:
         game = Game(seed, stores, world, urls)
-        return game.play(ticks), game.counts
+        try:
+            return game.play(ticks), game.counts
+        except AssertionError as error:
+            return [str(error)], game.counts
 
 
 def main() -> int:
