@@ -267,8 +267,7 @@ class Game:
         wrong = [*wrong_rows(self.world, self.stores, content, seen)]
         if code := self.end(self.start(self.reconciliation())):
             wrong.append(f"reconcile ended with {code}")
-        # Of a post of a profile, comments that are observed later are still in the profile.
-        names = [f"{fate.entity.kind}_{fate.id}" for fate in self.world.gone() if not fate.profile and fate.key in seen]
+        names = [f"{fate.entity.kind}_{fate.id}" for fate in self.world.gone() if fate.key in seen]
         if names and (code := self.end(self.start(["forget", "--prove", *names]))):
             wrong.append(f"forget --prove ended with {code}")
         forbidden = [text.encode() for text in self.world.forbidden(seen)]

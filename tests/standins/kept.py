@@ -98,7 +98,7 @@ def _expect(expected: Expected, world: World, fate: Fate, ticks: Iterable[int], 
         if fate.profile:
             account = accounts.get(fate.key, -1)
             is_dropped |= account >= tick or (account >= 0 and not has_author)
-            is_dropped |= in_post and (taken.get(post, -1) >= tick or post in accounts)
+            is_dropped |= in_post and (post in taken or post in accounts)
         if is_dropped:
             continue
         row = (fate.id, at, tick)
