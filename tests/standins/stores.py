@@ -188,7 +188,10 @@ class Aws(Stores):
                 yield one["Key"].removeprefix("reddit/"), self._s3.get_object(**which)["Body"].read()
 
     def lose(self, key: str) -> None:
-        self._s3.delete_object(Bucket=self.bucket, Key=f"reddit/{key}")
+        # A delete marker would keep the object as an older version, which is up to the bucket's lifecycle.
+        answer = self._s3.list_object_versions(Bucket=self.bucket, Prefix=f"reddit/{key}")
+        for one in answer.get("Versions", ()):
+            self._s3.delete_object(Bucket=self.bucket, Key=one["Key"], VersionId=one["VersionId"])
 
     def remove_warehouse(self, dice: random.Random) -> None:  # noqa: ARG002
         self._disconnect()
