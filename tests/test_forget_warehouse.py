@@ -142,6 +142,17 @@ def test_of_an_account_the_name_goes_and_of_a_profile_the_row(loads):
     assert readable(loads, {"u_b-name", str(of_account["title"])}) == {"u_b-name", str(of_account["title"])}
 
 
+def test_comments_in_the_profile_of_a_forgotten_post_go_whenever_they_were_observed(loads):
+    seen = [comment("c", "p", subreddit="u_p-name", observed_at=NOON + minutes * MINUTE) for minutes in range(3)]
+    loads.load(post("b"))
+    for one in seen:
+        loads.load(one, entity=COMMENTS)
+    forget(loads, tombstone("p", minutes=1))
+    assert loads.load(seen[2], entity=COMMENTS) == LoadCounts(staged=1, inserted=0, updated=0, stale=0, forgotten=1)
+    assert {table: rows for table, rows in everything(loads).items() if table.startswith("comment") and rows} == {}
+    assert readable(loads, {"u_p-name"}) == set()
+
+
 def test_the_title_of_a_forgotten_post_leaves_the_urls_of_its_comments_for_good(loads):
     loads.load(comment("c", permalink="/r/python/comments/a/the-title/c/"), entity=COMMENTS)
     assert forget(loads, tombstone()) == Forgotten(removed=0, cleared=1, taken_at=LOADED_AT, erased_at=LOADED_AT)

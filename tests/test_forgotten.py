@@ -137,6 +137,8 @@ def test_in_a_profile_the_subreddit_is_a_name_too(subreddit, tmp_path):
     assert left(COMMENTS, below, account, tmp_path) is None
     assert left(COMMENTS, below | {"observed_at": iso(LATER)}, account, tmp_path) is None
     assert left(COMMENTS, below, [tombstone()], tmp_path) is None
+    # If the account goes too, later, nobody notices: the post is not looked at any more.
+    assert left(COMMENTS, below | {"observed_at": iso(LATER)}, [tombstone()], tmp_path) is None
     assert left(COMMENTS, below, [tombstone("c", Kind.ACCOUNT, entity=COMMENTS)], tmp_path) is None
 
 

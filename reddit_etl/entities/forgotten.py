@@ -7,7 +7,8 @@ takes the whole row.
   dropped if it shows that the content is gone; one in which it is there is kept.
 - The kind `account` clears the author's name in what was observed up to that moment. In a profile (`u_name`) the
   subreddit is a name too: there the row is dropped, and later ones as long as the account is missing in them. Below a
-  post of a profile that was forgotten, so are the comments.
+  post of a profile that was forgotten, for whatever reason, so are the comments, whenever they were observed: they show
+  its author's name, and that post is not looked at any more.
 - A column that shows content of another post is cleared if that post is taken, whenever the row was observed: Reddit
   keeps the title of a deleted post in the URLs of its comments. For the kind `account`, if a name may be in it.
 
@@ -70,7 +71,7 @@ def dropped_sql(entity: Entity) -> str:
             reasons = [f"{own}.account_at >= r.observed_at", *missing]
             if column.profile_of != entity.key:
                 post = f"of_{column.profile_of}"
-                reasons += [f"{post}.taken_at >= r.observed_at", f"{post}.account_at IS NOT NULL"]
+                reasons += [f"{post}.taken_at IS NOT NULL", f"{post}.account_at IS NOT NULL"]
             alternatives.append(f"({_is_profile(column)} AND ({' OR '.join(reasons)}))")
     return "\n  OR ".join(alternatives)
 
@@ -193,7 +194,7 @@ def _is_dropped(entity: Entity, row: Row, named: Moments) -> bool:
         if account_at is not None and (account_at >= seen or is_missing):
             return True
         post_at, post_account_at = named.get(column.profile_of, (None, None))
-        if column.profile_of != entity.key and ((post_at or "") >= seen or post_account_at is not None):
+        if column.profile_of != entity.key and (post_at is not None or post_account_at is not None):
             return True
     return False
 

@@ -25,6 +25,8 @@ SETTINGS = {
     "max_connections": "40",
     "timezone": "UTC",
     "deadlock_timeout": "50ms",
+    # It would put values of the tables into statistics of PostgreSQL's own.
+    "autovacuum": "off",
     "log_min_messages": "panic",
 }
 
