@@ -109,9 +109,11 @@ class ForgetRequest(luigi.Task):
 
 def by_request(names: Sequence[str]) -> Forgotten:
     """Forget posts and comments at once; gives the receipt. Raises EtlError."""
-    _check_stores()
     hour = hour_of(utc_now())
     clock = resources.clock(hour)
+    # The names are checked before any store is.
+    requested(names, clock())
+    _check_stores()
     task = Forget(hour=hour, name=f"request-{new_name(clock)}")
     put(resources.lake(), hour, task.name, requested(names, max([clock(), *_newest()])))
     try:
@@ -124,8 +126,9 @@ def by_request(names: Sequence[str]) -> Forgotten:
 
 def still_there(names: Sequence[str]) -> Iterator[str]:
     """The objects and tables that hold them. Raises EtlError."""
+    ones = requested(names, datetime(9999, 1, 1))  # noqa: DTZ001
     _check_stores()
-    return prove(resources.lake(), resources.warehouse(), requested(names, datetime(9999, 1, 1)))  # noqa: DTZ001
+    return prove(resources.lake(), resources.warehouse(), ones)
 
 
 def _check_stores() -> None:
