@@ -93,17 +93,15 @@ class Extract(ReceiptTask[Extracted]):
         settings = resources.settings()
         for receipt in (one.receipt for one in self.requires() if isinstance(one, Plan)):
             planned = receipt.read()
+            counts = {"missed": planned.missed, "waiting": planned.waiting}
             try:
                 if isinstance(self.what, Refresh):
-                    return self.what.planned(
-                        [Look.read(one) for one in planned.due],
-                        missed=planned.missed,
-                        most_requests=settings.refresh_requests,
-                        notice_share=settings.notice_share,
-                    )
+                    looks = [Look.read(one) for one in planned.due]
+                    most, share = settings.refresh_requests, settings.notice_share
+                    return self.what.planned(looks, **counts, most_requests=most, notice_share=share)
                 if isinstance(self.what, Trees):
                     due = [Due.read(one) for one in planned.due]
-                    return self.what.planned(due, missed=planned.missed, most_requests=settings.comment_tree_requests)
+                    return self.what.planned(due, **counts, most_requests=settings.comment_tree_requests)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 where = f"{resources.lake().url}/{receipt.key}"
                 raise LakeError(f"{where}: what is due is not understood: remove it to plan again") from error

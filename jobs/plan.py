@@ -35,7 +35,8 @@ class Plan(ReceiptTask[Planned]):
         if not isinstance(found, Trees | Refresh):
             forms = "tree-024h or refresh-posts-024h"
             raise ConfigurationError(f"--name: {self.name!r} is not a name of trees or looks: use the form {forms}")
-        return replace(found, most_requests=settings.refresh_requests) if isinstance(found, Refresh) else found
+        is_looks = isinstance(found, Refresh)
+        return replace(found, most_requests=settings.refresh_requests if is_looks else settings.comment_tree_requests)
 
     @property
     def entity(self) -> Entity:

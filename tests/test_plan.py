@@ -20,7 +20,7 @@ from tests.standins.payloads import post as curated
 
 HOUR = datetime.fromisoformat("2026-11-23T04:00")
 DAY = timedelta(hours=24)
-TREES = Trees((24,))
+TREES = Trees((24,), most_requests=10)
 NAME = "tree-024h"
 
 
@@ -128,7 +128,7 @@ def test_the_plan_of_an_hour_that_was_not_read_is_taken_over(loads: Loads) -> No
 
 
 def test_each_age_has_its_turn(loads: Loads) -> None:
-    trees = Trees((24, 168))
+    trees = Trees((24, 168), most_requests=10)
     load(loads, HOUR - 7 * DAY, post("week", HOUR - 7 * DAY), post("day", HOUR - DAY))
     assert [(one["post_id"], one["age"]) for one in planned(loads, HOUR, trees).due] == [("week", 168), ("day", 24)]
 
@@ -139,7 +139,7 @@ def test_reddit_s_posts_are_no_business_of_the_sandbox(loads: Loads) -> None:
 
 
 def test_of_hourly_runs_none_comes_too_late_for_a_short_age(loads: Loads) -> None:
-    trees, hour = Trees((1,)), timedelta(hours=1)
+    trees, hour = Trees((1,), most_requests=10), timedelta(hours=1)
     # Seen within half an hour each, and loaded after the plan of the hour.
     begin, minutes = HOUR - 1.5 * hour, (5, 25, 45)
     load(loads, HOUR - hour, *(post(f"p{after}", begin + timedelta(minutes=after)) for after in minutes))
@@ -155,6 +155,28 @@ def test_a_daily_schedule_reads_what_came_of_age_since_the_day_before(loads: Loa
     # Once more, should the run fail; then it is too late.
     again = planned(loads, HOUR + 2 * DAY)
     assert (due(again), again.missed) == (["b"], 1)
+
+
+def test_what_a_plan_has_no_room_for_is_in_the_next_ones_each_once(loads: Loads) -> None:
+    """Many at one moment, and more that are loaded late while some are waiting."""
+    trees, begin, hour = Trees((24,), most_requests=4), HOUR + timedelta(minutes=30) - DAY, timedelta(hours=1)
+    old = begin - timedelta(hours=11, minutes=30)
+    load(loads, HOUR - DAY, *(post(f"a{number}", begin) for number in range(6)))
+    load(loads, HOUR - 2 * DAY, *(post(f"b{number}", old) for number in range(5)))
+    made = planned(loads, HOUR, trees)
+    assert (due(made), made.waiting, made.missed) == (["b0", "b1", "b2", "b3"], 7, 0)
+    extracted(loads, HOUR)
+    seen = HOUR - 0.5 * DAY
+    load(loads, seen, post("late", old - timedelta(minutes=15), seen=seen), post("c", begin + hour))
+    made = planned(loads, HOUR + hour, trees)
+    assert (due(made), made.waiting, made.missed) == (["b4", "a0", "a1", "a2"], 5, 0)
+    extracted(loads, HOUR + hour, [Due("a0", 24, iso(begin))])
+    # By now it is too late for what was loaded late.
+    made = planned(loads, HOUR + 2 * hour, trees)
+    assert (due(made), made.waiting, made.missed) == (["a0", "a3", "a4", "a5"], 1, 1)
+    extracted(loads, HOUR + 2 * hour)
+    made = planned(loads, HOUR + 3 * hour, trees)
+    assert (due(made), made.waiting, made.missed, made.rest) == (["c"], 0, 0, [])
 
 
 @pytest.mark.parametrize("step", ["plan", "extract"])

@@ -105,12 +105,19 @@ def test_what_the_requests_do_not_suffice_for_is_looked_at_in_the_next_hours(
     monkeypatch.setenv("REFRESH_REQUESTS", "1")
     assert pipeline.run(second, listings=["new"], limit=100) == 0
     due = planned(pipeline)[second]
-    left = set(list(due)[100:])
-    assert f"100 of {len(due)} known posts and comments" in capsys.readouterr().out
-    # Those of an age come first, and those are in time in the next hour.
-    assert {why for why in list(due.values())[:100]} == {"001h", "003h"}
+    [made] = [made for made in pipeline.receipts("plan-*.json") if made["hour"] == second]
+    waiting = int(str(made["waiting"]))
+    report = capsys.readouterr().out
+    assert f"100 of {100 + waiting} known posts and comments" in report
+    assert f"{waiting} deferred to the next run" in report
+    # Those of an age come first, the youngest before all others.
+    assert [*due.values()] == ["001h"] * 100
+    monkeypatch.setenv("REFRESH_REQUESTS", "600")
     assert pipeline.run(third, listings=["new"], limit=100) == 0
-    assert left <= set(planned(pipeline)[third])
+    after = {name: why for name, why in planned(pipeline)[third].items() if why != "sweep"}
+    assert set(after.values()) == {"001h", "003h"}
+    assert len(after) >= waiting
+    assert not {*after.items()} & {*due.items()}
 
 
 def test_the_sweep_gets_the_requests_that_are_left_and_nothing_of_it_is_kept_for_later(
@@ -237,7 +244,7 @@ def test_access_denied_leaves_the_looks_for_later() -> None:
             raise Unavailable("private")
 
     looks = [Look(f"t3_{number}", "001h", "2026-11-23T04:00:00.000000Z") for number in range(150)]
-    refresh = Refresh(POSTS, AGES, 0).planned(looks, missed=0, most_requests=10, notice_share=5)
+    refresh = Refresh(POSTS, AGES, 0).planned(looks, missed=0, waiting=0, most_requests=10, notice_share=5)
     with pytest.raises(RedditError, match="could not be read: private") as caught:
         list(refresh.observations(Denied()))  # type: ignore[arg-type]
     assert not isinstance(caught.value, Unavailable)

@@ -57,7 +57,7 @@ def reddit() -> Iterator[ScriptedReddit]:
 
 def read(server: RedditServer, *posts: Due | str, most_requests: int = 10_000) -> tuple[Trees, list[Observation]]:
     due = [post if isinstance(post, Due) else Due(post, 24, CREATED) for post in posts]
-    trees = Trees((24,)).planned(due, missed=0, most_requests=most_requests)
+    trees = Trees((24,)).planned(due, missed=0, waiting=0, most_requests=most_requests)
     client = make_client(server.url)
     try:
         return trees, list(trees.observations(client))

@@ -100,6 +100,10 @@ class Planned(Receipt):
     """How many were dropped because they were overdue."""
     loads: list[str]
     """The loads that were in the warehouse at that time."""
+    rest: list[str] = field(default_factory=list)
+    """What is due too, but more than the requests of a run can read: as windows, for the next plan."""
+    waiting: int = 0
+    """How many that are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,7 +68,7 @@ def _looks(looks: Summary) -> Iterator[str]:
         # Older receipts have neither of these two.
         "taken for deleted": coverage.get("gone", 0),
         "absent with all else of their subreddit": coverage.get("unclear", 0),
-        "deferred to the next run": looks.left,
+        "deferred to the next run": looks.left + coverage.get("waiting", 0),
         "missed": coverage["missed"],
     }
     if parts := [f"{count:,} {what}" for what, count in others.items() if count]:
@@ -86,7 +86,7 @@ def _coverage(trees: Summary) -> Iterator[str]:
     read = f"{posts}, with {fetched:,} of their {number:,} comments{share}"
     yield _line("trees", read if coverage["due"] else "no post is due")
     others = {
-        "posts deferred to the next run": trees.left,
+        "posts deferred to the next run": trees.left + coverage.get("waiting", 0),
         "posts no longer available": coverage["unavailable"],
         "posts missed": coverage["missed"],
         "comments left in stubs": coverage["stubs_left"],

@@ -10,7 +10,7 @@ AGAIN = "again"
 CONTROL = "control"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """A post or comment that is due: its id with the prefix of its kind, such as `t3_abc`, and why.
 

@@ -35,7 +35,9 @@ class Coverage:
     """How much of a plan was done."""
 
     due: int = 0
-    """Posts and comments of the plan."""
+    """Posts and comments that are due."""
+    waiting: int = 0
+    """Those of them that the plan has no room for."""
     done: int = 0
     """Those that Reddit returned."""
     absent: int = 0
@@ -112,13 +114,15 @@ class Refresh:
         """See `Source`."""
         return False
 
-    def planned(self, looks: Sequence[Look], *, missed: int, most_requests: int, notice_share: int) -> Self:
+    def planned(
+        self, looks: Sequence[Look], *, missed: int, waiting: int, most_requests: int, notice_share: int
+    ) -> Self:
         """A copy with the looks of a plan."""
         return replace(
             self,
             plan=looks,
             most_requests=most_requests,
-            coverage=Coverage(due=len(looks), missed=missed),
+            coverage=Coverage(due=len(looks) + waiting, waiting=waiting, missed=missed),
             notices=Notices(notice_share),
             left=[],
         )

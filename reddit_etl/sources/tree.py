@@ -50,7 +50,9 @@ class Coverage:
     """How much of the trees was read."""
 
     due: int = 0
-    """Posts of the plan."""
+    """Posts that are due."""
+    waiting: int = 0
+    """Those of them that the plan has no room for."""
     done: int = 0
     """Posts whose tree was read completely."""
     unavailable: int = 0
@@ -122,11 +124,10 @@ class Trees:
         """See `Source`."""
         return False
 
-    def planned(self, due: Sequence[Due], *, missed: int, most_requests: int) -> Self:
+    def planned(self, due: Sequence[Due], *, missed: int, waiting: int, most_requests: int) -> Self:
         """A copy with the posts of a plan."""
-        return replace(
-            self, plan=due, most_requests=most_requests, coverage=Coverage(due=len(due), missed=missed), left=[]
-        )
+        coverage = Coverage(due=len(due) + waiting, waiting=waiting, missed=missed)
+        return replace(self, plan=due, most_requests=most_requests, coverage=coverage, left=[])
 
     def facts(self) -> Mapping[str, Any]:
         """See `Source`."""

@@ -1,17 +1,20 @@
 """What the warehouse is asked in one hour: which posts and comments are due, and what it knows of others."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from reddit_etl.clock import iso, moment
+from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
 from reddit_etl.lake.layout import hour_of_load, hour_text
 from reddit_etl.lake.receipts import Planned
 from reddit_etl.sources import IDS
 from reddit_etl.steps.attempt import Attempt
+from reddit_etl.steps.window import Window
 from reddit_etl.warehouse.base import Warehouse
-from reddit_etl.warehouse.due import by_id, in_turn, most_recent, of_age
+from reddit_etl.warehouse.due import by_id, in_turn, most_recent, number, of_age, oldest
 
 LATEST = 1.5
 """Times the age: what is older than this is no longer read."""
@@ -21,6 +24,10 @@ REACH = timedelta(hours=48)
 """How far back loads are considered that may be newer than the last plan, and how long an absent thing is asked for."""
 AT_ONCE = 1000
 """Bound values of one statement."""
+PORTION = 10_000
+"""Rows of one statement."""
+LEAST_STEP = timedelta(microseconds=1)
+"""Of all times."""
 
 
 class Known(NamedTuple):
@@ -42,6 +49,9 @@ class Asked:
         self.last_hour = datetime.fromisoformat(f"{last.hour}:00") if last else None
         # Of what came of age since the last plan nothing is late: a daily schedule has no plan in between.
         self.since = moment(last.until) if last else self.until
+        self.rest: list[Window] = []
+        self.missed = 0
+        self._left = [Window.read(one) for one in last.rest] if last else []
         self._is_first = last is None
         self._warehouse = warehouse
         self._source = source
@@ -53,16 +63,52 @@ class Asked:
             for entity in entities
         }
 
-    def of_age(self, entity: Entity, age: int, condition: str = "") -> Iterator[Known]:
-        """What has reached an age, in hours, since the last plan."""
+    def due(
+        self, kinds: Iterable[tuple[Entity, int]], most: int, condition: str = ""
+    ) -> Iterator[tuple[Entity, int, Known]]:
+        """What has reached one of the ages, in hours, since the last plan, or had no room in it: `most` at most.
+
+        The youngest come first, since they can wait least. What has no room is in `rest` afterwards; what is too old
+        for its age by now is counted in `missed`.
+        """
+        windows = [*self._left, *(self._window(entity, age) for entity, age in kinds)]
+        for window in sorted(windows, key=lambda one: one.age):
+            entity = ENTITIES[window.entity]
+            statement = of_age(entity, condition)
+            left = self._in_time(window, statement)
+            while left and most > 0:
+                wanted = min(PORTION, most)
+                found = self._find(entity, oldest(entity, statement, wanted), left.values)
+                yield from ((entity, left.age, one) for one in found)
+                most -= len(found)
+                left = _behind(left, found) if len(found) == wanted else None
+            if left and (count := left.count if left.count is not None else self._number(left, statement)):
+                self.rest.append(replace(left, count=count))
+
+    def _window(self, entity: Entity, age: int) -> Window:
         begin, end = self.since - latest(age), self.until - timedelta(hours=age)
         before = begin if self._is_first else self.since - timedelta(hours=age)
         # The run of an hour may be observing still when the next one has begun.
         hours = self._new[entity]
         late = (hours[0], hours[-1] + timedelta(hours=2)) if hours else (end, end)
-        return self._find(entity, of_age(entity, condition), (begin, end, before, *late))
+        return Window(entity.name, age, begin + LEAST_STEP, end, before, *late)
 
-    def in_turn(self, entity: Entity, turns: int, most: int) -> Iterator[Known]:
+    def _in_time(self, window: Window, statement: str) -> Window | None:
+        """Without what is too old for its age, which is counted."""
+        begin = self.since - latest(window.age) + LEAST_STEP
+        if window.begin >= begin:
+            return window
+        missed = self._number(replace(window, end=min(window.end, begin - LEAST_STEP)), statement)
+        self.missed += missed
+        if window.end < begin:
+            return None
+        return replace(window, begin=begin, key="", count=max(0, (window.count or 0) - missed))
+
+    def _number(self, window: Window, statement: str) -> int:
+        rows = self._warehouse.find(window.entity, number(statement), (self._source, *window.values))
+        return int(rows[0][0]) if rows else 0
+
+    def in_turn(self, entity: Entity, turns: int, most: int) -> list[Known]:
         """At most so many whose turn has come since the last plan, one turn an hour."""
         passed = (self.hour - (self.last_hour or self.hour - timedelta(hours=1))) // timedelta(hours=1)
         count = min(turns, max(1, passed))
@@ -83,14 +129,20 @@ class Asked:
         """Whether it was not too old when it was last asked what is due."""
         return moment(created_at) > self.since - latest(age)
 
-    def _find(self, entity: Entity, statement: str, values: Sequence[object]) -> Iterator[Known]:
-        for key, created_at, subreddit in self._warehouse.find(entity.name, statement, (self._source, *values)):
-            yield Known(str(key), iso(created_at), subreddit)
+    def _find(self, entity: Entity, statement: str, values: Sequence[object]) -> list[Known]:
+        rows = self._warehouse.find(entity.name, statement, (self._source, *values))
+        return [Known(str(key), iso(created_at), subreddit) for key, created_at, subreddit in rows]
 
 
 def latest(age: int) -> timedelta:
     """How old a post may be, if it is to be read at this age in hours."""
     return max(LATEST * timedelta(hours=age), timedelta(hours=age) + LEAST)
+
+
+def _behind(window: Window, found: Sequence[Known]) -> Window:
+    """What is left of it."""
+    count = None if window.count is None else max(0, window.count - len(found))
+    return replace(window, begin=moment(found[-1].created_at), key=found[-1].key, count=count)
 
 
 def _portions(values: Iterable[str]) -> Iterator[list[str]]:

@@ -1,5 +1,6 @@
 """The plan of an hour: which posts and comments are due, asked of the warehouse once."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -18,34 +19,47 @@ from reddit_etl.sources.tree import Due, Trees
 from reddit_etl.steps.asked import Asked
 from reddit_etl.steps.attempt import Attempt
 from reddit_etl.steps.looks import Looks
+from reddit_etl.steps.window import Window
 from reddit_etl.warehouse.base import Warehouse
+
+log = logging.getLogger(__name__)
 
 
 def plan(attempt: Attempt, what: Trees | Refresh, *, source: str, warehouse: Warehouse, past: Receipts) -> Planned:
     """What has reached one of the ages since the last plan, what that one left, and what is swept.
 
-    Without a previous plan, all that has reached an age and is not too old. The sweep gets the requests
-    that looks at an age leave of `most_requests`. Raises WarehouseError, LakeError.
+    Without a previous plan, all that has reached an age and is not too old. No more than `most_requests` can read: the
+    rest is for the next plans. The sweep gets what the ages leave of them. Raises WarehouseError, LakeError.
     """
     last, left = _last_plan(attempt, past, full_name(what.name, source))
     asked = Asked(attempt, warehouse, source, last, (POSTS,) if isinstance(what, Trees) else tuple(ENTITIES.values()))
     due: list[object]
     if isinstance(what, Trees):
-        due, missed = _trees(asked, what, [one for one in left if isinstance(one, Due)])
+        due = _trees(asked, what, [one for one in left if isinstance(one, Due)])
     else:
-        looks = Looks(asked, [one for one in left if isinstance(one, Look)])
-        due, missed = [str(look) for look in looks.planned(what)], looks.missed
-    return Planned(**attempt.header(), until=iso(asked.until), due=due, missed=missed, loads=sorted(asked.loads))
+        due = list(map(str, Looks(asked, [one for one in left if isinstance(one, Look)]).planned(what)))
+    waiting = sum(window.count or 0 for window in asked.rest)
+    if waiting:
+        log.warning("more is due than the requests of a run can read: the rest is deferred", extra={"waiting": waiting})
+    return Planned(
+        **attempt.header(),
+        until=iso(asked.until),
+        due=due,
+        missed=asked.missed,
+        loads=sorted(asked.loads),
+        rest=list(map(str, asked.rest)),
+        waiting=waiting,
+    )
 
 
-def _trees(asked: Asked, trees: Trees, left: Sequence[Due]) -> tuple[list[object], int]:
-    found = {(due.post_id, due.age): due for due in left}
-    for age in trees.ages:
-        for one in asked.of_age(POSTS, age, "num_comments > 0"):
-            found.setdefault((one.key, age), Due(one.key, age, one.created_at))
-    due = [one for one in found.values() if asked.is_in_time(one.created_at, one.age)]
-    ordered = sorted(due, key=lambda one: (one.failed, one.created_at))
-    return [asdict(one) for one in ordered], len(found) - len(due)
+def _trees(asked: Asked, trees: Trees, left: Sequence[Due]) -> list[object]:
+    found = {(due.post_id, due.age): due for due in left if asked.is_in_time(due.created_at, due.age)}
+    asked.missed += len(left) - len(found)
+    # A tree takes a request at least.
+    most = trees.most_requests - len(found)
+    for _, age, one in asked.due([(POSTS, age) for age in trees.ages], most, "num_comments > 0"):
+        found.setdefault((one.key, age), Due(one.key, age, one.created_at))
+    return [asdict(one) for one in sorted(found.values(), key=lambda one: (one.failed, one.created_at))]
 
 
 def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | None, list[Due | Look]]:
@@ -57,6 +71,7 @@ def _last_plan(attempt: Attempt, past: Receipts, name: str) -> tuple[Planned | N
             with _understood(key, attempt):
                 last = Planned.from_json(content, key=key)
                 moment(last.until)
+                _ = [ENTITIES[Window.read(one).entity] for one in last.rest]
             return last, _left_of(attempt, last, name)
     return None, []
 

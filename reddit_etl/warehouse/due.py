@@ -7,18 +7,26 @@ DIGITS = "0123456789abcdef"
 
 
 def of_age(entity: Entity, condition: str = "") -> str:
-    """Those that were created in a window, oldest first, with moment and subreddit; `condition` restricts them further.
+    """Those of a window, with moment and subreddit; `condition` restricts them further.
 
-    Binds, in this order, the source, the begin and the end of the window, what was due when it was last asked (a moment
-    of creation), and the begin and the end of the hours that have been loaded since.
+    Binds the source, then the values of a `Window`.
     """
     return f"""\
 SELECT {entity.key}, {entity.sort}, subreddit
 FROM {SCHEMA}.{entity.name}
 WHERE source = ?{f" AND {condition}" if condition else ""}
-  AND {entity.sort} > ? AND {entity.sort} <= ?
-  AND ({entity.sort} > ? OR (first_observed_at >= ? AND first_observed_at < ?))
-ORDER BY {entity.sort}, {entity.key}"""
+  AND {entity.sort} >= ? AND {entity.sort} <= ? AND ({entity.sort} > ? OR {entity.key} > ?)
+  AND ({entity.sort} > ? OR (first_observed_at >= ? AND first_observed_at < ?))"""
+
+
+def oldest(entity: Entity, statement: str, most: int) -> str:
+    """So many rows of a query that gives moment and id."""
+    return f"{statement}\nORDER BY {entity.sort}, {entity.key}\nLIMIT {most}"
+
+
+def number(statement: str) -> str:
+    """How many rows a query gives."""
+    return f"SELECT COUNT(*)\nFROM (\n{statement}\n) AS due"
 
 
 def in_turn(entity: Entity, *, turns: int, first: int, count: int, most: int) -> str:
