@@ -80,7 +80,7 @@ def hasten() -> None:
 
     for name in ("list_objects_v2", "list_object_versions"):
         setattr(S3Backend, name, narrow(getattr(S3Backend, name)))
-    _VersionedKeyStore._self_iterable = keys  # noqa: SLF001
+    _VersionedKeyStore._self_iterable = keys
     BaseModel.__new__ = lambda kind, *_, **__: object.__new__(kind)
 
 
