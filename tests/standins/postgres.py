@@ -27,6 +27,8 @@ SETTINGS = {
     "deadlock_timeout": "50ms",
     # It would put values of the tables into statistics of PostgreSQL's own.
     "autovacuum": "off",
+    # Redshift joins on equality by hash; without statistics PostgreSQL would choose a loop over thousands of rows.
+    "enable_nestloop": "off",
     "log_min_messages": "panic",
 }
 
