@@ -43,9 +43,14 @@ class RedditPipeline(luigi.Task):
 
     hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, such as 2026-11-23T04")
     subreddits: tuple[str, ...] = parameters.NamesParameter(
-        default=(), description='JSON list, such as ["python", "aws"]'
+        default=(),
+        flag="--subreddits",
+        example='["python", "aws"]',
+        description='JSON list, such as ["python", "aws"]',
     )
-    listings: tuple[str, ...] = parameters.NamesParameter(default=("new",), description=", ".join(LISTINGS))
+    listings: tuple[str, ...] = parameters.NamesParameter(
+        default=("new",), flag="--listings", example='["new", "comments"]', description=", ".join(LISTINGS)
+    )
     limit: int = parameters.LimitParameter(default=1000, description="items per listing, 1000 at most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

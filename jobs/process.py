@@ -11,6 +11,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import luigi
+from luigi.parameter import MissingParameterException
 from luigi.retcodes import retcode
 from luigi.task_register import TaskClassException
 
@@ -33,6 +35,9 @@ LONGEST_GOODBYE = 8  # Seconds; AWS Batch gives 30 between SIGTERM and SIGKILL.
 
 # Errors logged without a traceback: our own, and those of the machine (full disk, missing permission).
 UNDERSTOOD = (EtlError, OSError)
+
+# What Luigi says of a parameter that was not given.
+MISSING = re.compile(r"^(?P<task>\w+)\[.*requires the '(?P<name>\w+)' parameter")
 
 log = logging.getLogger("jobs")
 
@@ -77,6 +82,19 @@ def _not_logged_already(record: logging.LogRecord) -> bool:
     return not (text.startswith("[pid %s] Worker %s failed") or "due to error in deps() method" in text)
 
 
+def _missing_parameter_in_one_line(record: logging.LogRecord) -> bool:
+    """Luigi logs the traceback of a parameter that was not given, and exits as after an unexpected error."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, MissingParameterException):
+        found = MISSING.search(str(error))
+        option = f"--{found['name'].replace('_', '-')}" if found else str(error)
+        task = found["task"] if found else "the task"
+        record.msg, record.args, record.exc_info = "not started", (), None
+        vars(record)["error"] = f"{option} is not set: {task} needs it, see luigi --module jobs {task} --help"
+        end_as(ConfigurationError(option))
+    return True
+
+
 def set_up() -> None:
     """Set up output, logging and signals, when the command line imports the jobs."""
     for stream in (sys.stdout, sys.stderr):
@@ -94,7 +112,8 @@ def set_up() -> None:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in ("luigi", "luigi-interface"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("luigi-interface").addFilter(_not_logged_already)
+    for drops_or_changes in (_not_logged_already, _missing_parameter_in_one_line):
+        logging.getLogger("luigi-interface").addFilter(drops_or_changes)
     signal.signal(signal.SIGTERM, _terminate)
     sys.excepthook = _end
     _do_without_shared_memory()
@@ -169,7 +188,7 @@ def end_as(error: BaseException) -> None:
     if isinstance(error, ConfigurationError):
         # Luigi keeps one instance of its configuration, and reads the exit codes from it at the end.
         codes: Any = retcode()
-        codes.task_failed = codes.scheduling_error = MISCONFIGURED
+        codes.task_failed = codes.scheduling_error = codes.unhandled_exception = MISCONFIGURED
 
 
 luigi.Task.event_handler(luigi.Event.FAILURE)(_failed)
