@@ -111,6 +111,16 @@ def test_a_wrong_environment_is_one_line_without_the_secret(environment: dict[st
     assert "a-secret" not in str(caught.value)
 
 
+def test_all_wrong_settings_are_named_at_once() -> None:
+    wrong = {"SWEEP_HOURS": "x", "LAKE_URL": "gs://b", "TRANSFORM_ENGINE": "spark", "WAREHOUSE_URL": "mysql://host"}
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.read(wrong | {"REDDIT_CLIENT_ID": "x", "AWS_ACCESS_KEY_ID": "x\n"})
+    named = [fault.split()[0].rstrip(":") for fault in str(caught.value).split("; ")]
+    assert sorted(named) == sorted([*wrong, "REDDIT_CLIENT_SECRET", "AWS_ACCESS_KEY_ID"])
+    with pytest.raises(ConfigurationError, match=r"GLUE_JOB_NAME is not set.*; GLUE_DATABASE is set, and LAKE_URL"):
+        Settings.read(LOGIN | {"TRANSFORM_ENGINE": "glue", "GLUE_DATABASE": "reddit"})
+
+
 LAKE = {"LAKE_URL": "s3://bucket/lake"}
 STAND_INS = LOGIN | LAKE | {"REDDIT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:2"}
 REDSHIFT = {"WAREHOUSE_URL": "redshift+psycopg2://u:a-secret-0815@host/db"}
@@ -161,8 +171,9 @@ def test_a_rehearsal_with_a_stand_in_for_reddit_reaches_nothing_of_the_real_aws(
 @pytest.mark.parametrize(
     ("parameters", "names"),
     [
-        ({"subreddits": "python"}, "--subreddits"),
-        ({"subreddits": "[]"}, "--subreddits"),
+        ({"subreddits": "python"}, """--subreddits: 'python' is not valid: use a JSON list of names"""),
+        ({"subreddits": "[]"}, '--subreddits: use a JSON list of at least one name, such as ["python", "aws"]'),
+        ({"listings": "new"}, """in single quotes in the shell: '["new", "comments"]'"""),
         ({"subreddits": '["../../x"]'}, "--subreddits: '../../x'"),
         ({"subreddits": '["a b"]'}, "--subreddits: 'a b'"),
         ({"subreddits": '[""]'}, "--subreddits: ''"),
