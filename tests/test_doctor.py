@@ -24,6 +24,7 @@ from tests.standins.reddit import ScriptedReddit, answer
 from tests.standins.redshift import GUEST, Login
 from tests.standins.s3 import answering, refusal
 from tests.standins.spark import JOB
+from tests.test_warehouse_duckdb import Holder
 
 PARTS = ["settings", "names", "disk", "reddit", "lake", "transform", "catalog", "warehouse"]
 KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "s3cret-of-aws", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -200,6 +201,27 @@ def test_a_warehouse_that_is_down_is_named(aws, redshift_server):
         found = faults(examined(aws))
     assert list(found) == ["warehouse"]
     assert "refused" in found["warehouse"]
+
+
+def test_a_warehouse_file_that_is_locked_or_cannot_be_made_is_named(pipeline):
+    # Root has every right, and yet no file can be made there.
+    found = faults(examined(pipeline, WAREHOUSE_URL="duckdb:////proc/x/warehouse.duckdb"))
+    assert "/proc/x/warehouse.duckdb cannot be made: /proc: " in found["warehouse"]
+    holder = Holder(pipeline.warehouse)
+    found = faults(examined(pipeline, deadline=2))
+    assert list(found) == ["warehouse"]
+    assert f"(PID {holder.process.pid}): wait until that process has ended" in found["warehouse"]
+    holder.let_go()
+
+
+def test_a_wrong_parameter_in_the_file_is_named_and_the_rest_is_examined(pipeline, tmp_path):
+    file = tmp_path / "luigi.cfg"
+    file.write_text((PROJECT / "luigi.cfg").read_text().replace("subreddits=[", "subreddits=python ["))
+    ended, lines = doctor(pipeline, tmp_path, LUIGI_CONFIG_PATH=str(file))
+    assert ended == 78
+    assert [line.split()[1] for line in lines if line.startswith("WRONG")] == ["reddit"]
+    assert "--subreddits: 'python [" in lines[3]
+    assert len(lines) == len(PARTS)
 
 
 def test_a_folder_that_may_not_be_written_is_named(pipeline, tmp_path):
