@@ -15,6 +15,16 @@ from jobs.reconcile import hours, reconcile
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.warehouse.dictionary import dictionary
 
+DONE = "0 done, 1 failed, 78 wrong setting"
+EXIT_CODES = {
+    "dictionary": "0 printed",
+    "settings": "0 printed",
+    "doctor": "0 all checks pass, 78 otherwise",
+    "reconcile": "0 no difference, 30 differences or failed, 78 wrong setting or nothing to compare",
+    "forget": "0 removed, or --prove found nothing; 1 --prove found something; 30 failed; 78 wrong name or setting",
+}
+"""For the help text of a command; `DONE` for all others."""
+
 log = logging.getLogger(__name__)
 
 DIFFERENT = 30  # As luigi.cfg's task_failed.
@@ -36,31 +46,26 @@ def _cell(value: object) -> str:
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
 
 
-# The last line of each help text.
-PRINTED = "exit codes: 0 printed, 2 wrong option"
-CHECKED = "exit codes: 0 all checks pass, 78 otherwise"
-COMPARED = "exit codes: 0 no difference, 30 differences or failed, 78 wrong setting or nothing to compare"
-FORGOT = "exit codes: 0 removed, or nothing found; 1 --prove found something; 30 failed; 78 wrong name or setting"
-
-
 def main() -> int:
     """Run the command of `sys.argv` and return its exit code, as its `--help` says."""
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     query = commands.add_parser("query", help=f"query the warehouse, read-only; prints the first {ROWS:,} rows")
     query.add_argument("sql")
-    commands.add_parser("dictionary", help="print the data dictionary", epilog=PRINTED)
-    commands.add_parser("settings", help="print the table of settings", epilog=PRINTED)
-    commands.add_parser("doctor", help="check every setting and permission that a run needs", epilog=CHECKED)
-    compare = commands.add_parser("reconcile", help="compare the lake, the catalog and the warehouse", epilog=COMPARED)
+    commands.add_parser("dictionary", help="print the data dictionary")
+    commands.add_parser("settings", help="print the table of settings")
+    commands.add_parser("doctor", help="check every setting and permission that a run needs")
+    compare = commands.add_parser("reconcile", help="compare the lake, the catalog and the warehouse")
     hour = HourParameter
     compare.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: 48 hours in all")
     compare.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the last full hour")
     compare.add_argument("--deep", action="store_true", help="compare the checksum of every object of the lake, too")
     compare.add_argument("--repair", action="store_true", help="load, publish and make again what is missing")
-    forget = commands.add_parser("forget", help="remove posts and comments from every store", epilog=FORGOT)
+    forget = commands.add_parser("forget", help="remove posts and comments from every store")
     forget.add_argument("names", nargs="+", metavar="NAME", help="such as t3_abc for a post, t1_abc for a comment")
     forget.add_argument("--prove", action="store_true", help="remove nothing; list what still holds them")
+    for name, command in commands.choices.items():
+        command.epilog = f"exit codes: {EXIT_CODES.get(name, DONE)}"
     arguments = parser.parse_args()
     if arguments.command == "reconcile":
         return _reconcile(arguments)

@@ -71,7 +71,8 @@ class LineFormatter(logging.Formatter):
                 fields["traceback"] = self.formatException(record.exc_info)
         if self._words:
             mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-            return mark + message + "".join(f"  {name}={value}" for name, value in fields.items())
+            reason = f": {fields.pop('error')}" if "error" in fields else ""
+            return mark + message + reason + "".join(f"  {name}={value}" for name, value in fields.items())
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         return json.dumps({"time": moment, "level": record.levelname.lower(), "event": message} | fields, default=str)
 
