@@ -89,7 +89,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         ({"NOTICE_SHARE": "5%"}, "NOTICE_SHARE"),
         # What is wrong in itself is told first.
         ({"LAKE_URL": "gs://bucket/lake"}, "LAKE_URL is not valid"),
-        ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
+        ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not valid"),
         ({"LAKE_URL": "s3://bucket/lake", "TRANSFORM_ENGINE": "glue"}, "GLUE_JOB_NAME is not set"),
         (
             {
@@ -213,7 +213,7 @@ def test_a_wrong_parameter_is_one_line_and_nothing_starts(
         ({"TRANSFORM_ENGINE": "sparkle"}, "TRANSFORM_ENGINE is 'sparkle'"),
         (LOGIN | {"LAKE_URL": "gs://bucket"}, "LAKE_URL is not valid"),
         ({"WAREHOUSE_URL": "duckdb:///"}, "WAREHOUSE_URL"),
-        (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
+        (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not valid"),
         ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
         ({"WAREHOUSE_URL": "duckdb:///luigi.cfg"}, "name another file"),
         ({"WAREHOUSE_URL": "duckdb:///luigi.cfg/warehouse"}, "name a file in a folder that can be made"),
