@@ -27,7 +27,7 @@ from reddit_etl.warehouse.tables import SCHEMA
 
 NOTICED = "noticed"
 REQUEST = "request-"
-"""The begin of the name of a person's request."""
+"""How the name of a person's request begins."""
 ID = re.compile(r"[0-9a-z]{1,16}")
 
 
@@ -152,7 +152,7 @@ def by_request(names: Sequence[str]) -> Request:
     requested(names, clock())
     _check_stores()
     lake = resources.lake()
-    # Also for a name that was requested before: it may have been observed since.
+    # Names that were requested before get new tombstones: they may have been observed since.
     ones = requested(names, max([clock(), *_newest()]))
     asked = {_name(one.entity, one.id) for one in ones}
     unknown = asked - {_name(*row) for row in stored(resources.warehouse(), ones)}

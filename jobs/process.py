@@ -37,7 +37,7 @@ LONGEST_GOODBYE = 8  # Seconds; AWS Batch gives 30 between SIGTERM and SIGKILL.
 UNDERSTOOD = (EtlError, OSError)
 
 # What Luigi says of a parameter that was not given.
-MISSING = re.compile(r"^(?P<task>\w+)\[.*requires the '(?P<name>\w+)' parameter")
+MISSING = re.compile(r"^(?P<task>\w+)\[.*requires the '(?P<name>\w+)' parameter", re.DOTALL)
 
 log = logging.getLogger("jobs")
 
@@ -92,7 +92,9 @@ def _missing_parameter_in_one_line(record: logging.LogRecord) -> bool:
         task = found["task"] if found else "the task"
         record.msg, record.args, record.exc_info = "not started", (), None
         vars(record)["error"] = f"{option} is not set: {task} needs it, see luigi --module jobs {task} --help"
-        end_as(ConfigurationError(option))
+        # Luigi exits with this code next.
+        codes: Any = retcode()
+        codes.unhandled_exception = MISCONFIGURED
     return True
 
 
@@ -189,7 +191,7 @@ def end_as(error: BaseException) -> None:
     if isinstance(error, ConfigurationError):
         # Luigi keeps one instance of its configuration, and reads the exit codes from it at the end.
         codes: Any = retcode()
-        codes.task_failed = codes.scheduling_error = codes.unhandled_exception = MISCONFIGURED
+        codes.task_failed = codes.scheduling_error = MISCONFIGURED
 
 
 luigi.Task.event_handler(luigi.Event.FAILURE)(_failed)

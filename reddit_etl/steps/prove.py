@@ -57,10 +57,11 @@ def stored(warehouse: Warehouse, tombstones: Sequence[Tombstone]) -> set[tuple[s
 
 def _takers(tombstones: Sequence[Tombstone], takes: Callable[[Tombstone], bool]) -> Sequence[Tombstone]:
     """Those that take something of an object of which all together do."""
-    return tombstones if len(tombstones) == 1 else [one for one in tombstones if takes(one)]
+    # A place must be shown in any case.
+    return tombstones if len(tombstones) == 1 else [one for one in tombstones if takes(one)] or tombstones
 
 
-def _takes(lake: Lake, key: str, change: Callable[[Sequence[Tombstone]], rewrite.Change], tombstone: Tombstone) -> bool:
+def _takes(lake: Lake, key: str, change: Changes, tombstone: Tombstone) -> bool:
     return rewrite.touched(lake, key, change([tombstone])) > 0
 
 
