@@ -16,8 +16,8 @@
 # make lock     the newest versions that setup.cfg and the files *.in allow, into the locks
 # make clean    removes the environments
 #
-# PYTHON=python3.13 selects the Python. Everything is installed from the locks; with NEWEST=1 the newest versions that
-# setup.cfg allows are installed into environments of their own.
+# PYTHON=python3.13 selects the Python of a new environment. Everything is installed from the locks; with NEWEST=1 the
+# newest versions that setup.cfg allows are installed into environments of their own.
 
 PYTHON ?= python3
 VENV = .venv$(if $(NEWEST),-newest)
@@ -103,6 +103,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, like: make run PYTHON=python3.13") if sys.version_info < (3, 11) else 0'
 	@$(PYTHON) -m venv $(VENV)
 
+# Otherwise PYTHON would be ignored if there is an environment.
+.PHONY: same-python
+same-python: | $(BIN)/python
+ifneq ($(origin PYTHON),file)
+	@here=$$($(BIN)/python -V) && there=$$($(PYTHON) -V) && [ "$${here%.*}" = "$${there%.*}" ] || \
+	    { echo "$(VENV) was made with $$here, and PYTHON=$(PYTHON) is $$there: run make clean first" >&2; exit 1; }
+endif
+
 $(TOOLS)/bin/python $(RIVALS)/bin/python:
 	@$(PYTHON) -m venv $(@D)/..
 
@@ -113,7 +121,7 @@ locked = --require-hashes --no-deps --no-build-isolation --use-pep517 --requirem
 newest = --upgrade --upgrade-strategy eager
 
 ifdef NEWEST
-$(VENV)/run: FORCE | $(BIN)/python
+$(VENV)/run: FORCE | same-python
 	@echo "installing into $(VENV) …"
 	@$(call pip,$(VENV)) $(newest) --editable '.[local,redshift]'
 	@touch $@
@@ -138,7 +146,7 @@ $(RIVALS)/ready: FORCE | $(RIVALS)/bin/python
 
 FORCE:
 else
-$(VENV)/run: batch/requirements.lock setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/run: batch/requirements.lock setup.cfg pyproject.toml | same-python
 	@echo "installing into $(VENV) …"
 	@$(call pip,$(VENV)) $(locked) batch/requirements.lock
 	@PYTHONWARNINGS=ignore $(call pip,$(VENV)) --no-deps --no-build-isolation --editable .

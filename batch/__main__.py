@@ -1,7 +1,4 @@
-"""The pipeline on AWS Batch: `python -m batch deploy`, `status`, `destroy`, and `push` for the image alone.
-
-Exit codes: 0 success, 1 failure, 78 if a setting, a login or a right is wrong.
-"""
+"""The pipeline on AWS Batch: `python -m batch deploy`, `status`, `destroy`, and `push` for the image alone."""
 
 import argparse
 import sys
@@ -18,10 +15,11 @@ from reddit_etl.errors import ConfigurationError, EtlError
 
 COMMANDS = {
     "deploy": "create or update the stack, start a run and follow it",
-    "status": "show the last runs and the alarms; exit code 0 if the last run succeeded and no alarm is active",
+    "status": "show the last runs and the alarms; succeeds if the last runs did and no alarm is active",
     "destroy": "delete everything except the data",
     "push": "build the image and push it to ECR; the last line names it, for deploy's --image",
 }
+EXIT_CODES = "exit codes: 0 success, 1 failure, 78 wrong setting, login or permission"
 # Options for parameters of the stack.
 OPTIONS = {
     "subreddits": ("Subreddits", 'what is read, like \'["python", "rust"]\''),
@@ -33,11 +31,11 @@ OPTIONS = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m batch", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m batch", description=__doc__, epilog=EXIT_CODES, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     parsers = {}
     for name, text in COMMANDS.items():
-        parsers[name] = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        parsers[name] = commands.add_parser(name, help=text, description=text, epilog=EXIT_CODES, allow_abbrev=False)
         parsers[name].add_argument("--stack", default="reddit-etl", help="name of the stack and of its resources")
     for name in ("deploy", "destroy"):
         parsers[name].add_argument("--yes", action="store_true", help="do not ask for confirmation")

@@ -102,7 +102,7 @@ def estimate(values: Mapping[str, str], runs: float) -> Iterator[str]:
     if values["Warehouse"] == "serverless":
         # Billed by the second, for a minute at least.
         once = f"from {float(values['RedshiftCapacity']) / 60 * REDSHIFT:.4f}"
-        yield f"{'per query session':<20}{once:>14}  each time the doctor or a query wakes the warehouse"
+        yield f"{'per query session':<20}{once:>14}  each time the doctor or a query starts the idle warehouse"
     else:
         yield "the externally managed warehouse is not included"
 

@@ -15,6 +15,16 @@ from jobs.reconcile import hours, reconcile
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.warehouse.dictionary import dictionary
 
+DONE = "0 done, 1 failed, 78 wrong setting"
+EXIT_CODES = {
+    "dictionary": "0 printed",
+    "settings": "0 printed",
+    "doctor": "0 all checks pass, 78 otherwise",
+    "reconcile": "0 no difference, 30 differences or failed, 78 wrong setting or nothing to compare",
+    "forget": "0 removed, or --prove found nothing; 1 --prove found something; 30 failed; 78 wrong name or setting",
+}
+"""For the help text of a command; `DONE` for all others."""
+
 log = logging.getLogger(__name__)
 
 DIFFERENT = 30  # As luigi.cfg's task_failed.
@@ -37,31 +47,25 @@ def _cell(value: object) -> str:
 
 
 def main() -> int:
-    """Run the command of `sys.argv` and return its exit code: 0, 1 if it failed, 78 for a wrong setting.
-
-    `reconcile` ends with 30 if it failed or found a difference, `forget` with 30 if it failed, `forget --prove` with
-    1 if something is still there.
-    """
+    """Run the command of `sys.argv` and return its exit code, as its `--help` says."""
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     query = commands.add_parser("query", help=f"query the warehouse, read-only; prints the first {ROWS:,} rows")
     query.add_argument("sql")
     commands.add_parser("dictionary", help="print the data dictionary")
     commands.add_parser("settings", help="print the table of settings")
-    commands.add_parser(
-        "doctor", help="check every setting and permission that a run needs; exits with 0 if all checks pass"
-    )
-    compare = commands.add_parser(
-        "reconcile", help="compare the lake, the catalog and the warehouse; exits with 30 if they differ"
-    )
+    commands.add_parser("doctor", help="check every setting and permission that a run needs")
+    compare = commands.add_parser("reconcile", help="compare the lake, the catalog and the warehouse")
     hour = HourParameter
     compare.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: 48 hours in all")
     compare.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the last full hour")
     compare.add_argument("--deep", action="store_true", help="compare the checksum of every object of the lake, too")
     compare.add_argument("--repair", action="store_true", help="load, publish and make again what is missing")
-    forget = commands.add_parser("forget", help="remove posts and comments from every store, whoever asks for it")
+    forget = commands.add_parser("forget", help="remove posts and comments from every store")
     forget.add_argument("names", nargs="+", metavar="NAME", help="such as t3_abc for a post, t1_abc for a comment")
     forget.add_argument("--prove", action="store_true", help="remove nothing; list what still holds them")
+    for name, command in commands.choices.items():
+        command.epilog = f"exit codes: {EXIT_CODES.get(name, DONE)}"
     arguments = parser.parse_args()
     if arguments.command == "reconcile":
         return _reconcile(arguments)
@@ -116,14 +120,17 @@ def _query(sql: str) -> int:
 def _forget(names: list[str], *, prove: bool) -> int:
     """1 if it is to be proved, and something is still there."""
     if prove:
-        places = list(still_there(names))
-        nothing = f"nothing found in {resources.lake().url} and {resources.warehouse().url}"
-        print("\n".join(places) or nothing)
-        return int(bool(places))
-    receipt = by_request(names)
+        places = still_there(names)
+        nothing = [f"nothing found in {resources.lake().url} and {resources.warehouse().url}"]
+        print("\n".join(f"{name}: {place}" for name, found in places.items() for place in found or nothing))
+        return int(any(places.values()))
+    request = by_request(names)
+    receipt = request.receipt
     replaced = ", ".join(f"{counts['replaced']} {zone}" for zone, counts in receipt.lake.items())
     removed = receipt.warehouse.get("removed", 0)
     print(f"replaced objects: {replaced}; posts and comments removed from the warehouse: {removed}")
+    for remark in request.remarks():
+        print(remark)
     return 0
 
 

@@ -11,6 +11,9 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake import kind_of_lake
+from reddit_etl.transform import kind_of_transform
+from reddit_etl.warehouse import kind_of_warehouse
 
 AGE = re.compile(r"([1-9]\d{0,3})([hd])", re.ASCII)
 HOURS = {"h": 1, "d": 24}
@@ -86,6 +89,16 @@ def _days(name: str, text: str) -> int:
     return int(text)
 
 
+def _checked(kind_of: Callable[[str], object]) -> Callable[[str, str], str]:
+    """A URL or name, of which `kind_of` raises ConfigurationError if it is not supported."""
+
+    def parse(_: str, text: str) -> str:
+        kind_of(text)
+        return text
+
+    return parse
+
+
 @dataclass(frozen=True)
 class RedditSettings:
     """How to reach Reddit. None of these may be in luigi.cfg, which is committed with the project."""
@@ -134,7 +147,7 @@ class RefreshSettings:
         parse=_ages,
     )
     sweep_hours: int = setting(
-        "hours in which everything that is stored is looked at once, spread evenly; `0` for no sweep",
+        "hours within which each stored post and comment is looked at again, spread evenly; `0` for no sweep",
         default="20",
         shown="`20`",
         parse=_hours,
@@ -169,7 +182,9 @@ class ForgetSettings:
 class LakeSettings:
     """Where objects and receipts are stored."""
 
-    lake_url: str = setting("local folder or `s3://bucket/prefix`", shown="`data/lake`", needed=True)
+    lake_url: str = setting(
+        "local folder or `s3://bucket/prefix`", shown="`data/lake`", needed=True, parse=_checked(kind_of_lake)
+    )
     raw_days: int = setting(
         "days that raw records and rejects are kept, at least 7; `0` to keep them for ever",
         default="90",
@@ -182,7 +197,9 @@ class LakeSettings:
 class TransformSettings:
     """What converts records to Parquet."""
 
-    transform_engine: str = setting("`duckdb` (in process) or `glue`", shown="`duckdb`", needed=True)
+    transform_engine: str = setting(
+        "`duckdb` (in process) or `glue`", shown="`duckdb`", needed=True, parse=_checked(kind_of_transform)
+    )
     glue_job_name: str | None = setting("name of the Glue job; required by `glue`", shown="none")
 
 
@@ -205,6 +222,7 @@ class WarehouseSettings:
         shown="`duckdb:///data/warehouse.duckdb`",
         needed=True,
         secret=True,
+        parse=_checked(kind_of_warehouse),
     )
     redshift_copy_role: str | None = setting(
         "ARN of the IAM role that Redshift assumes to read the lake; required by Redshift", shown="none"

@@ -93,6 +93,9 @@ def _found(check: Check, deadline: float) -> Finding:
         return Finding(check.name, "ok", result.result())
     except (EtlError, OSError) as error:
         return Finding(check.name, "WRONG", " ".join(str(error).split()))
+    except SystemExit as end:
+        # From a parameter in luigi.cfg.
+        return Finding(check.name, "WRONG", str(end.__cause__))
 
 
 def _settings() -> str:
@@ -192,6 +195,6 @@ CHECKS = (
         "warehouse",
         ("settings", "lake"),
         _warehouse,
-        "check WAREHOUSE_URL and the network to it; one that sleeps, or is in use, may answer the next time",
+        "check WAREHOUSE_URL and the network to it; Redshift Serverless may need longer to start: repeat the command",
     ),
 )

@@ -1,7 +1,7 @@
 """Luigi parameters that report an invalid value in one line."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,9 @@ from reddit_etl.sources.selection import LISTING_CAP
 # Schedulers pass a complete time such as 2026-11-23T04:05:00Z, which is truncated to its hour. The Z is required, since
 # times of other zones would be other hours.
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d):[0-5]\d(:[0-5]\d(\.\d+)?)?Z", re.ASCII)
+
+OPTIONS = '{"subreddits": ["python"], "limit": 100}'
+"""An example of `--of-params`."""
 
 
 class HourParameter(luigi.DateHourParameter):
@@ -42,12 +45,19 @@ class TaskNameParameter(luigi.TaskParameter[luigi.Task]):
 
 
 class NamesParameter(luigi.ListParameter):
-    """A JSON list of strings, as a tuple."""
+    """A JSON list of strings, as a tuple. `flag` is the option, and `example` a value, that an error message shows."""
+
+    def __init__(
+        self, *args: Any, flag: str = "--extracts", example: str = '["python-new-1000"]', **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._flag = flag
+        self._example = example
 
     def parse(self, text: str) -> tuple[str, ...]:
         """The strings, in the order given. Raises SystemExit with code 78 for any other JSON."""
-        fix = """use a JSON list of names, in single quotes in the shell: '["python"]'"""
-        names: tuple[str, ...] = _parsed(self._list, text, "--subreddits, --listings, --names, --extracts", fix)
+        fix = f"use a JSON list of names, in single quotes in the shell: '{self._example}'"
+        names: tuple[str, ...] = _parsed(self._list, text, self._flag, fix)
         return names
 
     def _list(self, text: str) -> tuple[str, ...]:
@@ -55,6 +65,21 @@ class NamesParameter(luigi.ListParameter):
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
             raise TypeError
         return tuple(names)
+
+
+class OptionsParameter(luigi.DictParameter):
+    """A JSON object with parameters of RedditPipeline."""
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """The parameters. Raises SystemExit with code 78 for any other JSON."""
+        options: dict[str, Any] = _parsed(self._object, text, "--of-params", f"use a JSON object such as '{OPTIONS}'")
+        return options
+
+    def _object(self, text: str) -> Any:
+        options: Any = super().parse(text)  # type: ignore[no-untyped-call]
+        if not isinstance(options, Mapping):
+            raise TypeError
+        return options
 
 
 class LimitParameter(luigi.IntParameter):
@@ -69,8 +94,9 @@ class LimitParameter(luigi.IntParameter):
 def _parsed(parse: Callable[[str], Any], text: str, name: str, fix: str) -> Any:
     try:
         return parse(text)
-    except Exception as error:
-        raise misconfigured(ConfigurationError(f"{name}: {text!r} is not valid: {fix}")) from error
+    except Exception:  # noqa: BLE001
+        fault = ConfigurationError(f"{name}: {text!r} is not valid: {fix}")
+        raise misconfigured(fault) from fault
 
 
 def checked_hour(hour: datetime, *, sandbox: bool, now: Clock = utc_now) -> datetime:

@@ -43,9 +43,14 @@ class RedditPipeline(luigi.Task):
 
     hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, such as 2026-11-23T04")
     subreddits: tuple[str, ...] = parameters.NamesParameter(
-        default=(), description='JSON list, such as ["python", "aws"]'
+        default=(),
+        flag="--subreddits",
+        example='["python", "aws"]',
+        description='JSON list, such as ["python", "aws"]',
     )
-    listings: tuple[str, ...] = parameters.NamesParameter(default=("new",), description=", ".join(LISTINGS))
+    listings: tuple[str, ...] = parameters.NamesParameter(
+        default=("new",), flag="--listings", example='["new", "comments"]', description=", ".join(LISTINGS)
+    )
     limit: int = parameters.LimitParameter(default=1000, description="items per listing, 1000 at most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -119,9 +124,16 @@ class RedditPipeline(luigi.Task):
         resources.receipts(self.hour)
         return all(task.complete() for task in ends(self._loads))
 
+    @cached_property
+    def _done_before(self) -> set[str]:
+        """The keys of those receipts of this hour's extracts and loads that there were before this run."""
+        extracts = (extract for load in self._loads for extract in load.requires().requires())
+        keys = [*(load.receipt.key for load in self._loads), *(extract.receipt.key for extract in extracts)]
+        return {key for key in keys if resources.had_receipt(self.hour, key)}
+
     def requires(self) -> list[Load | Publish]:
         """The loads, and entries in the catalog, of this hour and of unfinished earlier hours."""
-        _ = self._was_complete
+        _ = self._was_complete, self._done_before
         return ends([*self._catch_up, *self._loads])
 
     def complete(self) -> bool:
@@ -181,20 +193,24 @@ class RedditPipeline(luigi.Task):
             hour=self.hour,
             source=settings.source,
             was_complete=self._was_complete,
-            entities=[
-                EntityFacts(
-                    name=name,
-                    extracts={title: one for load in loads for title, one in _summaries(load.requires()).items()},
-                    loads=[load.receipt.read() for load in loads],
-                )
-                for name, loads in self._loads_by_entity().items()
-            ],
+            entities=[self._facts_of(name, loads) for name, loads in self._loads_by_entity().items()],
             requests=resources.requests_sent(self.hour),
             seconds=time.monotonic() - STARTED,
             caught_up=[task.receipt.read() for task in self._catch_up],
             reloaded=self._restored | {f"{hour_text(task.hour)} {task.entity.name}": task.rows for task in self._lost},
             stores={"lake": resources.lake().url} | catalog | {"warehouse": resources.warehouse().url},
             query=f'{_python()} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"',
+        )
+
+    def _facts_of(self, entity: str, loads: list[Load]) -> EntityFacts:
+        extracts = [extract for load in loads for extract in load.requires().requires()]
+        before = self._done_before
+        return EntityFacts(
+            name=entity,
+            extracts={title: one for load in loads for title, one in _summaries(load.requires()).items()},
+            loads=[load.receipt.read() for load in loads if load.receipt.key not in before],
+            earlier={extract.what.title for extract in extracts if extract.receipt.key in before},
+            earlier_loads=[load.receipt.read() for load in loads if load.receipt.key in before],
         )
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import luigi
+from luigi.parameter import MissingParameterException
 from luigi.retcodes import retcode
 from luigi.task_register import TaskClassException
 
@@ -33,6 +35,9 @@ LONGEST_GOODBYE = 8  # Seconds; AWS Batch gives 30 between SIGTERM and SIGKILL.
 
 # Errors logged without a traceback: our own, and those of the machine (full disk, missing permission).
 UNDERSTOOD = (EtlError, OSError)
+
+# What Luigi says of a parameter that was not given.
+MISSING = re.compile(r"^(?P<task>\w+)\[.*requires the '(?P<name>\w+)' parameter", re.DOTALL)
 
 log = logging.getLogger("jobs")
 
@@ -66,7 +71,8 @@ class LineFormatter(logging.Formatter):
                 fields["traceback"] = self.formatException(record.exc_info)
         if self._words:
             mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-            return mark + message + "".join(f"  {name}={value}" for name, value in fields.items())
+            reason = f": {fields.pop('error')}" if "error" in fields else ""
+            return mark + message + reason + "".join(f"  {name}={value}" for name, value in fields.items())
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         return json.dumps({"time": moment, "level": record.levelname.lower(), "event": message} | fields, default=str)
 
@@ -75,6 +81,21 @@ def _not_logged_already(record: logging.LogRecord) -> bool:
     """Drops Luigi's messages about failed tasks and dependencies, which `_failed` has logged."""
     text = str(record.msg)
     return not (text.startswith("[pid %s] Worker %s failed") or "due to error in deps() method" in text)
+
+
+def _missing_parameter_in_one_line(record: logging.LogRecord) -> bool:
+    """Luigi logs the traceback of a parameter that was not given, and exits as after an unexpected error."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, MissingParameterException):
+        found = MISSING.search(str(error))
+        option = f"--{found['name'].replace('_', '-')}" if found else str(error)
+        task = found["task"] if found else "the task"
+        record.msg, record.args, record.exc_info = "not started", (), None
+        vars(record)["error"] = f"{option} is not set: {task} needs it, see luigi --module jobs {task} --help"
+        # Luigi exits with this code next.
+        codes: Any = retcode()
+        codes.unhandled_exception = MISCONFIGURED
+    return True
 
 
 def set_up() -> None:
@@ -94,7 +115,8 @@ def set_up() -> None:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in ("luigi", "luigi-interface"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("luigi-interface").addFilter(_not_logged_already)
+    for drops_or_changes in (_not_logged_already, _missing_parameter_in_one_line):
+        logging.getLogger("luigi-interface").addFilter(drops_or_changes)
     signal.signal(signal.SIGTERM, _terminate)
     sys.excepthook = _end
     _do_without_shared_memory()

@@ -12,7 +12,7 @@ from luigi.parameter import ParameterException
 from luigi.tools import range as luigi_range
 
 from jobs import resources
-from jobs.parameters import HourParameter, TaskNameParameter
+from jobs.parameters import OPTIONS, HourParameter, OptionsParameter, TaskNameParameter
 from jobs.pipeline import RedditPipeline
 from jobs.process import misconfigured
 from reddit_etl.errors import ConfigurationError
@@ -24,6 +24,7 @@ class RangeHourly(luigi_range.RangeHourly):
     """One RedditPipeline per hour, from `start` up to but not including `stop`."""
 
     of: type[RedditPipeline] = TaskNameParameter(description="RedditPipeline")
+    of_params: Any = OptionsParameter(default={}, description="JSON object with parameters of RedditPipeline")
     param_name: Any = "hour"
     start: Any = HourParameter(default=None, flag="--start", description="the first UTC hour")
     stop: Any = HourParameter(default=None, flag="--stop", description="the hour after the last")
@@ -35,8 +36,7 @@ class RangeHourly(luigi_range.RangeHourly):
             if not issubclass(self.of, RedditPipeline):
                 raise ConfigurationError(f"--of is {self.of.task_family}: use RedditPipeline")
             if any(isinstance(value, str) for value in self.of_params.values()):
-                like = '{"subreddits": ["python"], "limit": 100}'
-                raise ConfigurationError(f"--of-params has a string: use JSON lists and numbers, such as {like}")
+                raise ConfigurationError(f"--of-params has a string: use JSON lists and numbers, such as {OPTIONS}")
         except ConfigurationError as error:
             raise misconfigured(error) from None
 

@@ -18,6 +18,7 @@ from jobs.repair import successor
 from jobs.task import new_attempt
 from jobs.transform import Transform
 from reddit_etl.clock import hour_of, utc_now
+from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
 from reddit_etl.lake.index import ReceiptKey
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
@@ -37,22 +38,31 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
     """Compare all stores for the hours from `first` to `last`, inclusive; returns the number of differences.
 
     Prints a line per difference. With `deep` every object is read. With `repair` what can be loaded, published or made
-    again is, and only what then still differs counts. Holds one day at a time. Raises EtlError.
+    again is, and only what then still differs counts. Holds one day at a time. Raises EtlError, ConfigurationError also
+    if there is nothing to compare.
     """
     if first > last:
         raise ConfigurationError(f"--first {hour_text(first)} is after --last {hour_text(last)}: swap them")
-    number = 0
+    resources.used_lake()
+    number = compared = 0
     begin = first
     while begin <= last:
         end = min(begin.replace(hour=0) + DAY, last + HOUR)
-        found = _printed(_of_a_day(begin, end, deep=deep))
+        past = Past(end, first=begin)
+        found = _printed(_of_a_day(past, end, deep=deep))
         if found and repair:
             _repair(found)
-            found = _printed(_of_a_day(begin, end, deep=deep))
+            found = _printed(_of_a_day(Past(end, first=begin), end, deep=deep))
             log.info("repaired", extra={"day": f"{begin:%Y-%m-%d}", "left": len(found)})
         number += len(found)
+        compared += len({key.hour for key in past.receipts.all if key.entity in ENTITIES})
         begin = end
-    fields = {"first": hour_text(first), "last": hour_text(last), "differences": number}
+    if not compared and not number:
+        raise ConfigurationError(
+            f"nothing to compare: {resources.lake().url} has no receipts of the hours from {hour_text(first)} to "
+            f"{hour_text(last)}: choose hours that were run, with --first and --last"
+        )
+    fields = {"first": hour_text(first), "last": hour_text(last), "hours": compared, "differences": number}
     log.log(logging.ERROR if number else logging.INFO, "reconciled", extra=fields)
     return number
 
@@ -65,9 +75,8 @@ def _printed(differences: Iterable[Difference]) -> list[Difference]:
     return found
 
 
-def _of_a_day(begin: datetime, end: datetime, *, deep: bool) -> Iterator[Difference]:
-    """Of the hours from `begin` until `end`, exclusive, of one day."""
-    past = Past(end, first=begin)
+def _of_a_day(past: Past, end: datetime, *, deep: bool) -> Iterator[Difference]:
+    """Of the hours of `past`, which are of one day and end before `end`."""
     keys = past.receipts.all
     yield from _undone(past)
     done = {

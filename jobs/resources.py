@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from jobs.settings import Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
+from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake import open_lake, tombstones
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.index import ReceiptKey, Receipts
+from reddit_etl.lake.layout import RECEIPTS
 from reddit_etl.transform import open_transform
 from reddit_etl.transform.base import TransformEngine
 from reddit_etl.warehouse import open_warehouse
@@ -46,6 +48,16 @@ def settings() -> Settings:
 def lake() -> Lake:
     """The lake at LAKE_URL. Raises ConfigurationError for an invalid URL."""
     return open_lake(settings().lake_url)
+
+
+def used_lake() -> Lake:
+    """The lake, which must have receipts: a wrong URL must not pass for a lake without the content.
+
+    Raises ConfigurationError.
+    """
+    if not lake().folders(RECEIPTS):
+        raise ConfigurationError(f"LAKE_URL: {lake().url} has no receipts: use the lake of the pipeline's runs")
+    return lake()
 
 
 @cache

@@ -4,9 +4,10 @@ A relative path is relative to the working directory in the environment, to the 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -50,15 +51,23 @@ class Settings(
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises ConfigurationError, which names the setting and the fix."""
+        """Raises ConfigurationError, which names every wrong setting and its fix.
+
+        How settings fit together is checked once each is right in itself.
+        """
         ours = (name for name in environment if name in NAMES or name.startswith("AWS_"))
         _check_encoding({name: environment[name] for name in ours})
         check_file(environment.get("LUIGI_CONFIG_PATH", ""), IN_FILE)
-        settings = cls(**{one.name: _value(one, environment) for one in declared()})
-        _check_credentials(environment)
-        check_clean({name: environment.get(name, "") for name in AWS_CREDENTIALS})
-        settings._check_engines()
-        settings._check_mixture(environment)
+        faults: list[str] = []
+        values = {one.name: _gathered(faults, partial(_value, one, environment)) for one in declared()}
+        _gathered(faults, partial(_check_credentials, environment))
+        aws = {name: environment.get(name, "") for name in AWS_CREDENTIALS}
+        _gathered(faults, partial(check_clean, aws))
+        if not faults:
+            settings = cls(**values)
+            faults += [*settings._faulty_engines(), *settings._faulty_mixture(environment)]
+        if faults:
+            raise ConfigurationError("; ".join(dict.fromkeys(faults)))
         return settings
 
     @property
@@ -71,8 +80,8 @@ class Settings(
         """The value of the column `source`."""
         return "reddit" if self.has_login and not self.reddit_url else "sandbox"
 
-    def _check_engines(self) -> None:
-        """Raises ConfigurationError if an AWS engine lacks another setting."""
+    def _faulty_engines(self) -> Iterator[str]:
+        """What AWS engines lack of other settings."""
         glue = kind_of_transform(self.transform_engine) == "glue"
         redshift = kind_of_warehouse(self.warehouse_url) == "redshift"
         for chosen, reason, name in (
@@ -80,17 +89,17 @@ class Settings(
             (redshift, "WAREHOUSE_URL is Redshift's", "redshift_copy_role"),
         ):
             if chosen and not getattr(self, name):
-                raise ConfigurationError(f"{reason}, and {name.upper()} is not set: set it")
+                yield f"{reason}, and {name.upper()} is not set: set it"
         for chosen, reason in (
             (glue, "TRANSFORM_ENGINE is glue"),
             (redshift, "WAREHOUSE_URL is Redshift's"),
             (self.glue_database is not None, "GLUE_DATABASE is set"),
         ):
             if chosen and kind_of_lake(self.lake_url) != "s3":
-                raise ConfigurationError(f"{reason}, and LAKE_URL is not s3://bucket/prefix: set it to one")
+                yield f"{reason}, and LAKE_URL is not s3://bucket/prefix: set it to one"
 
-    def _check_mixture(self, environment: Mapping[str, str]) -> None:
-        """Raises ConfigurationError if sandbox data would get to AWS, or real data to a stand-in."""
+    def _faulty_mixture(self, environment: Mapping[str, str]) -> Iterator[str]:
+        """Where sandbox data would get to AWS, or real data to a stand-in."""
         glue = kind_of_transform(self.transform_engine) == "glue"
         for name, own, endpoint in (
             ("LAKE_URL", kind_of_lake(self.lake_url) == "folder", _endpoint(environment, "S3")),
@@ -100,10 +109,19 @@ class Settings(
             # Tests may combine stand-ins for Reddit and AWS; neither is ever combined with the real other.
             rehearsal = self.has_login and self.reddit_url is not None and _is_loopback(endpoint)
             if self.source == "sandbox" and not own and not rehearsal:
-                raise ConfigurationError(
+                yield (
                     f"{name} is not local, so only real Reddit data may be loaded: "
                     f"set {', '.join(CREDENTIALS)}, and unset REDDIT_URL"
                 )
+
+
+def _gathered(faults: list[str], read: Callable[[], Any]) -> Any:
+    """What `read` returns; None if it raises ConfigurationError, whose message is added to `faults`."""
+    try:
+        return read()
+    except ConfigurationError as error:
+        faults.append(str(error))
+        return None
 
 
 def misspelt(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

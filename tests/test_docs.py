@@ -71,6 +71,16 @@ def test_the_exit_codes_are_those_of_luigi_cfg_and_of_the_process() -> None:
     assert said == ours | luigis | {0, 1, 2}
 
 
+@pytest.mark.parametrize("module", ["jobs", "batch"])
+def test_the_help_of_each_command_ends_with_its_exit_codes(module: str) -> None:
+    shown = commands.run("-m", module, "--help").stdout
+    names = re.findall(r"^    (\w+) ", shown, re.MULTILINE)
+    assert len(names) >= 4, shown
+    for name in names:
+        *_, last = commands.run("-m", module, name, "--help").stdout.strip().split("\n\n")
+        assert re.match(r"exit codes: 0 \w+", last), name
+
+
 def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
     [block] = re.findall(r"^data/lake/\n(.+?)^```", page("lake.md"), re.MULTILINE | re.DOTALL)
     shown = [line.split("  ")[1] for line in block.splitlines()]

@@ -24,6 +24,7 @@ from tests.standins.reddit import ScriptedReddit, answer
 from tests.standins.redshift import GUEST, Login
 from tests.standins.s3 import answering, refusal
 from tests.standins.spark import JOB
+from tests.test_warehouse_duckdb import Holder
 
 PARTS = ["settings", "names", "disk", "reddit", "lake", "transform", "catalog", "warehouse"]
 KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "s3cret-of-aws", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -81,15 +82,15 @@ ROLE = "arn:aws:iam::123456789012:role/other"
     [
         ({"REDDIT_USER_AGENT": "python-requests"}, "settings", "REDDIT_USER_AGENT must look like"),
         ({"REDDIT_CLIENT_SECRET": "s3cret-0815\n"}, "settings", "REDDIT_CLIENT_SECRET has surrounding white space"),
-        ({"TRANSFORM_ENGINE": "spark"}, "settings", "TRANSFORM_ENGINE is 'spark': give duckdb, or glue"),
+        ({"TRANSFORM_ENGINE": "spark"}, "settings", "TRANSFORM_ENGINE is 'spark': use duckdb, or glue"),
         ({"LAKE_URL": "s3://no-such-bucket/reddit"}, "lake", "NoSuchBucket: create the bucket"),
         ({"GLUE_JOB_NAME": "other"}, "transform", "GLUE_JOB_NAME: other: EntityNotFoundException: no such job"),
         ({"GLUE_DATABASE": "Not-A-Name"}, "catalog", "GLUE_DATABASE"),
-        ({"REDSHIFT_COPY_ROLE": "copy"}, "warehouse", "REDSHIFT_COPY_ROLE: give the ARN of a role"),
+        ({"REDSHIFT_COPY_ROLE": "copy"}, "warehouse", "REDSHIFT_COPY_ROLE: use the ARN of a role"),
         ({"REDSHIFT_COPY_ROLE": ROLE}, "warehouse", f"REDSHIFT_COPY_ROLE: {ROLE}: "),
         ({"REDSHIFT_WORKGROUP": "reddit"}, "warehouse", "WAREHOUSE_URL holds a login, and REDSHIFT_WORKGROUP is set"),
         ({"WAREHOUSE_URL": "redshift+psycopg2://127.0.0.1/dev"}, "warehouse", "has no user and password"),
-        ({"WAREHOUSE_URL": "duckdb:///."}, "warehouse", "is a folder: give duckdb:///path/to/file.duckdb"),
+        ({"WAREHOUSE_URL": "duckdb:///."}, "warehouse", "is a folder: use duckdb:///path/to/file.duckdb"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
@@ -128,7 +129,7 @@ def test_a_catalog_without_rights_is_named(aws):
         found = faults(examined(aws, AWS_ENDPOINT_URL_GLUE=server.url))
     assert "GLUE_DATABASE: " in found["catalog"]
     assert "AccessDeniedException: grant this role glue:" in found["catalog"]
-    assert "AccessDeniedException: give this role glue:" in found["transform"]
+    assert "AccessDeniedException: grant this role glue:" in found["transform"]
 
 
 def test_a_job_of_glue_without_its_role_is_named(aws):
@@ -136,7 +137,7 @@ def test_a_job_of_glue_without_its_role_is_named(aws):
     found = faults(examined(aws))
     assert list(found) == ["transform"]
     assert found["transform"] == (
-        f"GLUE_JOB_NAME: {JOB}: its role transform: NoSuchEntity: no such role: give the job one that exists"
+        f"GLUE_JOB_NAME: {JOB}: its role transform: NoSuchEntity: no such role: set one that exists"
     )
 
 
@@ -144,7 +145,7 @@ def test_a_refused_login_to_the_warehouse_is_named(aws, redshift_server):
     url = redshift_server.url_of("loader", "s3cret-0815")
     found = faults(examined(aws, WAREHOUSE_URL=url))
     assert list(found) == ["warehouse"]
-    assert "login refused: mend user and password in the URL" in found["warehouse"]
+    assert "login refused: correct user and password in the URL" in found["warehouse"]
 
 
 def test_a_user_without_rights_in_the_warehouse_is_told_what_to_grant(aws, redshift_server):
@@ -192,7 +193,7 @@ def test_a_column_of_another_type_is_named(aws, redshift_server):
     found = faults(examined(aws))
     assert list(found) == ["warehouse"]
     assert 'column "post_type" is of type integer' in found["warehouse"]
-    assert "was given another type: give it its own again" in found["warehouse"]
+    assert "has another type: change it back" in found["warehouse"]
 
 
 def test_a_warehouse_that_is_down_is_named(aws, redshift_server):
@@ -200,6 +201,27 @@ def test_a_warehouse_that_is_down_is_named(aws, redshift_server):
         found = faults(examined(aws))
     assert list(found) == ["warehouse"]
     assert "refused" in found["warehouse"]
+
+
+def test_a_warehouse_file_that_is_locked_or_cannot_be_made_is_named(pipeline):
+    # Root has every right, and yet no file can be made there.
+    found = faults(examined(pipeline, WAREHOUSE_URL="duckdb:////proc/x/warehouse.duckdb"))
+    assert "/proc/x/warehouse.duckdb cannot be made: /proc: " in found["warehouse"]
+    holder = Holder(pipeline.warehouse)
+    found = faults(examined(pipeline, deadline=2))
+    assert list(found) == ["warehouse"]
+    assert f"(PID {holder.process.pid}): wait until that process has ended" in found["warehouse"]
+    holder.let_go()
+
+
+def test_a_wrong_parameter_in_the_file_is_named_and_the_rest_is_examined(pipeline, tmp_path):
+    file = tmp_path / "luigi.cfg"
+    file.write_text((PROJECT / "luigi.cfg").read_text().replace("subreddits=[", "subreddits=python ["))
+    ended, lines = doctor(pipeline, tmp_path, LUIGI_CONFIG_PATH=str(file))
+    assert ended == 78
+    assert [line.split()[1] for line in lines if line.startswith("WRONG")] == ["reddit"]
+    assert "--subreddits: 'python [" in lines[3]
+    assert len(lines) == len(PARTS)
 
 
 def test_a_folder_that_may_not_be_written_is_named(pipeline, tmp_path):

@@ -426,13 +426,22 @@ def command(pipeline: Pipeline, *words: str) -> "subprocess.CompletedProcess[str
 
 
 def test_a_person_s_request_is_done_at_once_and_proved(pipeline: Pipeline) -> None:
-    proof = command(pipeline, "--prove", "t3_a", "t1_c2")
+    proof = command(pipeline, "--prove", "t3_a", "t1_c2", "t3_none")
     assert proof.returncode == 1
-    assert len(proof.stdout.splitlines()) == len(set(proof.stdout.splitlines())) == 15 + 4
-    for zone in ("raw/posts", "raw/comments", "rejected/posts", "curated/posts", "curated/comments"):
-        assert proof.stdout.count(f"{pipeline.lake}/{zone}/") == 3
-    for table in ("posts", "post_metrics", "comments", "comment_metrics"):
-        assert f"reddit.{table}\n" in proof.stdout
+    places = [tuple(line.split(": ", 1)) for line in proof.stdout.splitlines()]
+    assert len(places) == len(set(places))
+    # The URL of a comment has the title of its post.
+    zones = ["raw/posts", "raw/comments", "rejected/posts", "curated/posts", "curated/comments"]
+    for name, there, tables in (
+        ("t3_a", zones, {"posts", "post_metrics", "comments"}),
+        ("t1_c2", ["raw/comments", "curated/comments"], {"comments", "comment_metrics"}),
+    ):
+        found = [place for one, place in places if one == name]
+        assert [sum(f"{pipeline.lake}/{zone}/" in place for place in found) for zone in there] == [3] * len(there)
+        assert {place.rpartition(".")[2] for place in found if place.startswith("duckdb:")} == tables
+        assert len(found) == 3 * len(there) + len(tables)
+    found_nothing = f"nothing found in {pipeline.lake} and duckdb:///{pipeline.warehouse}\n"
+    assert proof.stdout.endswith(f"t3_none: {found_nothing}")
     done = command(pipeline, "t3_a", "t1_c2")
     assert (done.returncode, done.stderr.count("error")) == (0, 0)
     assert (
@@ -440,12 +449,26 @@ def test_a_person_s_request_is_done_at_once_and_proved(pipeline: Pipeline) -> No
         in done.stdout
     )
     proof = command(pipeline, "--prove", "t3_a", "t1_c2")
-    found = f"nothing found in {pipeline.lake} and duckdb:///{pipeline.warehouse}\n"
-    assert (proof.returncode, proof.stdout) == (0, found)
+    assert (proof.returncode, proof.stdout) == (0, f"t3_a: {found_nothing}t1_c2: {found_nothing}")
     assert places_of(mark(POSTS, "a"), pipeline.folder) == []
     assert places_of(mark(COMMENTS, "c2"), pipeline.folder) == []
     [receipt] = pipeline.receipts("forget-all-request-*.json")
     assert receipt["tombstones"] == 2
+
+
+def test_a_request_of_what_is_not_stored_says_so_and_is_recorded(pipeline: Pipeline) -> None:
+    recorded = "the request is recorded, and applies to late loads too\n"
+    assert command(pipeline, "t3_none", "t3_none").stdout.endswith(
+        f"warehouse: 0\nt3_none: nothing of this name is stored; {recorded}"
+    )
+    [receipt] = pipeline.receipts("forget-all-request-*.json")
+    assert receipt["tombstones"] == 1
+    # Of the post `s` only rejects are stored.
+    assert command(pipeline, "t3_none", "t3_a", "t3_s").stdout.endswith(
+        f"warehouse: 1\nt3_none: requested before, and the warehouse had no row of it; {recorded}"
+        f"t3_s: the warehouse had no row of it; {recorded}"
+    )
+    assert pipeline.request("t3_a") == 0
 
 
 @pytest.mark.parametrize("given", [["t3_a"], ["--prove", "t3_a"]])

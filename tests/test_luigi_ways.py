@@ -118,6 +118,9 @@ def folder(tmp_path: Path) -> Path:
         (("RedditPipeline", "--scheduler-host", "luigid.example.com"), "a central scheduler is not supported"),
         (("RedditPipeline", "--scheduler-port", "80"), "a central scheduler is not supported"),
         ((*RANGE, "--scheduler-url", "http://127.0.0.1:1/"), "a central scheduler is not supported"),
+        ((*RANGE, "--start", f"{DAY}T04", "--of-params", "x"), "--of-params: 'x' is not valid: use a JSON object"),
+        (("ForgetRequest",), "--names is not set: ForgetRequest needs it"),
+        (("Load", "--hour", f"{DAY}T04"), "--extracts is not set: Load needs it"),
         (("RedditPipelin",), "No task RedditPipelin. Did you mean: RedditPipeline"),
         (
             ("RangeHourly", "--of", "Pipeline", "--start", f"{DAY}T04"),

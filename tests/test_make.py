@@ -1,6 +1,7 @@
 """`make deploy`, `make status`, `make destroy` as a user types them: the real template in an emulated account."""
 
 import os
+import platform
 import re
 import secrets
 import shutil
@@ -73,6 +74,28 @@ def checkout(s3_url: str, tmp_path: Path) -> Iterator[Checkout]:
         aws.stacks.is_slow = False
         path = {"PATH": f"{tmp_path}:{here['PATH']}", "EMAIL": "git@example.com"}
         yield Checkout(aws, f"stack-{secrets.token_hex(4)}", here | aws.environment | path)
+
+
+@pytest.mark.parametrize(("version", "code"), [("3.1.0", 2), (platform.python_version(), 0)])
+def test_an_environment_of_another_python_is_named(tmp_path: Path, version: str, code: int) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\necho Python {version}\n")
+    python.chmod(0o755)
+    goal = "run" if code else "same-python"
+    done = subprocess.run(
+        ["make", goal, f"VENV={tmp_path}", f"PYTHON={sys.executable}"],
+        cwd=PROJECT,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    said = (
+        f"{tmp_path} was made with Python {version}, and PYTHON={sys.executable} is Python {platform.python_version()}"
+    )
+    assert (f"{said}: run make clean first\n" in done.stderr) == bool(code)
 
 
 def shown() -> list[str]:

@@ -109,6 +109,24 @@ def _shown(pipeline: Pipeline, name: str, listing: str) -> list[dict[str, Any]]:
     return [shown.post(place) for place in range(len(shown.ids))]
 
 
+def test_the_report_counts_what_this_run_did(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SWEEP_HOURS", "1")
+    pipeline.run("2026-11-23T03", limit=100)
+    pipeline.run(HOUR, limit=100)
+    capsys.readouterr()
+    assert pipeline.run(HOUR, subreddits=["python", "aws"], limit=100) == 0
+    report = capsys.readouterr().out
+    before = "by an earlier run of this hour"
+    # Both runs have the hour's looks at all 100 posts that were stored, and the listing of python.
+    assert f"  posts seen    300 in 2 listings and looks, 200 of them {before}\n" in report
+    assert "  new           100\n  updated       0\n  not newer     200\n" in report
+    assert f"  looked again  100 of 100 known posts and comments, {before}\n" in report
+    assert pipeline.run(HOUR, subreddits=["python", "aws"], limit=100) == 0
+    assert "  new           0\n  updated       0\n  not newer     300\n" in capsys.readouterr().out
+
+
 def test_overlapping_listings_give_each_post_once(pipeline: Pipeline) -> None:
     assert pipeline.run(HOUR, listings=["new", "top", "hot"], limit=1000) == 0
     [transformed] = pipeline.receipts("transform-*.json")

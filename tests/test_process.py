@@ -157,6 +157,8 @@ def test_off_a_terminal_each_event_is_a_line_of_json() -> None:
 
 def test_on_a_terminal_each_event_is_a_line_of_words() -> None:
     assert LineFormatter(words=True).format(_record(records=3)) == "extracted  records=3"
+    failed = _record(msg="task failed", levelno=logging.ERROR, levelname="ERROR", task="Load", error="LAKE_URL: no")
+    assert LineFormatter(words=True).format(failed) == "error: task failed: LAKE_URL: no  task=Load"
 
 
 def test_a_traceback_that_luigi_puts_into_its_message_becomes_one_line() -> None:

@@ -19,6 +19,7 @@ from jobs.reconcile import reconcile
 from jobs.settings import Settings
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import Entity
+from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse.base import Load
 from tests import commands
@@ -326,7 +327,8 @@ def test_only_the_hours_asked_for_are_compared(local: Local, capsys: pytest.Capt
         forget_run()
         assert reconcile(moment(hour), moment(hour)) == 1
         assert capsys.readouterr().out.startswith(f"{hour}  warehouse  ")
-    assert reconcile(moment("2026-11-20T00"), moment("2026-11-23T03")) == 0
+    with pytest.raises(ConfigurationError, match="no receipts of the hours from 2026-11-20T00 to 2026-11-23T03"):
+        reconcile(moment("2026-11-20T00"), moment("2026-11-23T03"))
     assert reconcile(moment("2026-11-22T23"), moment("2026-11-23T04")) == 1
 
 
@@ -496,6 +498,11 @@ def test_the_command_ends_with_what_it_found(local: Local) -> None:
         code, _, log = command(local, "-m", "jobs", "reconcile", *wrong)
         assert code == MISCONFIGURED
         assert "--first" in str(log[-1]["error"])
+    local.pipeline.lake.rename(local.pipeline.folder / "elsewhere")
+    code, _, log = command(local, "-m", "jobs", "reconcile", *hours)
+    assert (code, "LAKE_URL: " in str(log[-1]["error"])) == (MISCONFIGURED, True)
+    assert command(local, *luigi)[0] == MISCONFIGURED
+    assert not local.pipeline.lake.exists()
 
 
 # S3, the Glue Data Catalog and Redshift

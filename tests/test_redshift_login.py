@@ -49,7 +49,7 @@ def test_a_warehouse_is_named_without_its_login():
     [
         ("redshift+psycopg2://", None, None, "WAREHOUSE_URL names no host"),
         (f"redshift+psycopg2://u:{SECRET}@h", None, None, "WAREHOUSE_URL names no database"),
-        (f"redshift+psycopg2://u:{SECRET}@h:port/dev", None, None, "WAREHOUSE_URL is not understood"),
+        (f"redshift+psycopg2://u:{SECRET}@h:port/dev", None, None, "WAREHOUSE_URL is not valid"),
         ("redshift+psycopg2://h/dev", None, None, "WAREHOUSE_URL has no user and password"),
         ("redshift+psycopg2://u@h/dev", None, None, "WAREHOUSE_URL has no user and password"),
         ("redshift+psycopg2://h/dev", "w", "c", "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set"),
@@ -98,7 +98,7 @@ def test_a_password_is_decoded_as_in_any_url():
 
 @pytest.mark.parametrize("role", [None, "", "copy", "arn:aws:iam::12:role/copy", f"{ROLE}'; DROP", f"{ROLE}\n"])
 def test_a_copy_role_is_an_arn(role):
-    with pytest.raises(ConfigurationError, match=r"^REDSHIFT_COPY_ROLE: give the ARN of a role"):
+    with pytest.raises(ConfigurationError, match=r"^REDSHIFT_COPY_ROLE: use the ARN of a role"):
         open_warehouse(f"redshift+psycopg2://u:{SECRET}@{HOST}/dev", copy_role=role)
 
 
@@ -215,7 +215,7 @@ def test_a_cluster_gives_temporary_credentials(monkeypatch):
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("AccessDeniedException", "REDSHIFT_WORKGROUP: reddit: AccessDeniedException: give this role"),
+        ("AccessDeniedException", "REDSHIFT_WORKGROUP: reddit: AccessDeniedException: grant this role"),
         ("ResourceNotFoundException", "REDSHIFT_WORKGROUP: reddit: ResourceNotFoundException: name a workgroup"),
         (
             "ExpiredTokenException",

@@ -89,7 +89,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         ({"NOTICE_SHARE": "5%"}, "NOTICE_SHARE"),
         # What is wrong in itself is told first.
         ({"LAKE_URL": "gs://bucket/lake"}, "LAKE_URL is not valid"),
-        ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
+        ({"WAREHOUSE_URL": "postgresql://u:a-secret-0815@host/db"}, "WAREHOUSE_URL is not valid"),
         ({"LAKE_URL": "s3://bucket/lake", "TRANSFORM_ENGINE": "glue"}, "GLUE_JOB_NAME is not set"),
         (
             {
@@ -109,6 +109,16 @@ def test_a_wrong_environment_is_one_line_without_the_secret(environment: dict[st
     assert names in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "a-secret" not in str(caught.value)
+
+
+def test_all_wrong_settings_are_named_at_once() -> None:
+    wrong = {"SWEEP_HOURS": "x", "LAKE_URL": "gs://b", "TRANSFORM_ENGINE": "spark", "WAREHOUSE_URL": "mysql://host"}
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.read(wrong | {"REDDIT_CLIENT_ID": "x", "AWS_ACCESS_KEY_ID": "x\n"})
+    named = [fault.split()[0].rstrip(":") for fault in str(caught.value).split("; ")]
+    assert sorted(named) == sorted([*wrong, "REDDIT_CLIENT_SECRET", "AWS_ACCESS_KEY_ID"])
+    with pytest.raises(ConfigurationError, match=r"GLUE_JOB_NAME is not set.*; GLUE_DATABASE is set, and LAKE_URL"):
+        Settings.read(LOGIN | {"TRANSFORM_ENGINE": "glue", "GLUE_DATABASE": "reddit"})
 
 
 LAKE = {"LAKE_URL": "s3://bucket/lake"}
@@ -161,8 +171,9 @@ def test_a_rehearsal_with_a_stand_in_for_reddit_reaches_nothing_of_the_real_aws(
 @pytest.mark.parametrize(
     ("parameters", "names"),
     [
-        ({"subreddits": "python"}, "--subreddits"),
-        ({"subreddits": "[]"}, "--subreddits"),
+        ({"subreddits": "python"}, """--subreddits: 'python' is not valid: use a JSON list of names"""),
+        ({"subreddits": "[]"}, '--subreddits: use a JSON list of at least one name, such as ["python", "aws"]'),
+        ({"listings": "new"}, """in single quotes in the shell: '["new", "comments"]'"""),
         ({"subreddits": '["../../x"]'}, "--subreddits: '../../x'"),
         ({"subreddits": '["a b"]'}, "--subreddits: 'a b'"),
         ({"subreddits": '[""]'}, "--subreddits: ''"),
@@ -202,7 +213,7 @@ def test_a_wrong_parameter_is_one_line_and_nothing_starts(
         ({"TRANSFORM_ENGINE": "sparkle"}, "TRANSFORM_ENGINE is 'sparkle'"),
         (LOGIN | {"LAKE_URL": "gs://bucket"}, "LAKE_URL is not valid"),
         ({"WAREHOUSE_URL": "duckdb:///"}, "WAREHOUSE_URL"),
-        (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not understood"),
+        (LOGIN | {"WAREHOUSE_URL": "mysql://root:a-secret-0815@host/db"}, "WAREHOUSE_URL is not valid"),
         ({"LUIGI_CONFIG_PATH": "/no/such/luigi.cfg"}, "LUIGI_CONFIG_PATH is '/no/such/luigi.cfg'"),
         ({"WAREHOUSE_URL": "duckdb:///luigi.cfg"}, "name another file"),
         ({"WAREHOUSE_URL": "duckdb:///luigi.cfg/warehouse"}, "name a file in a folder that can be made"),

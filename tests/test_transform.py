@@ -294,7 +294,7 @@ def test_whatever_becomes_a_record_arrives_in_parquet_with_the_same_values(paylo
 
 
 def test_an_engine_that_there_is_not_is_refused_with_what_to_give():
-    with pytest.raises(ConfigurationError, match="TRANSFORM_ENGINE is 'spark': give duckdb"):
+    with pytest.raises(ConfigurationError, match="TRANSFORM_ENGINE is 'spark': use duckdb"):
         open_transform("spark")
 
 

@@ -313,7 +313,7 @@ def test_a_job_that_there_is_not_is_named_with_the_fix(work):
     [
         (
             "AccessDeniedException",
-            "give this role glue:GetJob, glue:StartJobRun, glue:GetJobRun and glue:GetJobRuns on it",
+            "grant this role glue:GetJob, glue:StartJobRun, glue:GetJobRun and glue:GetJobRuns on it",
         ),
         ("ExpiredTokenException", "the AWS credentials have expired, log in again"),
     ],

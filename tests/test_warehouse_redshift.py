@@ -428,7 +428,7 @@ def test_a_table_gains_a_column_alone_with_its_comment(loads, server):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"password": "wrong-0815"}, "login refused: mend user and password in the URL"),
+        ({"password": "wrong-0815"}, "login refused: correct user and password in the URL"),
         ({"database": "prod"}, "no such database: name one that exists"),
         ({"host": "nowhere.invalid"}, "no such host"),
     ],

@@ -1,6 +1,7 @@
 """The facts of a run, collected from the receipts of its tasks."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +16,11 @@ class EntityFacts:
     extracts: Mapping[str, Summary]
     """By title, such as `r/python new`."""
     loads: Sequence[Loaded]
-    """One of the listings, and one of the trees if any are read."""
+    """Those of this run. An hour has one of the listings, one of the looks, and one of the trees if any are read."""
+    earlier: AbstractSet[str] = frozenset()
+    """The titles of the extracts that an earlier run read, such as one of the same hour with other subreddits."""
+    earlier_loads: Sequence[Loaded] = ()
+    """Those of earlier runs."""
 
     @property
     def records(self) -> int:
@@ -23,12 +28,17 @@ class EntityFacts:
         return sum(extracted.records for extracted in self.extracts.values())
 
     @property
+    def earlier_records(self) -> int:
+        """The same of the extracts that an earlier run read."""
+        return sum(extracted.records for title, extracted in self.extracts.items() if title in self.earlier)
+
+    @property
     def counts(self) -> tuple[int, int, int]:
-        """Rows that were new, updated a stored one, and were not newer."""
+        """Rows that were new, updated a stored one, and were not newer; in this run, what was loaded before is not."""
         return (
             sum(load.inserted for load in self.loads),
             sum(load.updated for load in self.loads),
-            sum(load.stale for load in self.loads),
+            sum(load.stale for load in self.loads) + sum(load.rows for load in self.earlier_loads),
         )
 
     @property

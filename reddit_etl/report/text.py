@@ -20,7 +20,7 @@ def lines(facts: Facts) -> Iterator[str]:
     for entity in facts.entities:
         # Looks also ask for what was never read.
         if any(one.is_listing or one.records or _what(one) == "trees" for one in entity.extracts.values()):
-            yield from _counts(entity, was_complete=facts.was_complete)
+            yield from _counts(entity)
     yield _line("requests", f"{facts.requests:,}")
     yield _line("time", f"{facts.seconds:.1f} s")
     for late in facts.caught_up:
@@ -29,24 +29,26 @@ def lines(facts: Facts) -> Iterator[str]:
         yield _line("reloaded", f"{hour}: {rows:,} rows that were missing in the warehouse")
     for entity in facts.entities:
         for listing, extracted in entity.extracts.items():
-            yield from _issues(listing, entity.name, extracted)
+            yield from _issues(listing, entity, extracted)
     for name, url in facts.stores.items():
         yield _line(name, url)
     if facts.query:
         yield _line("query", facts.query)
 
 
-def _counts(entity: EntityFacts, *, was_complete: bool) -> Iterator[str]:
+def _counts(entity: EntityFacts) -> Iterator[str]:
     listings = sum(one.is_listing and one.verdict == "ok" for one in entity.extracts.values())
     others = {_what(one) for one in entity.extracts.values() if one.records} - {""}
     read = [f"{listings} listing{'' if listings == 1 else 's'}"] if listings or not others else []
     read += sorted(others, reverse=True)
-    yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}")
-    new, updated, known = (0, 0, sum(load.rows for load in entity.loads)) if was_complete else entity.counts
+    before = entity.earlier_records
+    whose = f", {before:,} of them by an earlier run of this hour" if before and entity.loads else ""
+    yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}{whose}")
+    new, updated, known = entity.counts
     yield _line("new", f"{new:,}")
     yield _line("updated", f"{updated:,}")
     yield _line("not newer", f"{known:,}")
-    if not was_complete and (forgotten := sum(load.forgotten for load in entity.loads)):
+    if forgotten := sum(load.forgotten for load in entity.loads):
         yield _line("deleted", f"{forgotten:,} left out")
     yield _line("rejected", f"{entity.rejects:,}")
 
@@ -58,10 +60,10 @@ def _what(extracted: Summary) -> str:
     return "trees" if "num_comments" in extracted.coverage else "looks"
 
 
-def _looks(looks: Summary) -> Iterator[str]:
-    """How much was looked at again, and what is taken for deleted."""
+def _looks(looks: Summary, whose: str) -> Iterator[str]:
+    """How much was looked at again, and what is taken for deleted. `whose` says so if an earlier run did it."""
     coverage = looks.coverage
-    due = f"{coverage['done']:,} of {coverage['due']:,} known posts and comments"
+    due = f"{coverage['done']:,} of {coverage['due']:,} known posts and comments{whose}"
     yield _line("looked again", due if coverage["due"] else "nothing is due")
     others = {
         "not returned by Reddit": coverage["absent"],
@@ -77,14 +79,14 @@ def _looks(looks: Summary) -> Iterator[str]:
         yield _line("deletions", "not concluded: more is absent at once than NOTICE_SHARE allows")
 
 
-def _coverage(trees: Summary) -> Iterator[str]:
-    """How much of the comment trees was read."""
+def _coverage(trees: Summary, whose: str) -> Iterator[str]:
+    """How much of the comment trees was read. `whose` says so if an earlier run did it."""
     coverage = trees.coverage
     fetched, number = coverage["fetched"], coverage["num_comments"]
     share = f" ({fetched / number:.0%})" if number else ""
     posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
     read = f"{posts}, with {fetched:,} of their {number:,} comments{share}"
-    yield _line("trees", read if coverage["due"] else "no post is due")
+    yield _line("trees", f"{read}{whose}" if coverage["due"] else "no post is due")
     others = {
         "posts deferred to the next run": trees.left + coverage.get("waiting", 0),
         "posts no longer available": coverage["unavailable"],
@@ -95,16 +97,17 @@ def _coverage(trees: Summary) -> Iterator[str]:
         yield _line("", ", ".join(parts))
 
 
-def _issues(listing: str, entity: str, extracted: Summary) -> Iterator[str]:
+def _issues(listing: str, entity: EntityFacts, extracted: Summary) -> Iterator[str]:
     if extracted.coverage:
         reported = _coverage if "num_comments" in extracted.coverage else _looks
-        yield from reported(extracted)
+        yield from reported(extracted, ", by an earlier run of this hour" if listing in entity.earlier else "")
     if extracted.verdict != "ok":
         yield _line("skipped", f"{listing}: {extracted.verdict}")
     for reason, count in extracted.reasons.items():
         yield _line("rejected", f"{listing}: {reason} ({count})")
     if extracted.gap:
-        yield _line("gap", f"{listing}: {entity} created between {extracted.gap[0]} and {extracted.gap[1]} were missed")
+        between = f"between {extracted.gap[0]} and {extracted.gap[1]}"
+        yield _line("gap", f"{listing}: {entity.name} created {between} were missed")
     if extracted.cleaned:
         changed = [f"{column} {count}" for column, count in extracted.cleaned.items()]
         yield _line("cleaned", f"{listing}: {', '.join(changed)}")

@@ -40,17 +40,18 @@ def check_user_agent(text: str) -> None:
 
 def checked_subreddits(names: Any) -> tuple[str, ...]:
     """The subreddits in lower case, since Reddit ignores case. Raises ConfigurationError."""
-    return _checked(names, "--subreddits", lambda name: bool(SUBREDDIT.fullmatch(name)), "2 to 21 letters, digits, _")
+    rule = "2 to 21 letters, digits, _"
+    return _checked(names, "--subreddits", lambda name: bool(SUBREDDIT.fullmatch(name)), rule, '["python", "aws"]')
 
 
 def checked_listings(names: Any) -> tuple[str, ...]:
     """The listings in lower case. Raises ConfigurationError."""
-    return _checked(names, "--listings", LISTINGS.__contains__, f"one of {', '.join(LISTINGS)}")
+    return _checked(names, "--listings", LISTINGS.__contains__, f"one of {', '.join(LISTINGS)}", '["new", "comments"]')
 
 
-def _checked(names: Any, setting: str, valid: Callable[[str], bool], rule: str) -> tuple[str, ...]:
+def _checked(names: Any, setting: str, valid: Callable[[str], bool], rule: str, example: str) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f'{setting}: use a JSON list of at least one name, such as ["new"]')
+        raise ConfigurationError(f"{setting}: use a JSON list of at least one name, such as {example}")
     lowered = tuple(name.lower() for name in names)
     for name in lowered:
         if not valid(name):

@@ -17,7 +17,7 @@ def kind_of_transform(name: str) -> Literal["duckdb", "glue"]:
         return "duckdb"
     if name == "glue":
         return "glue"
-    raise ConfigurationError(f"TRANSFORM_ENGINE is {name!r}: give duckdb, or glue with GLUE_JOB_NAME")
+    raise ConfigurationError(f"TRANSFORM_ENGINE is {name!r}: use duckdb, or glue with GLUE_JOB_NAME")
 
 
 def open_transform(name: str, *, glue_job: str | None = None) -> "TransformEngine":

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 FIXES = {
     "EntityNotFoundException": "no such job: deploy the stack, or name the job that exists",
-    "AccessDeniedException": "give this role glue:GetJob, glue:StartJobRun, glue:GetJobRun and glue:GetJobRuns on it",
-    "ParamValidationError": "give a name that Glue allows",
+    "AccessDeniedException": "grant this role glue:GetJob, glue:StartJobRun, glue:GetJobRun and glue:GetJobRuns on it",
+    "ParamValidationError": "use a name that Glue allows",
     "InvalidInputException": "Glue does not take this name or these arguments: deploy the stack, and name its job",
 }
 
@@ -155,7 +155,7 @@ class GlueTransform:
         """Whether the job's role is there, as far as one may know."""
         place = f"{self._place}: its role {role}"
         iam = aws.client("iam", setting=place)
-        with aws.failures(place, TransformError, {"NoSuchEntity": "no such role: give the job one that exists"}):
+        with aws.failures(place, TransformError, {"NoSuchEntity": "no such role: set one that exists"}):
             try:
                 iam.get_role(RoleName=role)
             except iam.exceptions.ClientError as error:

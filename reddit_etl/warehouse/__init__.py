@@ -23,7 +23,7 @@ def kind_of_warehouse(url: str) -> Literal["duckdb", "redshift"]:
         return "redshift"
     # Not repeated here: it may hold a password.
     raise ConfigurationError(
-        f"WAREHOUSE_URL is not understood: give {DUCKDB}path/to/file.duckdb or {REDSHIFT}host:5439/database"
+        f"WAREHOUSE_URL is not valid: use {DUCKDB}path/to/file.duckdb or {REDSHIFT}host:5439/database"
     )
 
 
@@ -37,10 +37,10 @@ def open_warehouse(
 
         path = expanded("WAREHOUSE_URL", url.removeprefix(DUCKDB))
         if path.is_dir():
-            raise ConfigurationError(f"WAREHOUSE_URL: {path} is a folder: give duckdb:///path/to/file.duckdb")
+            raise ConfigurationError(f"WAREHOUSE_URL: {path} is a folder: use duckdb:///path/to/file.duckdb")
         return DuckDBWarehouse(path)
     if not copy_role or not ROLE.fullmatch(copy_role):
-        raise ConfigurationError("REDSHIFT_COPY_ROLE: give the ARN of a role, like arn:aws:iam::123456789012:role/copy")
+        raise ConfigurationError("REDSHIFT_COPY_ROLE: use the ARN of a role, like arn:aws:iam::123456789012:role/copy")
     with needing("redshift", "WAREHOUSE_URL"):
         from reddit_etl.warehouse.redshift.login import read_login  # noqa: PLC0415
         from reddit_etl.warehouse.redshift.warehouse import RedshiftWarehouse  # noqa: PLC0415

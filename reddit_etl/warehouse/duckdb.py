@@ -1,7 +1,6 @@
 """A warehouse in a DuckDB file, for the embedded run."""
 
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -136,16 +135,14 @@ class DuckDBWarehouse:
 
     def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:  # noqa: ARG002
         """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""
-        place = next(parent for parent in self.path.parents if parent.exists())
         if self.path.exists():
-            with self._file.connection() as connection:
+            # A check says at once who has it.
+            with self._file.connection(lock_wait=0) as connection:
                 connection.begin()
                 self._define(connection, entity)
                 connection.rollback()
             return f"{self.url} can be written"
-        self._file.check_no_log_is_left()
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise WarehouseError(f"WAREHOUSE_URL: {self.path} cannot be made: {place} may not be written to")
+        self._file.check_can_be_made()
         return f"{self.url} will be made by the first load"
 
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:

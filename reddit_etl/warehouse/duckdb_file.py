@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,9 +50,12 @@ class DuckDBFile:
 
     @contextmanager
     def connection(
-        self, *, read_only: bool = False, load_memory: str = duck.LOAD_MEMORY_LIMIT
+        self, *, read_only: bool = False, load_memory: str = duck.LOAD_MEMORY_LIMIT, lock_wait: float | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Closed after each use, so that others find the file free; what was not committed is rolled back."""
+        """Closed after each use, so that others find the file free; what was not committed is rolled back.
+
+        `lock_wait` is for how many seconds it waits for a locked file, `LOCK_WAIT` if it is None.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -63,13 +67,26 @@ class DuckDBFile:
                 self._create(self.scratch)
             with (
                 ONE_AT_A_TIME,
-                self._waiting()(self._open, read_only=read_only, load_memory=load_memory) as connection,
+                self._waiting(lock_wait)(self._open, read_only=read_only, load_memory=load_memory) as connection,
                 duck.interruptible(),
             ):
                 self._is_held = False
                 yield connection
         except (duckdb.Error, OSError) as error:
             raise self._meaning(error) from error
+
+    def check_can_be_made(self) -> None:
+        """Raises ConfigurationError if it cannot be made where the path says. Tries it: rights are not all it takes."""
+        self.check_no_log_is_left()
+        place = next(parent for parent in self.path.parents if parent.exists())
+        try:
+            with tempfile.TemporaryDirectory(dir=place, prefix=".doctor-"):
+                pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"WAREHOUSE_URL: {self.path} cannot be made: {place}: {error.strerror}: name a file in a folder that "
+                "can be written to"
+            ) from error
 
     def check_no_log_is_left(self) -> None:
         """Raises ConfigurationError for the log of a file that is not there."""
@@ -101,11 +118,11 @@ class DuckDBFile:
                 return connection
             connection.close()
 
-    def _waiting(self) -> Retrying:
+    def _waiting(self, lock_wait: float | None) -> Retrying:
         """The process may have many more loads; each is tried, but none waits as long again for the same holder."""
         return Retrying(
             retry=retry_if_exception(_is_locked),
-            stop=stop_after_delay(0 if self._is_held else LOCK_WAIT),
+            stop=stop_after_delay(0 if self._is_held else LOCK_WAIT if lock_wait is None else lock_wait),
             wait=wait_random(0.05, 0.3),
             before_sleep=lambda state: self._say_waiting(state.attempt_number),
             reraise=True,
@@ -118,8 +135,8 @@ class DuckDBFile:
             holder = HOLDER.search(message)
             who = f"{holder['program']} (PID {holder['pid']})" if holder else "another process"
             return WarehouseError(
-                f"{place}: {who} has it open: close it there, or repeat this later; what a run could not load, the "
-                "next run loads"
+                f"{place}: the file is locked by {who}: wait until that process has ended, or end it; what a run could "
+                "not load, the next run loads"
             )
         if LEFT_OVER in message:
             return ConfigurationError(

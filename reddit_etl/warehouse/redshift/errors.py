@@ -17,7 +17,7 @@ CONFLICT_WORDS = ("erializable isolation violation", "conflict with concurrent t
 MADE_MEANWHILE = ("42P06", "42P07", "42701", "23505")
 # What is said of a login that did not come about, and what to do.
 LOGIN_FIXES = {
-    "authentication failed": "login refused: mend user and password in the URL, or the job's role",
+    "authentication failed": "login refused: correct user and password in the URL, or the job's role",
     "could not translate host name": "no such host: copy the endpoint from Redshift's console",
     'database ".*" does not exist': "no such database: name one that exists at the URL's end",
 }
@@ -56,7 +56,7 @@ def meaning(error: DBAPIError, *, place: str, copy_role: str) -> WarehouseError 
     if code == "42501":
         return ConfigurationError(f"{said}: {next(fix for words, fix in GRANTS.items() if words in text)}")
     if code == "42804":
-        return ConfigurationError(f"{said}: a column of schema {SCHEMA} was given another type: give it its own again")
+        return ConfigurationError(f"{said}: a column of schema {SCHEMA} has another type: change it back")
     has_no_code = code is None and isinstance(error, OperationalError)
     if has_no_code and (fixes := [fix for words, fix in LOGIN_FIXES.items() if re.search(words, text)]):
         return ConfigurationError(f"{place}: {fixes[0]}")

@@ -26,8 +26,8 @@ VERIFIED = ("verify-full", "verify-ca")
 UNVERIFIED = ("require", "prefer", "allow", "disable")
 OPTIONS = ("sslmode", "sslrootcert")
 FIXES = {
-    "AccessDeniedException": "give this role redshift-serverless:GetCredentials on the workgroup",
-    "AccessDenied": "give this role redshift:GetClusterCredentialsWithIAM on the database",
+    "AccessDeniedException": "grant this role redshift-serverless:GetCredentials on the workgroup",
+    "AccessDenied": "grant this role redshift:GetClusterCredentialsWithIAM on the database",
     "ResourceNotFoundException": "name a workgroup that exists in this region",
     "ClusterNotFound": "name a cluster that exists in this region",
     "ClusterNotFoundFault": "name a cluster that exists in this region",
@@ -80,7 +80,7 @@ def read_login(text: str, *, workgroup: str | None, cluster: str | None) -> Logi
         url = make_url(text)
         port = url.port
     except (ArgumentError, ValueError) as error:
-        raise ConfigurationError(f"WAREHOUSE_URL is not understood: {FORM}") from error
+        raise ConfigurationError(f"WAREHOUSE_URL is not valid: {FORM}") from error
     if not unquote(text).isprintable():
         raise ConfigurationError("WAREHOUSE_URL holds a character that cannot be printed, maybe written like %00")
     if port is not None and not 0 < port < 1 << 16:
@@ -88,14 +88,13 @@ def read_login(text: str, *, workgroup: str | None, cluster: str | None) -> Logi
     if not url.host or not url.database:
         raise ConfigurationError(f"WAREHOUSE_URL names no {'database' if url.host else 'host'}: {FORM}")
     if text.count("@") > 1 or not HOST.fullmatch(url.host) or not DATABASE.fullmatch(url.database):
-        raise ConfigurationError(f"WAREHOUSE_URL is not understood: {FORM}; in a password write @ as %40, / as %2F")
+        raise ConfigurationError(f"WAREHOUSE_URL is not valid: {FORM}; in a password write @ as %40, / as %2F")
     if workgroup and cluster:
         raise ConfigurationError("REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set: set the one to log in to")
     by_iam = bool(workgroup or cluster)
     if by_iam and (url.username or url.password):
-        raise ConfigurationError(
-            f"WAREHOUSE_URL holds a login, and REDSHIFT_{'WORKGROUP' if workgroup else 'CLUSTER'} is set: give one"
-        )
+        other = f"REDSHIFT_{'WORKGROUP' if workgroup else 'CLUSTER'}"
+        raise ConfigurationError(f"WAREHOUSE_URL holds a login, and {other} is set: use one of them")
     if not by_iam and not (url.username and url.password):
         raise ConfigurationError(
             "WAREHOUSE_URL has no user and password: add them, or set REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER"
