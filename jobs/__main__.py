@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from jobs import declarations, process, resources
@@ -13,12 +14,14 @@ from jobs.forget import by_request, still_there
 from jobs.parameters import HourParameter
 from jobs.query import add_export, add_query, export, query
 from jobs.reconcile import hours, reconcile
+from jobs.reference import reference
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.warehouse.dictionary import dictionary
 
 log = logging.getLogger(__name__)
 
 DIFFERENT = 30  # As luigi.cfg's task_failed.
+PAGES = {"dictionary": dictionary, "settings": declarations.table, "reference": reference}
 
 
 def main() -> int:
@@ -27,12 +30,16 @@ def main() -> int:
     `reconcile` ends with 30 if it failed or found a difference, `forget` with 30 if it failed, `forget --prove` with
     1 if something is still there.
     """
-    parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
+    # The console script and the module are the same.
+    called = Path(sys.argv[0]).name
+    program = called if called == "reddit-etl" else "python -m jobs"
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     add_query(commands.add_parser("query", help="query the warehouse, read-only, to the terminal or to a file"))
     add_export(commands.add_parser("export", help="write a day or all of a table of the warehouse to a file"))
     commands.add_parser("dictionary", help="print the data dictionary")
     commands.add_parser("settings", help="print the table of settings")
+    commands.add_parser("reference", help="print the reference of the library")
     commands.add_parser(
         "doctor", help="check every setting and permission that a run needs; exits with 0 if all checks pass"
     )
@@ -52,8 +59,8 @@ def main() -> int:
         return _reconcile(arguments)
     if arguments.command == "doctor":
         _doctor()
-    if arguments.command in ("dictionary", "settings"):
-        print(dictionary() if arguments.command == "dictionary" else declarations.table())
+    if arguments.command in PAGES:
+        print(PAGES[arguments.command]())
         return 0
     try:
         if arguments.command in ("query", "export"):

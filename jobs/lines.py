@@ -1,6 +1,7 @@
 """Rows as CSV and as JSON, written as they come; read back, they equal the rows."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -9,7 +10,7 @@ import msgspec
 from jobs.output import Output
 from reddit_etl.warehouse.base import Answer
 
-QUOTED = frozenset('",\r\n')
+QUOTED = re.compile('[",\r\n]|^$')
 
 
 def write_csv(answer: Answer, output: Output) -> int:
@@ -62,8 +63,10 @@ def _field(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     # Lists and structs have no form of their own in CSV.
     text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
-    return '"' + text.replace('"', '""') + '"' if not text or not QUOTED.isdisjoint(text) else text
+    return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text

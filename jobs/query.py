@@ -129,8 +129,7 @@ def _sql(given: argparse.Namespace) -> str:
         return str(given.sql)
     try:
         content = sys.stdin.buffer.read() if "-" in (given.sql, given.file) else Path(given.file).read_bytes()
-        # Some editors put a mark before the text.
-        return content.decode("utf-8-sig")
+        return content.decode()
     except OSError as error:
         raise ConfigurationError(f"--file: {given.file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
