@@ -4,8 +4,8 @@ Functions and small classes with keyword arguments. Nothing here imports luigi o
 `__all__` is for other programs, and stable.
 """
 
-from typing import TYPE_CHECKING, Any
-
+# Type checkers know the name; importing `typing` for it would take a hundred times as long as this module.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reddit_etl.errors import ConfigurationError, EtlError, RedditError
     from reddit_etl.library import RedditClient
@@ -18,7 +18,7 @@ __all__ = ["ConfigurationError", "EtlError", "RedditClient", "RedditError", "Una
 _PLACES = {"RedditClient": "reddit_etl.library", "Unavailable": "reddit_etl.sources.verdict"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a name on first use: every module of the pipeline imports this package, and few need the client."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -32,4 +32,5 @@ def __getattr__(name: str) -> Any:
             return "unknown"
     from importlib import import_module  # noqa: PLC0415
 
-    return getattr(import_module(_PLACES.get(name, "reddit_etl.errors")), name)
+    found: object = getattr(import_module(_PLACES.get(name, "reddit_etl.errors")), name)
+    return found

@@ -117,6 +117,7 @@ def test_the_best_time_to_post_is_found_at_equal_age_in_each_subreddit(tmp_path)
         ("c", 3, "aws"): {24: 5},
         ("d", 5, "aws"): {29: 4},
         ("too-young", 7, "aws"): {23: 1},
+        ("seen-too-late", 9, "aws"): {20: 1, 30: 9},
     }
     rows = [
         post(name, subreddit=subreddit, created_at=midnight + hour * HOURS, score=score,
