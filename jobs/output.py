@@ -23,26 +23,40 @@ class Output:
         self._stream, self._name = stream, name
         self.encoding = encoding
         """What can be shown there, for text that a person reads."""
+        self.has_failed = False
 
     def write(self, part: bytes) -> None:
         """Raises EtlError, or `Stopped`."""
         try:
             self._stream.write(part)
-        except BrokenPipeError:
-            raise Stopped from None
         except OSError as error:
-            raise EtlError(f"{self._name}: {error.strerror}") from error
+            raise self._meaning(error) from None
+
+    def flush(self) -> None:
+        """Raises EtlError, or `Stopped`."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise self._meaning(error) from None
+
+    def _meaning(self, error: OSError) -> Exception:
+        self.has_failed = True
+        return Stopped() if isinstance(error, BrokenPipeError) else EtlError(f"{self._name}: {error.strerror}")
 
 
 @contextmanager
 def standard() -> Iterator[Output]:
     """Standard output. If its reader has closed it, the block ends there without an error."""
+    out = Output(sys.stdout.buffer, "standard output", encoding=sys.stdout.encoding)
     try:
-        yield Output(sys.stdout.buffer, "standard output", encoding=sys.stdout.encoding)
-        sys.stdout.flush()
-    except (Stopped, BrokenPipeError):
-        # Otherwise Python reports the same error again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        yield out
+        out.flush()
+    except Stopped:
+        return
+    finally:
+        if out.has_failed:
+            # Otherwise Python reports the same error again when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

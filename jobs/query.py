@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def add_query(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help=f"default: as FILE ends, else table. A table has at most {ROWS:,} rows, the others have all",
+        help=f"default: as FILE ends, or table without one. A table has at most {ROWS:,} rows, the others have all",
     )
 
 
@@ -49,13 +50,13 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 def query(given: argparse.Namespace) -> int:
     """Carry out `query`. Raises EtlError."""
-    chosen = given.format or _ending(given.output) or "table"
-    if chosen == "parquet" and not given.output:
-        raise ConfigurationError("--format parquet: give the file with --output FILE")
     sql = _sql(given)
     if given.output:
-        _write(sql, given.output, chosen)
+        _write(sql, given.output, _format(given, FORMATS))
         return 0
+    chosen = given.format or "table"
+    if chosen == "parquet":
+        raise ConfigurationError("--format parquet: give the file with --output FILE")
     with output.standard() as out:
         _stream(sql, out, chosen)
     return 0
@@ -63,10 +64,7 @@ def query(given: argparse.Namespace) -> int:
 
 def export(given: argparse.Namespace) -> int:
     """Carry out `export`. Raises EtlError."""
-    chosen = given.format or _ending(given.output)
-    if not chosen:
-        raise ConfigurationError(f"--format: give {', '.join(FORMATS[1:])}, or let the name of the file end with one")
-    _write(export_sql(given.table, given.day), given.output, chosen)
+    _write(export_sql(given.table, given.day), given.output, _format(given, FORMATS[1:]))
     return 0
 
 
@@ -116,9 +114,13 @@ def _day(text: str) -> date:
     return day
 
 
-def _ending(name: str | None) -> str | None:
-    ending = Path(name or "").suffix.removeprefix(".").lower()
-    return ending if ending in FORMATS[1:] else None
+def _format(given: argparse.Namespace, formats: Sequence[str]) -> str:
+    """That of a file. Raises ConfigurationError."""
+    ending = Path(given.output).suffix.removeprefix(".").lower()
+    if not given.format and ending not in FORMATS[1:]:
+        fix = f"use {', '.join(formats)}, or a file that ends with .csv, .json or .parquet"
+        raise ConfigurationError(f"--format is not set, and {given.output} does not show it: {fix}")
+    return given.format or ending
 
 
 def _sql(given: argparse.Namespace) -> str:

@@ -207,9 +207,13 @@ def test_the_sql_is_read_from_a_file_and_from_standard_input(
         (["SELECT 1", "-f", "a.sql"], "query: give the SQL either as an argument, or with --file FILE"),
         (["-f", "nowhere.sql"], "--file: nowhere.sql: No such file or directory"),
         (["SELECT 1", "--format", "parquet"], "--format parquet: give the file with --output FILE"),
+        (
+            ["SELECT 1", "-o", "a.xlsx"],
+            "--format is not set, and a.xlsx does not show it: use table, csv, json, parquet",
+        ),
         (["SELECT 1", "-o", "nowhere/a.csv"], "nowhere is not a folder that can be written to: make it first"),
-        (["SELECT 1", "-o", "/dev/null"], "--output: /dev/null is not a file: name a file"),
-        (["SELECT 1", "-o", "."], "--output: . is not a file: name a file"),
+        (["SELECT 1", "-o", "/dev/null", "--format", "csv"], "--output: /dev/null is not a file: name a file"),
+        (["SELECT 1", "-o", ".", "--format", "csv"], "--output: . is not a file: name a file"),
     ],
 )
 def test_a_wrong_argument_is_one_line_that_names_it(
@@ -295,7 +299,17 @@ def test_a_file_appears_whole_and_a_stopped_one_leaves_nothing(tmp_path: Path) -
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "link.csv"]
 
 
-def test_a_full_disk_is_one_line_that_names_the_file() -> None:
+@pytest.mark.parametrize("chosen", ["csv", "table"])
+def test_a_full_disk_is_one_line(tmp_path: Path, chosen: str) -> None:
+    loads = DuckDBLoads(tmp_path)
+    loads.load(post())
+    environment = os.environ | {"WAREHOUSE_URL": loads.warehouse.url}
+    command = [sys.executable, "-m", "jobs", "query", "--format", chosen, "SELECT * FROM reddit.posts"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, cwd=PROJECT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "standard output: No space left on device\n")
     with Path("/dev/full").open("wb", buffering=0) as full:
         stream = output.Output(full, "--output: a.csv")
         with pytest.raises(EtlError, match=r"^--output: a\.csv: No space left on device$"):
@@ -331,7 +345,7 @@ def test_a_table_has_its_first_rows_and_says_so(main: Main, tmp_path: Path, caps
             "" if rows == ROWS else f"only the first {ROWS:,} rows are shown; --format csv, json or parquet has all\n"
         )
     path = tmp_path / "a.txt"
-    assert main(loads.warehouse, "query", "SELECT 'ä' AS a", "--output", str(path)) == 0
+    assert main(loads.warehouse, "query", "SELECT 'ä' AS a", "--format", "table", "--output", str(path)) == 0
     assert path.read_text(encoding="utf-8") == "a\n-\nä\n"
 
 
