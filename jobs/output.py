@@ -1,5 +1,6 @@
 """Where rows are written: standard output, or a file that appears whole."""
 
+import io
 import os
 import secrets
 import sys
@@ -47,7 +48,10 @@ class Output:
 @contextmanager
 def standard() -> Iterator[Output]:
     """Standard output. If its reader has closed it, the block ends there without an error."""
-    out = Output(sys.stdout.buffer, "standard output", encoding=sys.stdout.encoding)
+    stdout = sys.stdout.buffer
+    # With PYTHONUNBUFFERED, as in the image, each row would be a write of its own, which may write only a part of it.
+    stream = io.BufferedWriter(stdout) if isinstance(stdout, io.RawIOBase) else stdout
+    out = Output(stream, "standard output", encoding=sys.stdout.encoding)
     try:
         yield out
         out.flush()
@@ -57,6 +61,9 @@ def standard() -> Iterator[Output]:
         if out.has_failed:
             # Otherwise Python reports the same error again when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(stream, io.BufferedWriter) and stream is not stdout:
+            # Else it would close standard output.
+            stream.detach()
 
 
 @contextmanager

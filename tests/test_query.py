@@ -1,6 +1,7 @@
 """Rows on their way out of the warehouse: to the terminal, and to files that another program reads back."""
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -21,7 +23,7 @@ from jobs.table import WIDEST, table, width
 from reddit_etl.entities import COMMENTS, ENTITIES
 from reddit_etl.errors import EtlError
 from reddit_etl.warehouse.base import Warehouse
-from tests import PROJECT, commands
+from tests import PROJECT
 from tests.standins.loads import DuckDBLoads, Loads
 from tests.standins.payloads import MINUTE, NOON, post
 
@@ -299,11 +301,12 @@ def test_a_file_appears_whole_and_a_stopped_one_leaves_nothing(tmp_path: Path) -
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "link.csv"]
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("chosen", ["csv", "table"])
-def test_a_full_disk_is_one_line(tmp_path: Path, chosen: str) -> None:
+def test_a_full_disk_is_one_line(tmp_path: Path, chosen: str, unbuffered: str) -> None:
     loads = DuckDBLoads(tmp_path)
     loads.load(post())
-    environment = os.environ | {"WAREHOUSE_URL": loads.warehouse.url}
+    environment = os.environ | {"WAREHOUSE_URL": loads.warehouse.url, "PYTHONUNBUFFERED": unbuffered}
     command = [sys.executable, "-m", "jobs", "query", "--format", chosen, "SELECT * FROM reddit.posts"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
@@ -316,19 +319,41 @@ def test_a_full_disk_is_one_line(tmp_path: Path, chosen: str) -> None:
             stream.write(b"a")
 
 
-@pytest.mark.parametrize("chosen", ["csv", "json", "table"])
-def test_a_reader_that_stops_ends_the_command_without_an_error(tmp_path: Path, chosen: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("chosen", ["csv", "table"])
+def test_a_reader_that_stops_ends_the_command_without_an_error(tmp_path: Path, chosen: str, unbuffered: str) -> None:
     loads = DuckDBLoads(tmp_path)
     loads.load(*[post(f"p{n}", selftext="x" * 5000) for n in range(100)])
     sql = "SELECT a.* FROM reddit.posts AS a CROSS JOIN reddit.posts AS b"
-    environment = os.environ | {"WAREHOUSE_URL": loads.warehouse.url}
-    process = commands.start("-m", "jobs", "query", "--format", chosen, sql, env=environment)
-    assert process.stdout.read(10)
-    process.stdout.close()
-    process.stdout = io.StringIO()
-    assert process.wait(60) == 0
-    assert "Error" not in process.stderr.read()
-    process.close()
+    environment = os.environ | {"WAREHOUSE_URL": loads.warehouse.url, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "jobs", "query", "--format", chosen, sql]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, **pipes) as process:
+        assert process.stdout.read(10)
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert b"Error" not in process.stderr.read()
+
+
+def test_unbuffered_standard_output_gets_every_byte_and_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pipe(io.RawIOBase):
+        got = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, part: Any) -> int:
+            """As a system call may do, only a part of it."""
+            self.got += bytes(part[:7])
+            return len(bytes(part[:7]))
+
+    pipe = Pipe()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=pipe, encoding="utf-8"))
+    with output.standard() as out:
+        out.write(b"0123456789" * 3)
+    del out
+    gc.collect()
+    assert (pipe.got, pipe.closed) == (b"0123456789" * 3, False)
 
 
 # ---- The table
