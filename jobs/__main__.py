@@ -1,17 +1,20 @@
-"""Tools beside the pipeline: check the set-up, query, compare the stores, forget, print generated parts of docs/."""
+"""Tools beside the pipeline: check the set-up, query, export, compare the stores, forget, print parts of docs/."""
 
 import argparse
 import logging
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from jobs import declarations, process, resources
 from jobs.doctor import examine
 from jobs.forget import by_request, still_there
 from jobs.parameters import HourParameter
+from jobs.query import add_export, add_query, export, query
 from jobs.reconcile import hours, reconcile
+from jobs.reference import reference
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.warehouse.dictionary import dictionary
 
@@ -19,6 +22,7 @@ DONE = "0 done, 1 failed, 78 wrong setting"
 EXIT_CODES = {
     "dictionary": "0 printed",
     "settings": "0 printed",
+    "reference": "0 printed",
     "doctor": "0 all checks pass, 78 otherwise",
     "reconcile": "0 no difference, 30 differences or failed, 78 wrong setting or nothing to compare",
     "forget": "0 removed, or --prove found nothing; 1 --prove found something; 30 failed; 78 wrong name or setting",
@@ -28,32 +32,21 @@ EXIT_CODES = {
 log = logging.getLogger(__name__)
 
 DIFFERENT = 30  # As luigi.cfg's task_failed.
-ROWS = 1000
-WIDEST = 60
-
-
-def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
-    """Rows as aligned text, one line per row."""
-    cells = [columns, *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
-
-
-def _cell(value: object) -> str:
-    text = "NULL" if value is None else " ".join(str(value).split())
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+PAGES = {"dictionary": dictionary, "settings": declarations.table, "reference": reference}
 
 
 def main() -> int:
     """Run the command of `sys.argv` and return its exit code, as its `--help` says."""
-    parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
+    # The console script and the module are the same.
+    called = Path(sys.argv[0]).name
+    program = called if called == "reddit-etl" else "python -m jobs"
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    query = commands.add_parser("query", help=f"query the warehouse, read-only; prints the first {ROWS:,} rows")
-    query.add_argument("sql")
+    add_query(commands.add_parser("query", help="query the warehouse, read-only, to the terminal or to a file"))
+    add_export(commands.add_parser("export", help="write a day or all of a table of the warehouse to a file"))
     commands.add_parser("dictionary", help="print the data dictionary")
     commands.add_parser("settings", help="print the table of settings")
+    commands.add_parser("reference", help="print the reference of the library")
     commands.add_parser("doctor", help="check every setting and permission that a run needs")
     compare = commands.add_parser("reconcile", help="compare the lake, the catalog and the warehouse")
     hour = HourParameter
@@ -71,18 +64,18 @@ def main() -> int:
         return _reconcile(arguments)
     if arguments.command == "doctor":
         _doctor()
-    if arguments.command in ("dictionary", "settings"):
-        print(dictionary() if arguments.command == "dictionary" else declarations.table())
+    if arguments.command in PAGES:
+        print(PAGES[arguments.command]())
         return 0
     try:
-        if arguments.command == "query":
-            return _query(arguments.sql)
+        if arguments.command in ("query", "export"):
+            return query(arguments) if arguments.command == "query" else export(arguments)
         return _forget(arguments.names, prove=arguments.prove)
     except EtlError as error:
         print(error, file=sys.stderr)
         if isinstance(error, ConfigurationError):
             return process.MISCONFIGURED
-        return 1 if arguments.command == "query" else DIFFERENT
+        return 1 if arguments.command in ("query", "export") else DIFFERENT
 
 
 def _doctor() -> NoReturn:
@@ -103,18 +96,6 @@ def _reconcile(given: argparse.Namespace) -> int:
     except EtlError as error:
         log.error("not reconciled", extra={"error": str(error)})
         return process.MISCONFIGURED if isinstance(error, ConfigurationError) else DIFFERENT
-
-
-def _query(sql: str) -> int:
-    columns, rows = resources.warehouse().query(sql, limit=ROWS + 1)
-    try:
-        print(table(columns, rows[:ROWS]), flush=True)
-    except BrokenPipeError:
-        # The reader closed the pipe. Otherwise Python reports the same error again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if len(rows) > ROWS:
-        print(f"… and more; the first {ROWS:,} rows are shown", file=sys.stderr)
-    return 0
 
 
 def _forget(names: list[str], *, prove: bool) -> int:

@@ -17,6 +17,9 @@ STORES = {f"reddit_etl.{name}" for name in ("transform", "warehouse", "catalog")
 # Each room with the rooms that it may import, beside itself and the ground. The longest name that fits counts.
 ROOMS = {
     "reddit_etl": set(),
+    # What other programs import: the package gives names of the library, which reads Reddit and stores nothing.
+    "reddit_etl.__init__": {"reddit_etl.library", "reddit_etl.sources.verdict"},
+    "reddit_etl.library": {"reddit_etl.entities", "reddit_etl.sources"},
     "reddit_etl.entities": set(),
     "reddit_etl.sandbox": set(),
     "reddit_etl.lake": set(),

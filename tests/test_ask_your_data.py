@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+from datetime import timedelta
 
 import pytest
 
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests import NO_LOOKS, PROJECT, commands
+from tests.standins.loads import DuckDBLoads
+from tests.standins.payloads import NOON, post
 
 PAGE = (PROJECT / "docs" / "ask-your-data.md").read_text(encoding="utf-8")
 QUESTIONS = {
@@ -76,3 +79,57 @@ def test_a_missed_hour_is_called_a_gap(warehouse):
         for text in (sql, sql.replace("reddit.post_metrics", moved))
     ]
     assert verdicts == [{"no gap"}, {"gap"}]
+
+
+HOURS = timedelta(hours=1)
+
+
+def test_the_fastest_rise_is_per_hour_and_within_the_last_hours(tmp_path):
+    loads = DuckDBLoads(tmp_path)
+    seen = {
+        "slow": [(-5, 0), (-3, 10), (0, 100)],
+        "fast": [(-3, 5), (-1, 65)],
+        # Its gain is of earlier.
+        "old": [(-12, 0), (-11, 1000), (-1, 1000), (0, 1001)],
+        # Two observations this close say little.
+        "twice": [(-1, 0), (-0.9, 500)],
+        "falling": [(-2, 9), (0, 1)],
+    }
+    rows = [
+        post(name, title=name, seen=NOON + at * HOURS, score=score) for name, all_ in seen.items() for at, score in all_
+    ]
+    loads.load(*rows)
+    found = loads.rows(QUESTIONS["Which posts are rising fastest?"])
+    assert [(title, gained, rate) for _, title, _, _, gained, rate in found] == [
+        ("fast", 60, 30.0),
+        ("slow", 100, 20.0),
+        ("old", 1, 1.0),
+    ]
+
+
+def test_the_best_time_to_post_is_found_at_equal_age_in_each_subreddit(tmp_path):
+    loads = DuckDBLoads(tmp_path)
+    midnight = NOON - 12 * HOURS
+    posts = {
+        # Posted at this hour, in this subreddit: the score at each age in hours.
+        ("a", 3, "python"): {1: 900, 25: 10, 29: 700, 72: 1000},
+        ("b", 5, "python"): {2: 1, 25: 50},
+        ("c", 3, "aws"): {24: 5},
+        ("d", 5, "aws"): {29: 4},
+        ("too-young", 7, "aws"): {23: 1},
+        ("seen-too-late", 9, "aws"): {20: 1, 30: 9},
+    }
+    rows = [
+        post(name, subreddit=subreddit, created_at=midnight + hour * HOURS, score=score,
+             seen=midnight + (hour + age) * HOURS)
+        for (name, hour, subreddit), scores in posts.items()
+        for age, score in scores.items()
+    ]  # fmt: skip
+    loads.load(*rows)
+    found = loads.rows(QUESTIONS["What is the best time of day to post?"])
+    assert found == [
+        ("aws", 3, 1, 5.0, 100.0),
+        ("aws", 5, 1, 4.0, 0.0),
+        ("python", 5, 1, 50.0, 100.0),
+        ("python", 3, 1, 10.0, 0.0),
+    ]

@@ -10,8 +10,8 @@ import pytest
 
 from batch.warehouse import maintaining
 from jobs import resources
-from jobs.__main__ import table
 from jobs.declarations import declared
+from jobs.table import table
 from reddit_etl.clock import iso, moment
 from reddit_etl.entities import COMMENTS, POSTS
 from reddit_etl.errors import WarehouseError

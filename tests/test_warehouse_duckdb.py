@@ -269,12 +269,6 @@ def test_a_full_disk_is_an_error_on_one_line_and_the_load_is_not_there(loads):
     assert loads.load(*rows, load_id="big").inserted == 500
 
 
-@pytest.mark.parametrize("sql", ["", "  ", "-- nothing", ";"])
-def test_a_query_of_nothing_gives_nothing(loads, sql):
-    loads.load(post())
-    assert loads.warehouse.query(sql, limit=1) == ([], [])
-
-
 def test_a_query_before_the_first_run_says_what_to_do(tmp_path):
     with pytest.raises(WarehouseError, match="run the pipeline first"):
         DuckDBWarehouse(tmp_path / "warehouse.duckdb").query("SELECT 1", limit=1)

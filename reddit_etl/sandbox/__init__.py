@@ -5,8 +5,9 @@ A real HTTP server that PRAW really talks to: the token endpoint, listings with 
 """
 
 from collections.abc import Iterable
+from typing import TypedDict
 
-from reddit_etl.clock import Clock
+from reddit_etl.clock import Clock, utc_now
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import RedditServer
 
@@ -17,3 +18,22 @@ def start(*, clock: Clock, port: int = 0, subreddits: Iterable[str] = ()) -> str
     Posts and comments are found by their ids alone in these `subreddits` and in those that a request has named.
     """
     return RedditServer(InventedReddit(clock, subreddits=subreddits), port=port).start()
+
+
+class Login(TypedDict):
+    """The arguments of `reddit_etl.RedditClient`."""
+
+    client_id: str
+    client_secret: str
+    user_agent: str
+    url: str
+
+
+def login() -> Login:
+    """Start a server as `start` does; give the arguments of a client of it, which accepts any credentials."""
+    return {
+        "client_id": "sandbox",
+        "client_secret": "sandbox",
+        "user_agent": "linux:reddit-etl:sandbox (by /u/sandbox)",
+        "url": start(clock=utc_now),
+    }

@@ -1,8 +1,10 @@
 """The warehouse: what a load is, and what every load does in its transaction."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 from reddit_etl.clock import Clock
@@ -78,6 +80,16 @@ class Forgotten:
     """When no byte of them was left in the tables' storage."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a query gives."""
+
+    names: Sequence[str]
+    """Of the columns; two may be equal."""
+    rows: Iterator[tuple[object, ...]]
+    """Fetched as they are asked for, so that a million take no more memory than a thousand."""
+
+
 class Warehouse(Protocol):
     """Where the rows end: a table of newest states and one of observations for each entity, and the audit of loads."""
 
@@ -125,8 +137,20 @@ class Warehouse(Protocol):
         `WarehouseError`.
         """
 
+    def answer(self, sql: str, *, limit: int | None = None) -> AbstractContextManager[Answer]:
+        """The first `limit` rows of a query that changes nothing, or all; they can be read within the block.
+
+        The SQL is one statement. Raises `WarehouseError`.
+        """
+
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
-        """The column names and the first `limit` rows of a query that changes nothing."""
+        """The column names and the first `limit` rows of a query, as `answer` gives them."""
+
+    def to_parquet(self, sql: str, path: Path) -> int:
+        """Write all rows of a query to a new Parquet file, with their types; gives how many there are.
+
+        The memory does not grow with the rows. The SQL is as for `answer`. Raises `WarehouseError`.
+        """
 
 
 def carry_out(

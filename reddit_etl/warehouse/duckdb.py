@@ -3,6 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from reddit_etl.clock import Clock, utc_now
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
-from reddit_etl.warehouse import checksum, forget, tables, upsert
-from reddit_etl.warehouse.base import Forgotten, Load, LoadCounts, carry_out
+from reddit_etl.warehouse import checksum, duckdb_query, forget, tables, upsert
+from reddit_etl.warehouse.base import Answer, Forgotten, Load, LoadCounts, carry_out
 from reddit_etl.warehouse.comparison import compare, nothing_of
 from reddit_etl.warehouse.duckdb_file import DuckDBFile, with_enough_memory
 from reddit_etl.warehouse.held import Held
@@ -145,19 +146,18 @@ class DuckDBWarehouse:
         self._file.check_can_be_made()
         return f"{self.url} will be made by the first load"
 
+    def answer(self, sql: str, *, limit: int | None = None) -> AbstractContextManager[Answer]:
+        """See `Warehouse`."""
+        return duckdb_query.answer(self._file, sql, limit=limit)
+
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
-        if not self.path.exists():
-            raise WarehouseError(f"WAREHOUSE_URL: {self.path} is not there yet: run the pipeline first")
-        with self._file.connection(read_only=True) as connection:
-            try:
-                connection.execute("SET enable_external_access = false")
-                result = connection.execute(sql)
-                if result is None:  # What DuckDB makes of a text without a statement.
-                    return [], []
-                return [column[0] for column in result.description or ()], result.fetchmany(limit)
-            except duckdb.Error as error:
-                raise WarehouseError(f"query: {' '.join(str(error).split())}") from error
+        with self.answer(sql, limit=limit) as answer:
+            return list(answer.names), list(answer.rows)
+
+    def to_parquet(self, sql: str, path: Path) -> int:
+        """See `Warehouse`."""
+        return duckdb_query.to_parquet(self._file, sql, path)
 
     def _define(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
         """Make what is missing."""

@@ -1,10 +1,10 @@
 """A warehouse in Amazon Redshift: COPY from the lake into a staging table, then the upsert, in one transaction."""
 
 import logging
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,16 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.layout import hour_text
 from reddit_etl.warehouse import checksum, forget, tables, upsert
-from reddit_etl.warehouse.base import Forgotten, Load, LoadCounts, carry_out
+from reddit_etl.warehouse.base import Answer, Forgotten, Load, LoadCounts, carry_out
 from reddit_etl.warehouse.comparison import compare
 from reddit_etl.warehouse.held import Held
-from reddit_etl.warehouse.redshift import copy, probe
+from reddit_etl.warehouse.redshift import copy, probe, query
 from reddit_etl.warehouse.redshift.connections import Connections, executing
 from reddit_etl.warehouse.redshift.errors import PassingError
 from reddit_etl.warehouse.redshift.login import Login
 
 log = logging.getLogger(__name__)
 
-PORTION = 1000  # The most rows that a cluster of one node fetches at once.
 # The catalog's own table: information_schema leaves out what the user has no right to.
 FIND_COLUMNS = """\
 SELECT pg_class.relname, pg_attribute.attname
@@ -34,9 +33,6 @@ FROM pg_namespace
 JOIN pg_class ON pg_class.relnamespace = pg_namespace.oid
 JOIN pg_attribute ON pg_attribute.attrelid = pg_class.oid
 WHERE pg_namespace.nspname = %s AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped"""
-QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-# What makes it hard to tell where a quote ends.
-OBSCURE = ("--", "/*", "\\", "$")
 
 
 class RedshiftWarehouse:
@@ -206,26 +202,18 @@ class RedshiftWarehouse:
 
         return self._connections.retry(once)
 
+    def answer(self, sql: str, *, limit: int | None = None) -> AbstractContextManager[Answer]:
+        """See `Warehouse`."""
+        return query.answer(self._connections, sql, limit=limit)
+
     def query(self, sql: str, *, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """See `Warehouse`."""
-        statement = sql.strip().rstrip(";")
-        if ";" in QUOTED.sub("", statement) or (";" in statement and any(mark in statement for mark in OBSCURE)):
-            # Redshift would run what comes behind the query, a COMMIT included.
-            raise WarehouseError("query: give one statement, and in a text write CHR(59) for a semicolon")
-        rows: list[tuple[object, ...]] = []
-        with self._connections.open(postgresql_readonly=True) as connection:
-            try:
-                # A cursor leaves the rows behind the limit where they are.
-                connection.exec_driver_sql(f"DECLARE answer CURSOR FOR {statement}")
-                while True:
-                    wanted = min(PORTION, limit - len(rows))
-                    answer = connection.exec_driver_sql(f"FETCH FORWARD {wanted} FROM answer")
-                    portion = answer.fetchall()
-                    rows += map(tuple, portion)
-                    if len(portion) < wanted or len(rows) == limit:
-                        return list(answer.keys()), rows
-            except sa.exc.ProgrammingError as error:
-                raise WarehouseError(f"query: {' '.join(str(error.orig).split())}") from error
+        with self.answer(sql, limit=limit) as answer:
+            return list(answer.names), list(answer.rows)
+
+    def to_parquet(self, sql: str, path: Path) -> int:
+        """See `Warehouse`. Needs DuckDB, which writes the file."""
+        return query.to_parquet(self._connections, sql, path)
 
     def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:
         """See `Warehouse`."""

@@ -1,0 +1,28 @@
+"""A query is one statement."""
+
+import re
+
+from reddit_etl.errors import WarehouseError
+
+NOTHING = "query: there is no statement in it"
+SEVERAL = "query: give one statement, not several"
+
+# White space, comments, and what ends a statement.
+EMPTY = re.compile(r"(?:\s|;|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# What makes it hard to tell where a quote ends.
+OBSCURE = ("--", "/*", "\\", "$")
+
+
+def single(sql: str) -> str:
+    """The statement without the semicolon that ends it. Raises WarehouseError for none, or what may be several.
+
+    For a server that runs all statements of a text: a semicolon that could be in a text or between two statements is
+    refused.
+    """
+    if EMPTY.fullmatch(sql):
+        raise WarehouseError(NOTHING)
+    statement = sql.strip().rstrip(";")
+    if ";" in QUOTED.sub("", statement) or (";" in statement and any(mark in statement for mark in OBSCURE)):
+        raise WarehouseError(f"{SEVERAL}; in a text write CHR(59) for a semicolon")
+    return statement
