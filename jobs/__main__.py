@@ -1,13 +1,16 @@
-"""Tools beside the pipeline: check the set-up, query, compare the stores, forget, print generated parts of docs/."""
+"""Tools beside the pipeline: check the set-up, query, compare the stores, forget, report, print generated
+parts of docs/.
+"""
 
 import argparse
 import logging
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
-from jobs import declarations, process, resources
+from jobs import declarations, process, report, resources
 from jobs.doctor import examine
 from jobs.forget import by_request, still_there
 from jobs.parameters import HourParameter
@@ -62,6 +65,10 @@ def main() -> int:
     forget = commands.add_parser("forget", help="remove posts and comments from every store, whoever asks for it")
     forget.add_argument("names", nargs="+", metavar="NAME", help="such as t3_abc for a post, t1_abc for a comment")
     forget.add_argument("--prove", action="store_true", help="remove nothing; list what still holds them")
+    page = commands.add_parser("report", help="write an HTML page on the pipeline's state and what it collected")
+    page.add_argument("--output", required=True, type=Path, metavar="FILE")
+    page.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: seven days in all")
+    page.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the newest hour read")
     arguments = parser.parse_args()
     if arguments.command == "reconcile":
         return _reconcile(arguments)
@@ -73,12 +80,15 @@ def main() -> int:
     try:
         if arguments.command == "query":
             return _query(arguments.sql)
+        if arguments.command == "report":
+            print(report.write(arguments.output, arguments.first, arguments.last))
+            return 0
         return _forget(arguments.names, prove=arguments.prove)
     except EtlError as error:
         print(error, file=sys.stderr)
         if isinstance(error, ConfigurationError):
             return process.MISCONFIGURED
-        return 1 if arguments.command == "query" else DIFFERENT
+        return DIFFERENT if arguments.command == "forget" else 1
 
 
 def _doctor() -> NoReturn:
