@@ -89,7 +89,8 @@ compile = $(TOOLS)/bin/python -m uv pip compile --quiet --upgrade --universal --
 builder = sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml
 
 lock: $(TOOLS)/ready
-	$(builder) | $(compile) --output-file tests/requirements.lock --extra local --extra redshift --extra test setup.cfg -
+	$(builder) | $(compile) --output-file tests/requirements.lock \
+	    --extra local --extra redshift --extra report --extra test setup.cfg -
 	$(builder) | $(compile) --output-file batch/requirements.lock --constraint tests/requirements.lock \
 	    --extra local --extra redshift setup.cfg -
 	$(compile) --output-file tests/spark.lock --constraint tests/requirements.lock tests/spark.in
@@ -127,7 +128,7 @@ $(VENV)/run: FORCE | same-python
 	@touch $@
 
 $(VENV)/test: $(VENV)/run
-	@$(call pip,$(VENV)) $(newest) --editable '.[local,redshift,test]'
+	@$(call pip,$(VENV)) $(newest) --editable '.[local,redshift,report,test]'
 	@touch $@
 
 $(VENV)/spark: $(VENV)/run

@@ -1,4 +1,4 @@
-"""Tools beside the pipeline: check the set-up, query, export, compare the stores, forget, print parts of docs/."""
+"""Tools beside the pipeline: check the set-up, query, export, report, compare the stores, forget, print docs."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs import declarations, process, resources
+from jobs import declarations, process, report, resources
 from jobs.doctor import examine
 from jobs.forget import by_request, still_there
 from jobs.parameters import HourParameter
@@ -57,6 +57,10 @@ def main() -> int:
     forget = commands.add_parser("forget", help="remove posts and comments from every store")
     forget.add_argument("names", nargs="+", metavar="NAME", help="such as t3_abc for a post, t1_abc for a comment")
     forget.add_argument("--prove", action="store_true", help="remove nothing; list what still holds them")
+    page = commands.add_parser("report", help="write an HTML page on the pipeline's state and what it collected")
+    page.add_argument("--output", required=True, type=Path, metavar="FILE")
+    page.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: seven days in all")
+    page.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the newest hour read")
     for name, command in commands.choices.items():
         command.epilog = f"exit codes: {EXIT_CODES.get(name, DONE)}"
     arguments = parser.parse_args()
@@ -70,12 +74,15 @@ def main() -> int:
     try:
         if arguments.command in ("query", "export"):
             return query(arguments) if arguments.command == "query" else export(arguments)
+        if arguments.command == "report":
+            print(report.write(arguments.output, arguments.first, arguments.last))
+            return 0
         return _forget(arguments.names, prove=arguments.prove)
     except EtlError as error:
         print(error, file=sys.stderr)
         if isinstance(error, ConfigurationError):
             return process.MISCONFIGURED
-        return 1 if arguments.command in ("query", "export") else DIFFERENT
+        return DIFFERENT if arguments.command == "forget" else 1
 
 
 def _doctor() -> NoReturn:

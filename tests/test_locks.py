@@ -79,7 +79,7 @@ def test_every_version_is_exact_and_has_its_hashes(lock: Path) -> None:
     ("lock", "ranges"),
     [
         (RUN, wanted("local", "redshift")),
-        (TEST, wanted("local", "redshift", "test")),
+        (TEST, wanted("local", "redshift", "report", "test")),
         (SPARK, wanted_by("tests/spark.in")),
         (TOOLS, wanted_by("tests/tools.in")),
         (RIVALS, wanted_by("benchmarks/requirements.in")),

@@ -1,0 +1,86 @@
+"""The report of a range of hours as an HTML page: facts from the receipts of the lake and from the warehouse."""
+
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from jobs import resources
+from jobs.catch_up import Past
+from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
+from reddit_etl.extras import needing
+from reddit_etl.lake.index import Receipts
+from reddit_etl.lake.layout import RECEIPTS, hour_text
+from reddit_etl.report import state
+from reddit_etl.report.collection import Collection, collect
+
+HOUR = timedelta(hours=1)
+RANGE = timedelta(days=7)
+
+
+def write(path: Path, first: datetime | None, last: datetime | None) -> str:
+    """Write the page of the hours from `first` to `last`, inclusive; gives a line that says so.
+
+    By default the seven days up to the newest hour with a receipt. If the warehouse is unavailable, the page has what
+    receipts hold, and says so. Raises EtlError.
+    """
+    # It logs that it looks for fonts.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with needing("report", "report"):
+        from reddit_etl.report import content, status  # noqa: PLC0415
+        from reddit_etl.report.page import Page  # noqa: PLC0415
+    last = last or _newest()
+    first = first or last - RANGE + HOUR
+    if first > last:
+        raise ConfigurationError(f"--first {hour_text(first)} is after --last {hour_text(last)}: swap them")
+    now, lake, warehouse = resources.clock(last)(), resources.lake(), resources.warehouse()
+    past, source = Past(last + HOUR, first=first), resources.settings().source
+    facts = state.State(first, last)
+    state.collect(lake, past.receipts.all, facts, source=source, warehouse=resources.warehouse_name())
+    facts.loaded -= {hour for hour, _ in past.unfinished}
+    found, lost, notices = _ask(past, source, first, last)
+    if facts.unreadable:
+        number, steps = sum(facts.unreadable.values()), ", ".join(sorted(facts.unreadable))
+        notices.append(f"Receipts that could not be read: {number:,} ({steps}). What they hold is missing here.")
+    page = Page(
+        first=first,
+        last=last,
+        made_at=now,
+        source=source,
+        stores={"lake": lake.url, "warehouse": warehouse.url},
+        facts=list(status.facts(facts, now)),
+        notices=notices,
+        state=status.parts(facts, lost),
+        collection=content.parts(found, state.hours(first, last)) if found else [],
+    )
+    try:
+        path.write_text(page.html(), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--output {path}: {error.strerror}: use a file that can be written") from error
+    return f"{path}: {hour_text(first)} to {hour_text(last)}" + ("" if found else "; the warehouse was unavailable")
+
+
+def _newest() -> datetime:
+    """The newest hour with a receipt. Raises EtlError."""
+    lake = resources.lake()
+    days = [day.removeprefix("dt=") for day in lake.folders(RECEIPTS) if day.startswith("dt=")]
+    for day in sorted(days, reverse=True):
+        begin = datetime.fromisoformat(day)
+        found = [one.hour for one in Receipts(lake, begin, begin + 23 * HOUR).all if one.step == "extract"]
+        if found:
+            return max(found)
+    raise LakeError(f"{lake.url} has no receipt of an extract: run the pipeline first")
+
+
+def _ask(past: Past, source: str, first: datetime, last: datetime) -> tuple[Collection | None, int | None, list[str]]:
+    """What the warehouse holds, how many loads it lacks, and notices for the reader; None if it is unavailable."""
+    try:
+        found = collect(resources.warehouse(), source=source, first=first, end=last + HOUR)
+        lost = len(past.lost_loads)
+    except (WarehouseError, ConfigurationError) as error:
+        return None, None, [f"The warehouse was unavailable: {error}. What follows is from the receipts of the lake."]
+    what = f"Loads that receipts record and the warehouse lacks: {lost:,}. It was replaced, emptied or restored; "
+    return (
+        found,
+        lost,
+        [f"{what}the next run repeats those of the last 48 hours, and then looks further back."] * bool(lost),
+    )

@@ -1,0 +1,235 @@
+"""The parts of the page on the state of the pipeline."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from statistics import median
+
+from reddit_etl.lake.layout import hour_text, spans_text
+from reddit_etl.report import state_plots
+from reddit_etl.report.page import NONE, Fact, Part, Table
+from reddit_etl.report.state import State
+
+REQUESTS_AN_HOUR = 6000
+"""Reddit allows 100 requests a minute for each OAuth client (Reddit Data API Wiki)."""
+DELETED_WITHIN = 48
+"""Hours within which Reddit asks for the removal of deleted content (the same page)."""
+STALE = 26
+"""Hours without a finished task after which the age is marked: a daily schedule and two hours."""
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def size(count: float) -> str:
+    """Bytes with a decimal unit, such as 1.5 MB."""
+    unit = 0
+    while count >= 1000 and unit < len(UNITS) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:,.0f} {UNITS[unit]}" if unit == 0 or count >= 100 else f"{count:,.1f} {UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Such as 12 s, 3.5 min or 1.2 h."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
+def facts(state: State, now: datetime) -> Iterator[Fact]:
+    """The numbers at the top of the page."""
+    every, waiting = len(state.hours), len(state.read - state.loaded)
+    note = f"{waiting} read, not loaded" if waiting else "since the first run" if state.begun else "of the range"
+    yield Fact("Hours loaded", f"{len(state.loaded):,} of {every:,}", note, bool(waiting))
+    records = sum(one.records for one in state.readings.values())
+    yield Fact("Records read", f"{records:,}", f"in {len(state.read):,} hours")
+    rejects = sum(one.rejects for one in state.readings.values())
+    yield Fact("Rejected", f"{rejects:,}", "payloads that are not a valid record", bool(rejects))
+    yield Fact("Gaps", f"{len(state.gaps):,}", "times in which something was missed", bool(state.gaps))
+    if state.lag:
+        lags = [minutes * 60 for minutes in state.lag.values()]
+        yield Fact("Lag", duration(median(lags)), f"median until loaded; longest {duration(max(lags))}")
+    if state.last_done:
+        age = max(0.0, (now - state.last_done).total_seconds())
+        yield Fact("Last finished task", duration(age), "before this report was made", age > STALE * 3600)
+    most = max(state.requests.values(), default=0)
+    note = f"{most:,} of {REQUESTS_AN_HOUR:,} that Reddit allows an hour"
+    yield Fact("Requests, at most", f"{most / REQUESTS_AN_HOUR:.1%}", note, most > 0.9 * REQUESTS_AN_HOUR)
+
+
+def parts(state: State, lost: int | None) -> list[Part]:
+    """All parts, in the order of the page. `lost` are loads that the warehouse lacks, None if it is not known."""
+    return [
+        _hours(state),
+        _readings(state),
+        _rejects(state),
+        _again(state),
+        _requests(state),
+        _time(state),
+        _deletions(state),
+        _reconciled(lost),
+        _maintenance(state),
+        _zones(state),
+    ]
+
+
+def _hours(state: State) -> Part:
+    without = [hour for hour in state.hours if hour not in state.read]
+    waiting = sorted(state.read - state.loaded)
+    text = f"{len(state.loaded):,} of {len(state.hours):,} hours are in the warehouse, by the receipts of their loads."
+    if waiting:
+        text += f" Read and not loaded: {spans_text(waiting)}. The next run loads those of the last 48 hours."
+    rows = [[span, ""] for span in spans_text(without).split(", ")] if without else []
+    return Part(
+        "covered-hours",
+        "Hours covered",
+        f"{text} An hour without a run is not lost as long as the next listing reaches back to it; what was "
+        "missed is a gap.",
+        [state_plots.hours(state.hours[0], state.last, state.read, state.loaded)],
+        [Table(f"Hours without a run: {len(without):,}", ["hours, UTC"], [row[:1] for row in rows], is_folded=True)],
+    )
+
+
+def _readings(state: State) -> Part:
+    gaps = [[one.title, one.entity, _minute(one.first), _minute(one.last)] for one in state.gaps]
+    rows = [
+        [title, *_numbers(one.hours, one.records, one.rejects, one.requests, one.full, one.gaps, one.truncated)]
+        for title, one in sorted(state.readings.items())
+    ]
+    skipped = [
+        [title, verdict, *_numbers(number)]
+        for title, one in sorted(state.readings.items())
+        for verdict, number in one.skipped.most_common()
+    ]
+    return Part(
+        "extracts",
+        "What was read, gaps and cut-offs",
+        f"Recorded gaps: {len(gaps):,}. A listing is full if it had as many items as its limit allows; it has a gap if "
+        "it ended after the newest item of the previous reading. A text is cut if it is longer than its column.",
+        tables=[
+            Table("Gaps: what was created between these times was missed", ["extract", "entity", "from", "to"], gaps),
+            Table("Not readable, by Reddit's answer", ["extract", "answer", "runs"], skipped),
+            Table(
+                "Extracts",
+                ["extract", "runs", "records", "rejects", "requests", "full", "gaps", "cut"],
+                rows,
+            ),
+        ],
+    )
+
+
+def _rejects(state: State) -> Part:
+    rows = [
+        [reason, entity, *_numbers(number)]
+        for (entity, reason), number in sorted(state.reasons.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    total = sum(state.reasons.values())
+    text = f"Rejected payloads, which the lake keeps: {total:,}." if total else "No payload was rejected."
+    return Part("rejects", "Rejects by reason", text, tables=[Table("Rejects", ["reason", "entity", "payloads"], rows)])
+
+
+def _again(state: State) -> Part:
+    names = ("due", "done", "missed", "left", "absent", "gone", "unavailable", "fetched", "num_comments")
+    columns = ["", "due", "done", "missed", "deferred", "absent", "deleted", "unavailable", "comments", "by Reddit"]
+    readings = {title: one for title, one in sorted(state.readings.items()) if one.coverage}
+    rows = [
+        [title, *(f"{one.coverage[name]:,}" if name in one.coverage else NONE for name in names)]
+        for title, one in readings.items()
+    ]
+    text = "Known posts and comments that were to be looked at again, and posts whose comment trees were to be read."
+    text = text if rows else "Neither looks nor comment trees are in these hours."
+    doubted = sum(one.suspicious for one in readings.values())
+    if doubted:
+        text += f" In {doubted} runs more was absent at once than NOTICE_SHARE allows, so nothing was concluded."
+    return Part("looks", "Looks and comment trees", text, tables=[Table("Due, done and missed", columns, rows)])
+
+
+def _requests(state: State) -> Part:
+    total = sum(state.requests.values())
+    text = f"{total:,} requests in all, logins and retries included. Reddit allows {REQUESTS_AN_HOUR:,} an hour."
+    return Part(
+        "reddit-requests",
+        "Requests to Reddit",
+        text,
+        [state_plots.requests(state.requests, state.hours, REQUESTS_AN_HOUR)],
+    )
+
+
+def _time(state: State) -> Part:
+    rows = [
+        [step, f"{len(seconds):,}", duration(median(seconds)), duration(max(seconds)), duration(sum(seconds))]
+        for step, seconds in state.seconds.items()
+    ]
+    return Part(
+        "lag-and-time",
+        "Lag and time",
+        "Lag: from the beginning of an hour's first extract until its last load was committed. Time per task is known "
+        "to the second. No receipt holds the memory of a run; the log of the container has it.",
+        [state_plots.lag(state.lag)],
+        [Table("Time per task", ["step", "tasks", "median", "longest", "sum"], rows)],
+    )
+
+
+def _deletions(state: State) -> Part:
+    took = [one.hours for one in state.removals if one.hours is not None]
+    text = "No content was removed because it was deleted on Reddit, or on request."
+    if state.removals:
+        number = sum(one.tombstones for one in state.removals if one.hours is not None)
+        text = (
+            f"Runs of forgetting: {len(state.removals):,}, with {number:,} tombstones of their own. Rows were removed, "
+        )
+        text += "objects of the lake replaced or removed."
+    if took:
+        text += f" From notice to the last byte: at most {duration(max(took) * 3600)}"
+        text += f"; Reddit asks for {DELETED_WITHIN} hours."
+    rows = [
+        [
+            hour_text(one.hour),
+            one.why,
+            duration(one.hours * 3600) if one.hours is not None else NONE,
+            *_numbers(one.tombstones, one.rows, one.objects),
+        ]
+        for one in state.removals
+    ]
+    columns = ["hour", "why", "took", "tombstones", "rows", "objects"]
+    return Part("deletions", "Deletions", text, tables=[Table("Runs of forgetting", columns, rows)])
+
+
+def _reconciled(lost: int | None) -> Part:
+    if lost is None:
+        text = "The warehouse was unavailable, so its loads were not compared with the receipts."
+    elif lost:
+        text = f"Loads that receipts record and the warehouse's load_audit lacks: {lost:,}."
+    else:
+        text = "The warehouse's load_audit has all loads that receipts record."
+    return Part(
+        "reconcile",
+        "Reconcile",
+        f"{text} The comparison of every row of lake, catalog and warehouse leaves no receipt, so nothing of it is "
+        "shown here; run it with: python -m jobs reconcile",
+    )
+
+
+def _maintenance(state: State) -> Part:
+    rows = []
+    for one in state.retained:
+        counts = [one.expired.get("objects", 0), one.compacted.get("merged", 0), one.compacted.get("objects", 0)]
+        rows.append([one.hour, *_numbers(counts[0]), size(one.expired.get("bytes", 0)), *_numbers(*counts[1:])])
+    text = "Old raw records are removed, and the small objects of past days become one."
+    text = text if rows else "Maintenance has not run in these hours: no receipt of it was found."
+    columns = ["hour", "removed", "bytes", "merged", "into"]
+    return Part("maintenance", "Retention", text, tables=[Table("Objects by run", columns, rows)])
+
+
+def _zones(state: State) -> Part:
+    rows = [[zone, f"{number:,}", size(total)] for zone, (number, total) in state.zones.items()]
+    sums = [sum(numbers) for numbers in zip(*state.zones.values(), strict=True)] or [0, 0]
+    text = f"The whole lake has {sums[0]:,} objects with {size(sums[1])}."
+    return Part("lake", "Objects of the lake", text, tables=[Table("By zone", ["zone", "objects", "size"], rows)])
+
+
+def _numbers(*counts: int) -> Sequence[str]:
+    return [f"{count:,}" for count in counts]
+
+
+def _minute(moment: str) -> str:
+    """Of a time in the lake's format."""
+    return moment[:16].replace("T", " ")
