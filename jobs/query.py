@@ -56,7 +56,7 @@ def query(given: argparse.Namespace) -> int:
         return 0
     chosen = given.format or "table"
     if chosen == "parquet":
-        raise ConfigurationError("--format parquet: give the file with --output FILE")
+        raise ConfigurationError("--format parquet: use it with --output FILE")
     with output.standard() as out:
         _stream(sql, out, chosen)
     return 0
@@ -126,7 +126,7 @@ def _format(given: argparse.Namespace, formats: Sequence[str]) -> str:
 def _sql(given: argparse.Namespace) -> str:
     """The text of the query. Raises ConfigurationError."""
     if (given.sql is None) == (given.file is None):
-        raise ConfigurationError("query: give the SQL either as an argument, or with --file FILE; - is standard input")
+        raise ConfigurationError("query: use either the SQL as an argument, or --file FILE; - is standard input")
     if given.sql not in (None, "-"):
         return str(given.sql)
     try:

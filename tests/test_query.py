@@ -205,10 +205,10 @@ def test_the_sql_is_read_from_a_file_and_from_standard_input(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "query: give the SQL either as an argument, or with --file FILE; - is standard input"),
-        (["SELECT 1", "-f", "a.sql"], "query: give the SQL either as an argument, or with --file FILE"),
+        ([], "query: use either the SQL as an argument, or --file FILE; - is standard input"),
+        (["SELECT 1", "-f", "a.sql"], "query: use either the SQL as an argument, or --file FILE"),
         (["-f", "nowhere.sql"], "--file: nowhere.sql: No such file or directory"),
-        (["SELECT 1", "--format", "parquet"], "--format parquet: give the file with --output FILE"),
+        (["SELECT 1", "--format", "parquet"], "--format parquet: use it with --output FILE"),
         (
             ["SELECT 1", "-o", "a.xlsx"],
             "--format is not set, and a.xlsx does not show it: use table, csv, json, parquet",
@@ -243,7 +243,7 @@ def test_a_query_without_a_statement_is_refused(loads: Loads, sql: str, tmp_path
 def test_a_query_of_several_statements_is_refused(loads: Loads, sql: str, tmp_path: Path) -> None:
     loads.load(post())
     for use in (lambda: loads.rows(sql), lambda: loads.warehouse.to_parquet(sql, tmp_path / "a.parquet")):
-        with pytest.raises(EtlError, match=r"^query: give one statement, not several"):
+        with pytest.raises(EtlError, match=r"^query: use one statement, not several"):
             use()
     assert len(loads.rows("SELECT 1 AS a FROM reddit.posts")) == 1
 

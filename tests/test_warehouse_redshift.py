@@ -525,7 +525,7 @@ def test_the_columns_of_every_entity_are_columns(loads, server):
 )
 def test_nothing_comes_behind_a_query(loads, server, sql):
     """Redshift takes several statements at a time, and a COMMIT ends what only reads."""
-    with pytest.raises(WarehouseError, match=r"^query: give one statement"):
+    with pytest.raises(WarehouseError, match=r"^query: use one statement"):
         loads.rows(sql)
     assert not any("DROP" in text for text in server.statements)
 

@@ -5,7 +5,7 @@ import re
 from reddit_etl.errors import WarehouseError
 
 NOTHING = "query: there is no statement in it"
-SEVERAL = "query: give one statement, not several"
+SEVERAL = "query: use one statement, not several"
 
 # White space, comments, and what ends a statement.
 EMPTY = re.compile(r"(?:\s|;|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
