@@ -5,6 +5,7 @@ task reads only what the receipt lists, so an orphaned or incomplete object is n
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -94,7 +95,7 @@ class Planned(Receipt):
 
     until: str
     """When it was decided, by the clock of the run."""
-    due: list[Any]
+    due: Sequence[Any]
     """For trees the posts, for looks the posts and comments, each as its source writes it."""
     missed: int
     """How many were dropped because they were overdue."""
