@@ -51,7 +51,11 @@ class Receipt:
 
     def to_json(self) -> bytes:
         """The content of the object."""
-        return json.dumps(asdict(self), indent=1).encode()
+        content = bytearray()
+        # Part by part: a plan may be long.
+        for part in json.JSONEncoder(indent=1).iterencode(asdict(self)):
+            content += part.encode()
+        return bytes(content)
 
     @classmethod
     def from_json(cls, text: bytes, *, key: str) -> Self:
