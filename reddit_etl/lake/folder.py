@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Stored
 
 FIXES: dict[int | None, str] = {
     errno.EACCES: "grant this user read and write permission",
@@ -80,15 +80,17 @@ class FolderLake(Lake):
             except FileNotFoundError:
                 return None
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def stored(self, prefix: str) -> Iterator[Stored]:
         """See `Lake`."""
         with self._failures(prefix):
             for path in _files(self.folder / prefix):
                 try:
-                    size = path.stat().st_size
+                    status = path.stat()
                 except FileNotFoundError:  # Removed meanwhile.
                     continue
-                yield path.relative_to(self.folder).as_posix(), size
+                # Tools for backups set the time of modification, but none can set this one.
+                at = datetime.fromtimestamp(status.st_ctime, UTC).replace(tzinfo=None)
+                yield Stored(path.relative_to(self.folder).as_posix(), status.st_size, at)
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         """See `Lake`."""

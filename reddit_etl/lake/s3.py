@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Stored
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
 PART_BYTES = 5 * 1024 * 1024
@@ -151,7 +151,7 @@ class S3Lake(Lake):
 
         aws.retrying(aws.BrokenAnswer)(once)
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def stored(self, prefix: str) -> Iterator[Stored]:
         """See `Lake`."""
         with self._failures(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -159,7 +159,8 @@ class S3Lake(Lake):
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"].removeprefix(self.prefix), entry["Size"]
+                    at = entry["LastModified"].astimezone(UTC).replace(tzinfo=None)
+                    yield Stored(entry["Key"].removeprefix(self.prefix), entry["Size"], at)
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         """See `Lake`."""
