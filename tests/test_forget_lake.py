@@ -534,13 +534,13 @@ def _transform(lake: FolderLake, inputs: Sequence[DataObject], attempt: str) -> 
     return DuckDBTransform()(entity=POSTS, lake=lake, inputs=inputs, prefix=prefix).objects
 
 
-def test_a_folder_of_which_an_object_has_disappeared_is_skipped(curated: Curated) -> None:
+def test_a_folder_of_which_an_object_has_disappeared_is_given_without_rows(curated: Curated) -> None:
     folders = [curated.add([post("a")], [post("a")]), curated.add([post("a")])]
     curated.lake.remove([folders[0].keys[1]])
     found = DuckDBTransform().rewrite(
         lake=curated.lake, folders=folders, tombstones=[tombstone("a")], prefix=f"{CURATED}x/"
     )
-    assert [one.folder for one in found] == folders[1:]
+    assert [(one.folder, one.rows, len(one.objects)) for one in found] == [(folders[0], 0, 0), (folders[1], 1, 0)]
 
 
 def test_without_a_tombstone_nothing_is_written(engine: TransformEngine, curated: Curated) -> None:
