@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from jobs import restored
+from jobs.catch_up import Past
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.warehouse.base import Load
@@ -131,6 +132,33 @@ def test_a_run_that_fails_in_between_leaves_the_rest_to_the_next(
     assert facts(calm) == whole
 
 
+def test_what_can_never_be_loaded_again_holds_up_nothing_else_and_is_named_by_every_run(
+    calm: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until it is given up. One is of weeks ago, one of the last 48 hours, which it leaves meanwhile."""
+    objects = {path: path.read_bytes() for hour in (HOURS[2], HOURS[7]) for path in objects_of(calm, hour)}
+    for path in objects:
+        path.unlink()
+    restore(calm, HOURS[0])
+    for now, failed in ((NOW, HOURS[7]), ("2026-11-23T05", HOURS[2]), ("2026-11-25T04", HOURS[7])):
+        caplog.clear()
+        assert calm.run(now, **READ) == TASK_FAILED
+        errors = str([vars(record).get("error") for record in caplog.records])
+        assert all(f"dt={hour[:10]}/hr={hour[11:]}/" in errors for hour in (HOURS[2], failed))
+        # All others are there.
+        loads = {hour for (hour,) in calm.rows("SELECT DISTINCT hour FROM reddit.load_audit")}
+        assert {*HOURS} - loads == {HOURS[2], HOURS[7]}
+    for path, content in objects.items():
+        path.write_bytes(content)
+    assert calm.run("2026-11-25T05", **READ) == 0
+    assert {*HOURS} <= {hour for (hour,) in calm.rows("SELECT DISTINCT hour FROM reddit.load_audit")}
+
+
+def objects_of(pipeline: Pipeline, hour: str) -> list[Path]:
+    place = f"dt={hour[:10]}/hr={hour[11:]}"
+    return [path for zone in ("raw", "curated") for path in pipeline.lake.glob(f"{zone}/*/{place}/**/*.*")]
+
+
 def test_it_looks_no_further_back_than_needed_and_not_at_all_in_a_whole_warehouse(
     calm: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,5 +187,6 @@ def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pyt
     assert calm.run(NOW, **READ) == 0
     calm.warehouse.unlink()
     monkeypatch.setattr(restored, "ours", lambda _: False)
-    assert restored.reload_before(datetime.fromisoformat(f"{NOW}:00")) == {}
+    now = datetime.fromisoformat(f"{NOW}:00")
+    assert restored.reload_before(Past(now), now) == {}
     assert not calm.warehouse.exists()

@@ -9,7 +9,7 @@ from reddit_etl.errors import LakeError
 
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>plan|extract|transform|publish|load|successor|forget|expire|compact|retain)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>plan|extract|transform|publish|load|lost|successor|forget|expire|compact|retain)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
 ZONES = ("raw", "rejected", "curated")
