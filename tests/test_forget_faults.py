@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 
+from jobs import resources
 from jobs.reconcile import reconcile
+from reddit_etl.catalog.glue import Catalog
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
-from reddit_etl.errors import EtlError, LakeError
+from reddit_etl.errors import CatalogError, EtlError, LakeError
 from reddit_etl.lake import tombstones
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.layout import receipt_key, tombstones_key
 from reddit_etl.lake.receipts import Forgotten
 from reddit_etl.lake.tombstones import Kind, Tombstone
-from reddit_etl.steps.forget import Stores, plan
+from reddit_etl.steps.forget import Stores, forget, plan
 from reddit_etl.steps.forget_lake import LakeForgetting
 from reddit_etl.transform.duckdb import DuckDBTransform, Records
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
+from tests.aws import AwsPipeline
 from tests.conftest import Pipeline, forget_run
 from tests.standins.marked import mark
 from tests.test_forget import (
@@ -28,6 +31,7 @@ from tests.test_forget import (
     FORGET,
     GONE,
     HOURS,
+    TASK_FAILED,
     Killed,
     Mortal,
     assert_forgotten,
@@ -37,6 +41,7 @@ from tests.test_forget import (
     pipeline,  # noqa: F401
     places_of,
     put,
+    reddit,
     rows,
     stones,
     take,
@@ -120,6 +125,36 @@ def test_what_another_run_with_other_tombstones_has_put_there_is_searched_too(
     monkeypatch.setattr(FolderLake, "existing_file", first_the_other)
     mine.take(deleted[1])
     assert places_of(f"{mark(POSTS, 'b')}selftext", pipeline.lake) == []
+
+
+@pytest.mark.parametrize("compared", ["publish", "location"])
+def test_a_partition_that_another_run_sets_meanwhile_is_where_the_objects_are(
+    on_aws: Callable[..., AwsPipeline],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    compared: str,
+) -> None:
+    made, taken = on_aws(content=reddit()), []
+
+    def first_forget(real: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        if not taken:
+            taken.append(tombstones.put(resources.lake(), FORGET, "noticed", stones()))
+            all_stores = Stores(resources.lake(), DuckDBTransform(), resources.catalog(), resources.warehouse())
+            forget(all_stores, FORGET, "noticed", clock=lambda: FORGET)
+        return real(*given, **named)
+
+    real = getattr(Catalog, compared)
+    with monkeypatch.context() as patch:
+        # A load would set it too.
+        patch.setattr(Catalog, "prepare", lambda *_, **__: (_ for _ in ()).throw(CatalogError("unavailable")))
+        assert made.run(HOURS[0], listings=BOTH, limit=100) == TASK_FAILED
+    monkeypatch.setattr(Catalog, compared, lambda *given, **named: first_forget(real, *given, **named))
+    assert made.run(HOURS[0], listings=BOTH, limit=100) == 0
+    forget_run()
+    hour = datetime.fromisoformat(HOURS[0])
+    capsys.readouterr()
+    assert (reconcile(hour, hour), capsys.readouterr().out) == (0, "")
+    assert taken
 
 
 # Kills that nobody repeats
