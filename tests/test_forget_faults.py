@@ -203,6 +203,22 @@ def test_a_run_for_an_earlier_hour_that_was_killed_is_finished_too(
     assert tombstones_key(FORGET, "noticed") not in receipt.lists
 
 
+def test_a_request_in_between_hides_nothing_that_shows_since_the_last_maintenance(
+    make_hours: Callable[[int], Pipeline],  # noqa: F811
+) -> None:
+    """Which then failed for days."""
+    made = make_hours(1)
+    lake, content = FolderLake(made.lake), made.server.content
+    done(lake, FORGET)
+    content.posts["b"] |= {"selftext": "[deleted]", "author": "[deleted]", "removed_by_category": "deleted"}  # type: ignore[attr-defined]
+    assert made.run("2026-11-23T09", listings=BOTH, limit=100) == 0
+    done(lake, FORGET + 5 * DAY, "request-1")
+    later = FORGET + 6 * DAY
+    stores = Stores(lake, DuckDBTransform(), None, DuckDBWarehouse(made.warehouse))
+    plan(stores, later, "noticed", clock=lambda: later, with_removed=True)
+    assert [one.id for one in tombstones.read(lake, tombstones_key(later, "noticed"))] == ["b"]
+
+
 # Objects that were restored, damaged, or are no objects of ours
 
 

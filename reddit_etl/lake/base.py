@@ -100,7 +100,7 @@ class Lake(ABC):
 
     @abstractmethod
     def remove_unfinished(self, before: datetime) -> int:
-        """Remove what killed writers left of objects that never appeared, if begun before a moment in UTC.
+        """Remove what killed writers left of the lake's objects that never appeared, if begun before a moment in UTC.
 
         Returns how many there were.
         """

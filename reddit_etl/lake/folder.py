@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.base import Lake, Stored
+from reddit_etl.lake.layout import FOLDERS
 
 FIXES: dict[int | None, str] = {
     errno.EACCES: "grant this user read and write permission",
@@ -138,7 +140,7 @@ class FolderLake(Lake):
         """See `Lake`."""
         removed = 0
         with self._failures(""):
-            for path in self.folder.rglob(f".*{PARTIAL}"):
+            for path in chain(*((self.folder / folder).rglob(f".*{PARTIAL}") for folder in FOLDERS)):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < before.replace(tzinfo=UTC).timestamp():
                         path.unlink()

@@ -143,6 +143,9 @@ def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) ->
 TOMBSTONES = "tombstones/"
 """The folder of all tombstones, which are kept for ever."""
 
+FOLDERS = (*(f"{zone}/" for zone in ZONES), RECEIPTS, TOMBSTONES)
+"""What a lake has; its bucket or folder may have things of others beside them."""
+
 
 def tombstones_of(hour: datetime) -> str:
     """The prefix of all tombstones of an hour; those of later hours come after it."""

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.base import Lake, Stored
+from reddit_etl.lake.layout import FOLDERS
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
 PART_BYTES = 5 * 1024 * 1024
@@ -226,10 +227,9 @@ class S3Lake(Lake):
         moment = before.replace(tzinfo=UTC)
         removed = 0
         with self._failures("", ABORT_RIGHTS):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self.bucket, Prefix=self.prefix
-            )
-            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
+            pages = self._client.get_paginator("list_multipart_uploads")
+            found = (pages.paginate(Bucket=self.bucket, Prefix=self.prefix + folder) for folder in FOLDERS)
+            for upload in (upload for page in chain(*found) for upload in page.get("Uploads", ())):
                 if upload["Initiated"] < moment:
                     self._client.abort_multipart_upload(
                         Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
