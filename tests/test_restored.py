@@ -1,7 +1,7 @@
 """A warehouse restored from a copy of any age, or emptied in part by hand, is whole after the next run."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from reddit_etl.lake.folder import FolderLake
 from reddit_etl.warehouse.base import Load
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline, bare_environment, pipelines
+from tests.standins.marked import MarkedReddit
 
 # With pauses, with a day of many hours, and with days before the last 48 hours and in them.
 HOURS = [
@@ -190,3 +191,20 @@ def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pyt
     now = datetime.fromisoformat(f"{NOW}:00")
     assert restored.reload_before(Past(now), now) == {}
     assert not calm.warehouse.exists()
+
+
+def test_rows_of_a_merged_day_that_were_deleted_by_hand_are_dated_by_the_observations_that_were_not(
+    make_pipeline: Callable[..., Pipeline],
+) -> None:
+    made = make_pipeline(content=MarkedReddit())
+    made.server.content.add_post("a")  # type: ignore[attr-defined]
+    for hour in ("2026-11-19T04", "2026-11-20T04", "2026-11-20T05"):
+        assert made.run(hour, listings=["new"], limit=100) == 0
+    assert made.run("2026-11-22T04", listings=["comments"], limit=100) == 0
+    assert made.maintain("2026-11-23T04") == 0
+    with duckdb.connect(str(made.warehouse)) as connection:
+        connection.execute("DELETE FROM reddit.posts")
+        connection.execute("DELETE FROM reddit.load_audit WHERE hour > '2026-11-20T04'")
+    assert made.run("2026-11-23T05", listings=["comments"], limit=100) == 0
+    [(first, observed)] = made.rows("SELECT first_observed_at, observed_at FROM reddit.posts")
+    assert (f"{first:%dT%H}", f"{observed:%dT%H}") == ("19T04", "20T05")
