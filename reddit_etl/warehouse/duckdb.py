@@ -97,12 +97,13 @@ class DuckDBWarehouse:
         entities = [*loaded]
         for entity in entities:
             self._define(connection, entity)
-        objects = forget.missing(lake, connection.execute, listed)
-        if objects:
+        has_new = False
+        for objects in forget.missing(lake, connection.execute, listed):
             entities = tables.with_stored(entities, _columns(connection))
             for entity in entities:
                 self._define(connection, entity)
-        return forget.take_in(objects, connection.execute, entities=entities, now=self._clock())
+            has_new |= forget.take_in(objects, connection.execute, entities=entities, now=self._clock())
+        return has_new
 
     def _erase(self) -> None:
         def once(memory: str) -> None:
