@@ -168,6 +168,7 @@ def done(lake: FolderLake, hour: datetime, name: str = "noticed", ones: Sequence
     return receipt
 
 
+@pytest.mark.slow
 def test_a_request_that_was_killed_anywhere_is_finished_by_the_next_maintenance(
     make_hours: Callable[[int], Pipeline],  # noqa: F811
     tmp_path: Path,
