@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from jobs import resources
@@ -257,6 +258,28 @@ def test_an_object_that_cannot_be_read_holds_up_no_other(
     path.unlink()
     for entity, id_, _ in GONE:
         assert places_of(mark(entity, id_), pipeline.folder) == [], (entity.name, id_)
+
+
+def test_a_damaged_object_that_can_be_read_is_not_taken_for_whole(
+    pipeline: Pipeline,  # noqa: F811
+) -> None:
+    lake = put(pipeline)
+    before = rows(lake)
+    [path] = pipeline.lake.glob("curated/posts/**/hr=05/**/*.parquet")
+    with duckdb.connect() as connection:
+        some = connection.read_parquet(str(path), hive_partitioning=False).limit(2)
+        some.write_parquet(str(pipeline.folder / "some.parquet"))
+    (pipeline.folder / "some.parquet").rename(path)
+    with pytest.raises(EtlError, match=f"{path.name}: it does not match its receipt"):
+        take(lake)
+    path.unlink()
+    for name, value in pipeline.environment().items():
+        pipeline.monkeypatch.setenv(name, value)
+    forget_run()
+    assert reconcile(FORGET - DAY, FORGET, repair=True) == 0
+    take(lake)
+    assert_forgotten(pipeline.lake)
+    assert rows(lake) == expected(before)
 
 
 def test_a_receipt_of_looks_that_is_damaged_is_named(pipeline: Pipeline) -> None:  # noqa: F811

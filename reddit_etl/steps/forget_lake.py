@@ -192,6 +192,13 @@ class LakeForgetting:
         if not done.rows:
             # It is lost, and a load or a reconciliation has it made again.
             return
+        read = dict(zip(done.folder.keys, done.digests, strict=True))
+        if damaged := [entry.key for entry in listed.objects if entry.sha256 != read[entry.key]]:
+            # What was made of it would pass for whole.
+            self._remove("curated", [one.key for one in done.objects])
+            what = "it does not match its receipt: restore it, or remove it and run `python -m jobs reconcile --repair`"
+            self.errors.append(UnreadableObjectError(f"{self._lake.url}/{damaged[0]}: {what}"))
+            return
         attempt = self._attempt(entity, hour, done.folder.to.rstrip("/").rpartition("/")[2])
         successor = Successor(
             **attempt.header(), replaces=listed.attempt, objects=done.objects, reason=REASON, columns=listed.columns

@@ -36,6 +36,8 @@ class Rewritten:
     folder: Folder
     rows: int
     objects: tuple[DataObject, ...]
+    digests: tuple[str, ...]
+    """The SHA-256 of each object of the folder that was read."""
 
 
 @dataclass(frozen=True)

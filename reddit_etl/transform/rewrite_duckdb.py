@@ -1,5 +1,6 @@
 """Curated objects without what tombstones take, on DuckDB, inside the process, one object at a time."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -80,13 +81,16 @@ def _rewritten(connection: duckdb.DuckDBPyConnection, lake: Lake, folder: Folder
         try:
             files = [Stored(connection, folder.entity, lake.existing_file(key, scratch)) for key in folder.keys]
             rows = sum(file.touched() for file in files)
-            return Rewritten(folder, rows, tuple(_objects(lake, folder, files, scratch))) if rows else None
+            if not rows:
+                return None
+            objects = tuple(_objects(lake, folder, files, scratch))
+            return Rewritten(folder, rows, objects, tuple(file.digest() for file in files))
         except duckdb.Error as error:
             lake.check_there(folder.keys)
             what = f"{lake.url}/{folder.keys[0]}: {str(error).splitlines()[0]}: if it is damaged, restore or remove it"
             raise TransformError(f"TRANSFORM_ENGINE duckdb: {what}") from error
     except DamagedObjectError:
-        return Rewritten(folder, 0, ())
+        return Rewritten(folder, 0, (), ())
 
 
 def _objects(lake: Lake, folder: Folder, files: Sequence["Stored"], scratch: Path) -> Iterator[DataObject]:
@@ -103,6 +107,14 @@ class Stored:
         self._connection = connection
         self._entity = entity
         self._file = file
+
+    def digest(self) -> str:
+        """The SHA-256 of the file. Raises DamagedObjectError if it was removed meanwhile."""
+        try:
+            with self._file.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise DamagedObjectError(f"{self._file} is missing", key=str(self._file)) from error
 
     def touched(self) -> int:
         """How many rows lose something."""
