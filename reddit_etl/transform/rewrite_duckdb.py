@@ -83,8 +83,9 @@ def _rewritten(connection: duckdb.DuckDBPyConnection, lake: Lake, folder: Folder
             rows = sum(file.touched() for file in files)
             if not rows:
                 return None
-            objects = tuple(_objects(lake, folder, files, scratch))
-            return Rewritten(folder, rows, objects, tuple(file.digest() for file in files))
+            # Before anything is written: another process may remove them at any time.
+            digests = tuple(file.digest() for file in files)
+            return Rewritten(folder, rows, tuple(_objects(lake, folder, files, scratch)), digests)
         except duckdb.Error as error:
             lake.check_there(folder.keys)
             what = f"{lake.url}/{folder.keys[0]}: {str(error).splitlines()[0]}: if it is damaged, restore or remove it"
