@@ -246,6 +246,13 @@ class Loaded(Receipt):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost(Receipt):
+    """What a run found missing in the warehouse and may have failed to load again, for later runs to try it too."""
+
+    hours: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forgotten(Receipt):
     """What one run took from all stores; never what that was."""
 
