@@ -39,15 +39,15 @@ class Past:
     """
 
     def __init__(self, hour: datetime, *, first: datetime | None = None) -> None:
-        self._hour = hour
+        self.hour = hour
         self._first = first
         self.errors: list[EtlError] = []
 
     @cached_property
     def receipts(self) -> Receipts:
         """As of the first use."""
-        last = self._hour - timedelta(hours=1)
-        return Receipts(resources.lake(), self._first, last) if self._first else resources.receipts(self._hour)
+        last = self.hour - timedelta(hours=1)
+        return Receipts(resources.lake(), self._first, last) if self._first else resources.receipts(self.hour)
 
     @cached_property
     def unfinished(self) -> list[Work]:
@@ -57,7 +57,7 @@ class Past:
         work: list[Work] = []
         for (hour, entity), steps in sorted(self._steps.items()):
             done = steps.loaded & steps.published if resources.catalog() else steps.loaded
-            if hour == self._hour or (steps.transformed == done and _selections(steps.extracted) <= done):
+            if hour == self.hour or (steps.transformed == done and _selections(steps.extracted) <= done):
                 continue
             try:
                 extracts = {name: self._extracts_of(hour, entity, name) for name in steps.transformed}
@@ -106,7 +106,7 @@ class Past:
     @cached_property
     def known_loads(self) -> set[str]:
         """The loads of these hours in the warehouse, each as its `load_prefix`. Raises EtlError."""
-        return known_loads(self._first or self._hour - resources.REACH, self._hour)
+        return known_loads(self._first or self.hour - resources.REACH, self.hour)
 
     @cached_property
     def _steps(self) -> dict[tuple[datetime, str], Steps]:

@@ -96,9 +96,10 @@ class Extract(ReceiptTask[Extracted]):
             counts = {"missed": planned.missed, "waiting": planned.waiting}
             try:
                 if isinstance(self.what, Refresh):
-                    looks = [Look.read(one) for one in planned.due]
+                    for one in planned.due:
+                        Look.read(one)
                     most, share = settings.refresh_requests, settings.notice_share
-                    return self.what.planned(looks, **counts, most_requests=most, notice_share=share)
+                    return self.what.planned(planned.due, **counts, most_requests=most, notice_share=share)
                 if isinstance(self.what, Trees):
                     due = [Due.read(one) for one in planned.due]
                     return self.what.planned(due, **counts, most_requests=settings.comment_tree_requests)

@@ -1,33 +1,41 @@
 """Repeat loads that the warehouse lost from before the last 48 hours, as when it was restored from an old copy."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from jobs import resources
 from jobs.catch_up import Past, ours
 from jobs.load import load_from
 from jobs.task import new_attempt, read_receipt
+from reddit_etl.clock import iso
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import EtlError
 from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
-from reddit_etl.lake.receipts import Transformed
+from reddit_etl.lake.receipts import Lost, Transformed
+from reddit_etl.steps.attempt import new_name
 
 log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 
 
-def reload_before(end: datetime) -> dict[str, int]:
+def reload_before(past: Past, end: datetime) -> dict[str, int]:
     """Repeat the lost loads of the hours before `end`, the oldest day first; returns the rows by day and entity.
 
-    Looks back day by day, until a day of whose loads none is lost. So after a day with an error it goes no further: the
-    next run must find the later days lost, too, in order to look back as far. Holds one day at a time. Raises EtlError.
+    Looks back day by day, until a day of whose loads none is lost. What cannot be loaded again holds up nothing else:
+    it is added to `past.errors`, and the lake notes its hour, so that the runs of the next 48 hours try it again,
+    though no later load is lost any more. Holds one day at a time. Raises EtlError.
     """
+    lost = sorted({hour for hour, _ in past.lost})
+    if lost:
+        # They are loaded after this, and leave the hours of `past` if that fails for long.
+        _note(past, lost)
     rows: dict[str, int] = {}
-    for begin, until in reversed(list(_days_with_losses(end))):
-        errors: list[EtlError] = []
-        for hour, entity, selection in Past(until, first=begin).lost_loads:
+    days = {hour.replace(hour=0) for hour in _noted(past) if hour < end} | set(_days_with_losses(end) if lost else ())
+    for begin in sorted(days):
+        failed = []
+        for hour, entity, selection in Past(min(begin + DAY, end), first=begin).lost_loads:
             where = {"hour": hour_text(hour), "entity": entity, "of": selection}
             try:
                 transformed = read_receipt(receipt_key("transform", entity, hour, selection), Transformed)
@@ -37,23 +45,41 @@ def reload_before(end: datetime) -> dict[str, int]:
                 loaded = load_from(new_attempt(ENTITIES[entity], hour), transformed, is_again=True).rows
             except EtlError as error:
                 log.error("not loaded again", extra=where | {"error": str(error)})
-                errors.append(error)
+                past.errors.append(error)
+                failed.append(hour)
             else:
                 title = f"{begin:%Y-%m-%d} {entity}"
                 rows[title] = rows.get(title, 0) + loaded
-        if errors:
-            raise errors[0]
+        if failed:
+            # Before a later day is loaded, as a run that finds that whole looks no further back.
+            _note(past, failed)
     return rows
 
 
-def _days_with_losses(end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The days before `end`, the newest first, each as its first hour and the hour after its last."""
+def _note(past: Past, hours: Iterable[datetime]) -> None:
+    clock = resources.clock(past.hour)
+    name = new_name(clock)
+    header = {"entity": "all", "hour": hour_text(past.hour), "attempt": name, "committed_at": iso(clock())}
+    receipt = Lost(**header, hours=sorted(set(map(hour_text, hours))))
+    key = receipt_key("lost", "all", past.hour, f"{name}-{resources.warehouse_name()}")
+    resources.lake().create(key, receipt.to_json())
+
+
+def _noted(past: Past) -> Iterator[datetime]:
+    """The hours that earlier runs have noted for this warehouse."""
+    for one in past.receipts.all:
+        if one.step == "lost" and one.name.endswith(f"-{resources.warehouse_name()}"):
+            yield from (datetime.fromisoformat(f"{hour}:00") for hour in read_receipt(one.key, Lost).hours)
+
+
+def _days_with_losses(end: datetime) -> Iterator[datetime]:
+    """The days before `end`, the newest first, each as its first hour."""
     names = [name for name in resources.lake().folders(RECEIPTS) if "dt=" < name <= f"dt={end:%Y-%m-%d}"]
     for name in sorted(names, reverse=True):
         begin = datetime.fromisoformat(name.removeprefix("dt="))
         until = min(begin + DAY, end)
         past = Past(until, first=begin) if begin < until else None
         if past and past.lost_loads:
-            yield begin, until
+            yield begin
         elif past and past.has_loads:
             return

@@ -25,6 +25,10 @@ class DamagedObjectError(LakeError):
         self.key = key
 
 
+class UnreadableObjectError(LakeError):
+    """A data object is there and is not what it should be, such as compressed lines."""
+
+
 class TransformError(EtlError):
     """The transformation failed, or its row counts do not match."""
 

@@ -28,9 +28,11 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 from luigi.retcodes import run_with_retcodes
 
+from jobs import forget as request
 from jobs import resources
 from reddit_etl import duck
 from reddit_etl.clock import utc_now
+from reddit_etl.lake.layout import RECEIPTS
 from reddit_etl.sandbox.server import RedditServer
 from reddit_etl.steps import forget
 from tests.commands import LIBRARIES
@@ -50,7 +52,7 @@ LATEST = timedelta(hours=30)
 """So late an hour that always failed is run without faults: what is older is no longer caught up."""
 KILLED, TASK_FAILED, MISCONFIGURED = -signal.SIGKILL, 30, 78
 TOOLS = ("reconcile", "forget")
-LONGEST = {"RedditPipeline": 0.8, "Maintenance": 0.6, "reconcile": 0.6}
+LONGEST = {"RedditPipeline": 0.8, "Maintenance": 0.6, "reconcile": 0.6, "forget": 0.6}
 """Seconds until a kill, at most; most runs take less."""
 AWS_FACTOR = 1.5
 
@@ -66,6 +68,7 @@ def run(stores: Stores, url: str, now: datetime, words: list[str], *, later: tim
     resources.clock = lambda _: lambda: now
     # The age of unfinished files goes by the clock of the store.
     forget.utc_now = lambda: utc_now() + later  # type: ignore[attr-defined]
+    request.utc_now = lambda: now  # type: ignore[attr-defined]
     duck.connect = readable(duck.connect)
     code: object = 0
     try:
@@ -181,6 +184,9 @@ class Game:
             commands.append((self.maintenance(self.dice.randrange(self.tick)), MAINTAIN))
         if self.chance(0.15):
             commands.append((self.reconciliation("--repair"), MAINTAIN))
+        if self.chance(0.15) and any(key.startswith(RECEIPTS) for key, _ in self.stores.objects()):
+            fate = self.dice.choice([fate for fate in self.world.fates if fate.born <= self.tick])
+            commands.append((["forget", f"{fate.entity.kind}_{fate.id}"], MAINTAIN))
         if self.chance(0.5):
             # One after the other, as a scheduler would, instead of at once.
             codes = [code for words, at in commands for code in self._together([(words, at)])]

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from reddit_etl.errors import LakeError
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Stored
 
 
 class MemoryLake(Lake):
@@ -46,8 +46,9 @@ class MemoryLake(Lake):
     def read(self, key: str) -> bytes | None:
         return self._objects.get(key)
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        yield from ((key, len(content)) for key, content in self._objects.items() if key.startswith(prefix))
+    def stored(self, prefix: str) -> Iterator[Stored]:
+        found = ((key, content) for key, content in self._objects.items() if key.startswith(prefix))
+        yield from (Stored(key, len(content), datetime.min) for key, content in found)
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         yield from sorted(key for key in self._objects if first <= key < last)

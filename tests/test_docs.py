@@ -91,6 +91,7 @@ def test_the_lake_s_paths_are_made_as_the_page_shows_them() -> None:
         "transform": ("posts", selection),
         "publish": ("posts", f"{selection}-<catalog>"),
         "load": ("posts", f"{selection}-<warehouse>"),
+        "lost": ("all", f"{attempt}-<warehouse>"),
         "compact": ("posts", "<merged selection>"),
         "retain": ("all", "lake"),
         "forget": ("all", "noticed-<warehouse>"),

@@ -14,7 +14,7 @@ from urllib3.exceptions import ProtocolError
 from reddit_etl.clock import iso
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import ConfigurationError, LakeError, RedditError
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Stored
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import receipt_key
@@ -483,9 +483,9 @@ class Unreadable(FolderLake):
         self.asked += 1
         raise self.error
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def stored(self, prefix: str) -> Iterator[Stored]:
         if self.lists:
-            yield from super().sizes(prefix)
+            yield from super().stored(prefix)
         else:
             self.asked += 1
             raise self.error

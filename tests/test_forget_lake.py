@@ -142,12 +142,14 @@ def test_a_version_that_s3_does_not_remove_is_an_error(
 
 def test_what_a_killed_writer_left_is_removed_once_it_is_old(lake: Lake) -> None:
     if isinstance(lake, FolderLake):
-        left = lake.folder / "raw/posts/.a.jsonl.gz.1a2b3c4d.partial"
-        left.parent.mkdir(parents=True)
-        left.write_text(MARK)
+        for name in ("raw/posts/.a.jsonl.gz.1a2b3c4d.partial", "somebody's/.a.partial"):
+            left = lake.folder / name
+            left.parent.mkdir(parents=True)
+            left.write_text(MARK)
     else:
         assert isinstance(lake, S3Lake)
-        boto3.client("s3").create_multipart_upload(Bucket=lake.bucket, Key=f"{lake.prefix}raw/a")
+        for name in ("raw/a", "somebody's/a"):
+            boto3.client("s3").create_multipart_upload(Bucket=lake.bucket, Key=f"{lake.prefix}{name}")
     write(lake, KEY, b"kept")
     # moto calls every upload one of 2010.
     if isinstance(lake, FolderLake):
@@ -534,13 +536,13 @@ def _transform(lake: FolderLake, inputs: Sequence[DataObject], attempt: str) -> 
     return DuckDBTransform()(entity=POSTS, lake=lake, inputs=inputs, prefix=prefix).objects
 
 
-def test_a_folder_of_which_an_object_has_disappeared_is_skipped(curated: Curated) -> None:
+def test_a_folder_of_which_an_object_has_disappeared_is_given_without_rows(curated: Curated) -> None:
     folders = [curated.add([post("a")], [post("a")]), curated.add([post("a")])]
     curated.lake.remove([folders[0].keys[1]])
     found = DuckDBTransform().rewrite(
         lake=curated.lake, folders=folders, tombstones=[tombstone("a")], prefix=f"{CURATED}x/"
     )
-    assert [one.folder for one in found] == folders[1:]
+    assert [(one.folder, one.rows, len(one.objects)) for one in found] == [(folders[0], 0, 0), (folders[1], 1, 0)]
 
 
 def test_without_a_tombstone_nothing_is_written(engine: TransformEngine, curated: Curated) -> None:

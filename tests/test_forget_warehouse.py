@@ -23,6 +23,7 @@ from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import LakeError, WarehouseError
 from reddit_etl.lake import tombstones
 from reddit_etl.lake.tombstones import Kind, Tombstone
+from reddit_etl.warehouse import forget as warehouse_forget
 from reddit_etl.warehouse.base import Forgotten, LoadCounts
 from reddit_etl.warehouse.noticed import noticed
 from tests import PROJECT
@@ -114,6 +115,24 @@ def test_nothing_of_what_is_named_is_left_and_the_rest_is_unchanged(loads):
     assert everything(loads) == {table: [row for row in rows if row[0] != "a"] for table, rows in before.items()}
     assert readable(loads, marks(*gone, *gone_comments)) == set()
     assert readable(loads, marks(*kept, *kept_comments)) == marks(*kept, *kept_comments)
+
+
+def test_a_new_warehouse_takes_in_the_tombstones_of_years_a_part_at_a_time(loads, monkeypatch):
+    monkeypatch.setattr("reddit_etl.warehouse.forget.AT_ONCE", 3)
+    for number in range(4):
+        put(loads, *(tombstone(f"{number}{which}") for which in "ab"), name=f"of-{number}")
+    parts, take_in = [], warehouse_forget.take_in
+
+    def recorded(objects, *given, **named):
+        parts.append([len(ones) for ones in objects.values()])
+        return take_in(objects, *given, **named)
+
+    monkeypatch.setattr("reddit_etl.warehouse.forget.take_in", recorded)
+    counts = loads.load(*(post(f"{number}{which}") for number in range(4) for which in "abc"))
+    assert [part for part in parts if part] == [[2, 2], [2, 2]]
+    assert counts.forgotten == 8
+    assert loads.rows("SELECT post_id FROM reddit.posts ORDER BY 1") == [(f"{number}c",) for number in range(4)]
+    assert loads.rows("SELECT COUNT(*) FROM reddit.forget_audit") == [(4,)]
 
 
 def test_of_an_account_the_name_goes_and_of_a_profile_the_row(loads):

@@ -186,7 +186,7 @@ class Answering:
 def dealt(looks: Sequence[Look], most: int, broken: Iterable[str] = ()) -> tuple[Refresh, list[list[str]]]:
     """What is left, and what each request asked for."""
     client = Answering(broken)
-    refresh = LOOKS.planned(looks, missed=0, waiting=0, most_requests=most, notice_share=5)
+    refresh = LOOKS.planned([*map(str, looks)], missed=0, waiting=0, most_requests=most, notice_share=5)
     assert len(list(refresh.observations(client))) == refresh.coverage.done  # type: ignore[arg-type]
     return refresh, client.asked
 
@@ -236,7 +236,7 @@ def test_one_id_that_breaks_a_response_off_defers_no_other(monkeypatch: pytest.M
     monkeypatch.setattr("prawcore.sessions.time.sleep", lambda _: None)
     monkeypatch.setattr("prawcore.rate_limit.time.sleep", lambda _: None)
     looks = [Look(f"t3_p{number}", "024h", iso(LONG_AGO)) for number in range(1, 151)]
-    refresh = LOOKS.planned(looks, missed=0, waiting=0, most_requests=100, notice_share=5)
+    refresh = LOOKS.planned([*map(str, looks)], missed=0, waiting=0, most_requests=100, notice_share=5)
     server = RedditServer(Broken(150))
     client = make_client(server.start(), [])
     try:
@@ -258,7 +258,7 @@ def test_halves_take_no_more_requests_than_a_run_has() -> None:
 def test_without_reddit_nothing_is_asked_for_in_halves() -> None:
     looks = [Look(f"t3_{number}", "024h", iso(LONG_AGO)) for number in range(350)]
     client = Answering(broken=[look.fullname for look in looks])
-    refresh = LOOKS.planned(looks, missed=0, waiting=0, most_requests=100, notice_share=5)
+    refresh = LOOKS.planned([*map(str, looks)], missed=0, waiting=0, most_requests=100, notice_share=5)
     with pytest.raises(RedditError, match="could not be read: HTTP 500"):
         list(refresh.observations(client))  # type: ignore[arg-type]
     assert [len(names) for names in client.asked] == [88, 88, 87]

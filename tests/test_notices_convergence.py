@@ -118,7 +118,7 @@ class Runs:
         return plan(self._attempt(hour, name), LOOKS, source="sandbox", warehouse=self._loads.warehouse, past=past)
 
     def _extracted(self, hour: int, made: Planned) -> Extracted | None:
-        looks = LOOKS.planned(list(map(Look.read, made.due)), missed=0, waiting=0, most_requests=10, notice_share=5)
+        looks = LOOKS.planned(made.due, missed=0, waiting=0, most_requests=10, notice_share=5)
         try:
             list(looks.observations(Reddit(self._world, hour)))  # type: ignore[arg-type]
         except RedditError:

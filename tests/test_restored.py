@@ -1,7 +1,7 @@
 """A warehouse restored from a copy of any age, or emptied in part by hand, is whole after the next run."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ import duckdb
 import pytest
 
 from jobs import restored
+from jobs.catch_up import Past
 from reddit_etl.errors import WarehouseError
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.warehouse.base import Load
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.conftest import Pipeline, bare_environment, pipelines
+from tests.standins.marked import MarkedReddit
 
 # With pauses, with a day of many hours, and with days before the last 48 hours and in them.
 HOURS = [
@@ -131,6 +133,33 @@ def test_a_run_that_fails_in_between_leaves_the_rest_to_the_next(
     assert facts(calm) == whole
 
 
+def test_what_can_never_be_loaded_again_holds_up_nothing_else_and_is_named_by_every_run(
+    calm: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until it is given up. One is of weeks ago, one of the last 48 hours, which it leaves meanwhile."""
+    objects = {path: path.read_bytes() for hour in (HOURS[2], HOURS[7]) for path in objects_of(calm, hour)}
+    for path in objects:
+        path.unlink()
+    restore(calm, HOURS[0])
+    for now, failed in ((NOW, HOURS[7]), ("2026-11-23T05", HOURS[2]), ("2026-11-25T04", HOURS[7])):
+        caplog.clear()
+        assert calm.run(now, **READ) == TASK_FAILED
+        errors = str([vars(record).get("error") for record in caplog.records])
+        assert all(f"dt={hour[:10]}/hr={hour[11:]}/" in errors for hour in (HOURS[2], failed))
+        # All others are there.
+        loads = {hour for (hour,) in calm.rows("SELECT DISTINCT hour FROM reddit.load_audit")}
+        assert {*HOURS} - loads == {HOURS[2], HOURS[7]}
+    for path, content in objects.items():
+        path.write_bytes(content)
+    assert calm.run("2026-11-25T05", **READ) == 0
+    assert {*HOURS} <= {hour for (hour,) in calm.rows("SELECT DISTINCT hour FROM reddit.load_audit")}
+
+
+def objects_of(pipeline: Pipeline, hour: str) -> list[Path]:
+    place = f"dt={hour[:10]}/hr={hour[11:]}"
+    return [path for zone in ("raw", "curated") for path in pipeline.lake.glob(f"{zone}/*/{place}/**/*.*")]
+
+
 def test_it_looks_no_further_back_than_needed_and_not_at_all_in_a_whole_warehouse(
     calm: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,5 +188,23 @@ def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pyt
     assert calm.run(NOW, **READ) == 0
     calm.warehouse.unlink()
     monkeypatch.setattr(restored, "ours", lambda _: False)
-    assert restored.reload_before(datetime.fromisoformat(f"{NOW}:00")) == {}
+    now = datetime.fromisoformat(f"{NOW}:00")
+    assert restored.reload_before(Past(now), now) == {}
     assert not calm.warehouse.exists()
+
+
+def test_rows_of_a_merged_day_that_were_deleted_by_hand_are_dated_by_the_observations_that_were_not(
+    make_pipeline: Callable[..., Pipeline],
+) -> None:
+    made = make_pipeline(content=MarkedReddit())
+    made.server.content.add_post("a")  # type: ignore[attr-defined]
+    for hour in ("2026-11-19T04", "2026-11-20T04", "2026-11-20T05"):
+        assert made.run(hour, listings=["new"], limit=100) == 0
+    assert made.run("2026-11-22T04", listings=["comments"], limit=100) == 0
+    assert made.maintain("2026-11-23T04") == 0
+    with duckdb.connect(str(made.warehouse)) as connection:
+        connection.execute("DELETE FROM reddit.posts")
+        connection.execute("DELETE FROM reddit.load_audit WHERE hour > '2026-11-20T04'")
+    assert made.run("2026-11-23T05", listings=["comments"], limit=100) == 0
+    [(first, observed)] = made.rows("SELECT first_observed_at, observed_at FROM reddit.posts")
+    assert (f"{first:%dT%H}", f"{observed:%dT%H}") == ("19T04", "20T05")

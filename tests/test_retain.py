@@ -20,7 +20,7 @@ from jobs import resources
 from reddit_etl.entities import ENTITIES, POSTS
 from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake import open_lake, successors, tombstones
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Stored
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.inventory import Place
 from reddit_etl.lake.layout import curated_prefix, expiry_key, raw_key, rejected_key
@@ -364,9 +364,9 @@ class Counting(FolderLake):
         self.requests += 1
         return super().read(key)
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def stored(self, prefix: str) -> Iterator[Stored]:
         self.requests += 1
-        for one in super().sizes(prefix):
+        for one in super().stored(prefix):
             self.requests += prefix.startswith("raw/")
             yield one
 
@@ -559,7 +559,7 @@ def test_the_sources_stay_if_what_was_merged_is_lost(pipeline: Pipeline) -> None
 
     lake = Lossy(pipeline.lake, float("inf"))
     before = rows(lake)
-    with pytest.raises(DamagedObjectError, match="is missing: restore it"):
+    with pytest.raises(DamagedObjectError, match="which a receipt lists, is missing"):
         compact(lake)
     assert rows(lake) == before
 

@@ -169,7 +169,9 @@ def _rewritten(spark: SparkSession, files: Files, manifest: dict[str, Any]) -> d
                 size = sum(files.size(key) for key in folder["keys"])
                 kept = spark.sql(kept_sql(entity, columns_there)).repartition(max(1, math.ceil(size / FILE_BYTES)))
                 kept.write.parquet(files.url(place), mode="errorifexists", compression="zstd")
-                rewritten.append({"folder": number, "rows": rows, "objects": _written(spark, files, place)})
+                digests = [files.measured(key)[1] for key in folder["keys"]]
+                objects = _written(spark, files, place)
+                rewritten.append({"folder": number, "rows": rows, "objects": objects, "digests": digests})
     return {"definition": manifest["definition"], "rewritten": rewritten}
 
 

@@ -9,13 +9,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from reddit_etl.errors import DamagedObjectError, LakeError
 from reddit_etl.lake.receipts import DataObject
 
 CHUNK = 1 << 20
+
+
+class Stored(NamedTuple):
+    """An object as a listing has it."""
+
+    key: str
+    bytes: int
+    at: datetime
+    """When it was put there, in UTC by the clock of the store, whatever is known of its content."""
 
 
 class Measured:
@@ -56,8 +66,13 @@ class Lake(ABC):
         """The content of a small object, None if it does not exist. A missing permission is an error."""
 
     @abstractmethod
+    def stored(self, prefix: str) -> Iterator[Stored]:
+        """The objects whose keys begin with a prefix, which ends in `/`."""
+
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """The keys that begin with a prefix, which ends in `/`, each with its object's size in bytes."""
+        """Their keys, each with its object's size in bytes."""
+        for one in self.stored(prefix):
+            yield one.key, one.bytes
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with a prefix."""
@@ -85,19 +100,28 @@ class Lake(ABC):
 
     @abstractmethod
     def remove_unfinished(self, before: datetime) -> int:
-        """Remove what killed writers left of objects that never appeared, if begun before a moment in UTC.
+        """Remove what killed writers left of the lake's objects that never appeared, if begun before a moment in UTC.
 
         Returns how many there were.
         """
+
+    def check_there(self, keys: Iterable[str]) -> None:
+        """Raises DamagedObjectError if one of these objects is missing.
+
+        For after an error, as another run may replace and remove an object at any time.
+        """
+        for folder, group in groupby(sorted(keys), key=lambda key: key.rpartition("/")[0]):
+            there = set(self.keys(f"{folder}/"))
+            for key in group:
+                if key not in there:
+                    raise DamagedObjectError(f"{self.url}/{key}, which a receipt lists, is missing", key=key)
 
     def existing_file(self, key: str, scratch: Path) -> Path:
         """The object as a local file. Raises DamagedObjectError if it is missing, LakeError if it cannot be read."""
         try:
             return self.local_file(key, scratch)
-        except LakeError as error:
-            # Only after an error: does it exist at all?
-            if key not in self.keys(f"{key.rpartition('/')[0]}/"):
-                raise DamagedObjectError(f"{self.url}/{key}, which a receipt lists, is missing", key=key) from error
+        except LakeError:
+            self.check_there([key])
             raise
 
     def verified_file(self, entry: DataObject, scratch: Path) -> Path:
@@ -110,6 +134,7 @@ class Lake(ABC):
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256")
         except OSError as error:
+            self.check_there([entry.key])
             raise LakeError(f"{self.url}/{entry.key}: {error.strerror}") from error
         if digest.hexdigest() != entry.sha256:
             raise DamagedObjectError(

@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Stored
+from reddit_etl.lake.layout import FOLDERS
 
 FIXES: dict[int | None, str] = {
     errno.EACCES: "grant this user read and write permission",
@@ -80,15 +82,17 @@ class FolderLake(Lake):
             except FileNotFoundError:
                 return None
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def stored(self, prefix: str) -> Iterator[Stored]:
         """See `Lake`."""
         with self._failures(prefix):
             for path in _files(self.folder / prefix):
                 try:
-                    size = path.stat().st_size
+                    status = path.stat()
                 except FileNotFoundError:  # Removed meanwhile.
                     continue
-                yield path.relative_to(self.folder).as_posix(), size
+                # Tools for backups set the time of modification, but none can set this one.
+                at = datetime.fromtimestamp(status.st_ctime, UTC).replace(tzinfo=None)
+                yield Stored(path.relative_to(self.folder).as_posix(), status.st_size, at)
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         """See `Lake`."""
@@ -136,7 +140,7 @@ class FolderLake(Lake):
         """See `Lake`."""
         removed = 0
         with self._failures(""):
-            for path in self.folder.rglob(f".*{PARTIAL}"):
+            for path in chain(*((self.folder / folder).rglob(f".*{PARTIAL}") for folder in FOLDERS)):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < before.replace(tzinfo=UTC).timestamp():
                         path.unlink()

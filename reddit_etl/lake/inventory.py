@@ -21,15 +21,16 @@ class Place:
     selection: str | None
     attempt: str
     bytes: int
+    stored_at: datetime | None
 
     @classmethod
-    def parse(cls, key: str, size: int = 0) -> "Place | None":
+    def parse(cls, key: str, size: int = 0, stored_at: datetime | None = None) -> "Place | None":
         """None for any other key."""
         found = DATA.fullmatch(key)
         if not found:
             return None
         hour = datetime.fromisoformat(f"{found['day']}T{found['hour']}:00")
-        return cls(key, found["zone"], found["entity"], hour, found["selection"], found["attempt"], size)
+        return cls(key, found["zone"], found["entity"], hour, found["selection"], found["attempt"], size, stored_at)
 
     @property
     def is_parquet(self) -> bool:
@@ -70,6 +71,6 @@ def days(lake: Lake, zone: str, entity: str) -> Iterator[Day]:
 
     Raises LakeError.
     """
-    found = (Place.parse(key, size) for key, size in lake.sizes(f"{zone}/{entity}/"))
+    found = (Place.parse(*one) for one in lake.stored(f"{zone}/{entity}/"))
     for day, places in groupby((place for place in found if place), key=lambda place: place.hour.date()):
         yield Day(lake, day, list(places))

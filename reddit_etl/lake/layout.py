@@ -9,7 +9,7 @@ from reddit_etl.errors import LakeError
 
 RECEIPT = re.compile(
     r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/hr=(?P<hour>[01]\d|2[0-3])/"
-    r"(?P<step>plan|extract|transform|publish|load|successor|forget|expire|compact|retain)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
+    r"(?P<step>plan|extract|transform|publish|load|lost|successor|forget|expire|compact|retain)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
 ZONES = ("raw", "rejected", "curated")
@@ -142,6 +142,9 @@ def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) ->
 
 TOMBSTONES = "tombstones/"
 """The folder of all tombstones, which are kept for ever."""
+
+FOLDERS = (*(f"{zone}/" for zone in ZONES), RECEIPTS, TOMBSTONES)
+"""What a lake has; its bucket or folder may have things of others beside them."""
 
 
 def tombstones_of(hour: datetime) -> str:

@@ -5,6 +5,7 @@ task reads only what the receipt lists, so an orphaned or incomplete object is n
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -50,7 +51,11 @@ class Receipt:
 
     def to_json(self) -> bytes:
         """The content of the object."""
-        return json.dumps(asdict(self), indent=1).encode()
+        content = bytearray()
+        # Part by part: a plan may be long.
+        for part in json.JSONEncoder(indent=1).iterencode(asdict(self)):
+            content += part.encode()
+        return bytes(content)
 
     @classmethod
     def from_json(cls, text: bytes, *, key: str) -> Self:
@@ -94,7 +99,7 @@ class Planned(Receipt):
 
     until: str
     """When it was decided, by the clock of the run."""
-    due: list[Any]
+    due: Sequence[Any]
     """For trees the posts, for looks the posts and comments, each as its source writes it."""
     missed: int
     """How many were dropped because they were overdue."""
@@ -238,6 +243,13 @@ class Loaded(Receipt):
     """Rows that changed nothing: the warehouse had the same or a newer state."""
     forgotten: int = 0
     """Rows that were left out, as tombstones name them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost(Receipt):
+    """What a run found missing in the warehouse and may have failed to load again, for later runs to try it too."""
+
+    hours: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from reddit_etl.errors import DamagedObjectError, LakeError
+from reddit_etl.errors import DamagedObjectError, UnreadableObjectError
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.receipts import DataObject
@@ -37,7 +37,7 @@ def rewrite(lake: Lake, key: str, to: str, change: Change) -> Rewritten | None:
     """Write what is left of an object under another key; None if it can stay as it is.
 
     Lines that stay are copied byte by byte. Reads the object twice if it is rewritten. Raises DamagedObjectError if it
-    is missing, LakeError if it cannot be read.
+    is missing, UnreadableObjectError if it cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="rewrite-") as scratch:
         path = lake.existing_file(key, Path(scratch))
@@ -76,7 +76,9 @@ def _readable(lake: Lake, key: str) -> Iterator[None]:
         raise DamagedObjectError(f"{lake.url}/{key} is missing", key=key) from error
     except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = type(error).__name__
-        raise LakeError(f"{lake.url}/{key}: it cannot be read ({reason}): restore it, or remove it") from error
+        raise UnreadableObjectError(
+            f"{lake.url}/{key}: it cannot be read ({reason}): restore it, or remove it"
+        ) from error
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, LakeError
-from reddit_etl.lake.base import Lake
+from reddit_etl.lake.base import Lake, Stored
+from reddit_etl.lake.layout import FOLDERS
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
 PART_BYTES = 5 * 1024 * 1024
@@ -151,7 +152,7 @@ class S3Lake(Lake):
 
         aws.retrying(aws.BrokenAnswer)(once)
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def stored(self, prefix: str) -> Iterator[Stored]:
         """See `Lake`."""
         with self._failures(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -159,7 +160,8 @@ class S3Lake(Lake):
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"].removeprefix(self.prefix), entry["Size"]
+                    at = entry["LastModified"].astimezone(UTC).replace(tzinfo=None)
+                    yield Stored(entry["Key"].removeprefix(self.prefix), entry["Size"], at)
 
     def keys_between(self, first: str, last: str) -> Iterator[str]:
         """See `Lake`."""
@@ -225,10 +227,9 @@ class S3Lake(Lake):
         moment = before.replace(tzinfo=UTC)
         removed = 0
         with self._failures("", ABORT_RIGHTS):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self.bucket, Prefix=self.prefix
-            )
-            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
+            pages = self._client.get_paginator("list_multipart_uploads")
+            found = (pages.paginate(Bucket=self.bucket, Prefix=self.prefix + folder) for folder in FOLDERS)
+            for upload in (upload for page in chain(*found) for upload in page.get("Uploads", ())):
                 if upload["Initiated"] < moment:
                     self._client.abort_multipart_upload(
                         Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]

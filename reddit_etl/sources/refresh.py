@@ -7,7 +7,7 @@ extract of its own, which takes its part over from the receipt of the first.
 import logging
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -57,7 +57,8 @@ class Refresh:
     entity: Entity
     ages: tuple[int, ...]
     sweep: int
-    plan: Sequence[Look] = ()
+    plan: Sequence[str] = ()
+    """Looks as their texts, which take less memory."""
     most_requests: int = 0
     """Once as many are sent, the rest is left for a later hour."""
     coverage: Coverage = field(default_factory=Coverage)
@@ -115,9 +116,9 @@ class Refresh:
         return False
 
     def planned(
-        self, looks: Sequence[Look], *, missed: int, waiting: int, most_requests: int, notice_share: int
+        self, looks: Sequence[str], *, missed: int, waiting: int, most_requests: int, notice_share: int
     ) -> Self:
-        """A copy with the looks of a plan."""
+        """A copy with the looks of a plan, as their texts."""
         return replace(
             self,
             plan=looks,
@@ -147,7 +148,7 @@ class Refresh:
         failures, failed, sent = 0, None, 0
         waiting = deque(self._requests())
         while waiting:
-            looks = waiting.popleft()
+            looks = list(map(Look.read, waiting.popleft()))
             if failures == FAILURES or sent == self.most_requests:
                 self._leave(looks)
                 continue
@@ -158,7 +159,7 @@ class Refresh:
                 failures, failed = failures + 1, str(error)
                 log.warning("a request for looks failed", extra={"looks": len(looks), "error": failed})
                 if len(looks) > 1:
-                    waiting += (looks[::2], looks[1::2])
+                    waiting += ([*map(str, looks[::2])], [*map(str, looks[1::2])])
                 else:
                     self._leave(looks)
                 continue
@@ -176,14 +177,14 @@ class Refresh:
             raise RedditError(f"known posts and comments could not be read: {failed}")
         self._conclude()
 
-    def _requests(self) -> list[list[Look]]:
+    def _requests(self) -> list[list[str]]:
         """What each request asks for. Those that are asked for again are dealt evenly, as are the others."""
         count = min(-(-len(self.plan) // IDS), self.most_requests)
-        again = [look for look in self.plan if look.absent_at]
-        others = [look for look in self.plan if not look.absent_at]
+        again = [text for text in self.plan if Look.read(text).absent_at]
+        others = [text for text in self.plan if not Look.read(text).absent_at]
         most = count * (IDS - CONTROLS)
         room = count * IDS - len(again[:most])
-        self._leave([*again[most:], *others[room:]])
+        self._leave(map(Look.read, [*again[most:], *others[room:]]))
         asked = [*again[:most], *others[:room]]
         return [asked[number::count] for number in range(count)]
 
@@ -200,7 +201,7 @@ class Refresh:
         at = max((one.observed_at for one in found.values()), default=None)
         self.notices.add([look for look in looks if look.fullname not in stubs], found.keys(), at)
 
-    def _leave(self, looks: Sequence[Look]) -> None:
+    def _leave(self, looks: Iterable[Look]) -> None:
         """The sweep comes back in its turn; if it were kept too, what is left could grow without end."""
         self.left += [look for look in looks if look.age is not None or look.absent_at]
 

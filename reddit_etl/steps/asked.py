@@ -71,7 +71,7 @@ class Asked:
         The youngest come first, since they can wait least. What has no room is in `rest` afterwards; what is too old
         for its age by now is counted in `missed`.
         """
-        windows = [*self._left, *(self._window(entity, age) for entity, age in kinds)]
+        windows = [*self._left, *self._windows(kinds)]
         for window in sorted(windows, key=lambda one: one.age):
             entity = ENTITIES[window.entity]
             statement = of_age(entity, condition)
@@ -85,13 +85,19 @@ class Asked:
             if left and (count := left.count if left.count is not None else self._number(left, statement)):
                 self.rest.append(replace(left, count=count))
 
-    def _window(self, entity: Entity, age: int) -> Window:
-        begin, end = self.since - latest(age), self.until - timedelta(hours=age)
-        before = begin if self._is_first else self.since - timedelta(hours=age)
-        # The run of an hour may be observing still when the next one has begun.
-        hours = self._new[entity]
-        late = (hours[0], hours[-1] + timedelta(hours=2)) if hours else (end, end)
-        return Window(entity.name, age, begin + LEAST_STEP, end, before, *late)
+    def _windows(self, kinds: Iterable[tuple[Entity, int]]) -> Iterator[Window]:
+        """Of each entity apart from one another: what has reached a greater age, too, is in the window of that."""
+        older: dict[str, int] = {}
+        for entity, age in sorted(kinds, key=lambda kind: -kind[1]):
+            begin, end = self.since - latest(age), self.until - timedelta(hours=age)
+            before = begin if self._is_first else self.since - timedelta(hours=age)
+            # The run of an hour may be observing still when the next one has begun.
+            hours = self._new[entity]
+            late = (hours[0], hours[-1] + timedelta(hours=2)) if hours else (end, end)
+            if entity.name in older:
+                begin = max(begin, self.until - timedelta(hours=older[entity.name]))
+            older[entity.name] = age
+            yield Window(entity.name, age, begin + LEAST_STEP, end, before, *late)
 
     def _in_time(self, window: Window, statement: str) -> Window | None:
         """Without what is too old for its age, which is counted."""

@@ -8,13 +8,12 @@ merged again: each observation is kept once, whatever was merged how often, so t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from reddit_etl.clock import Clock
 from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
-from reddit_etl.errors import DamagedObjectError
 from reddit_etl.lake import inventory, successors
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.inventory import Day, Place
@@ -138,7 +137,8 @@ class Compacting:
     def _replace(self, unit: Unit, merged: Compacted) -> None:
         """Let what the receipt lists stand for the sources, and remove those."""
         standing = successors.transformed(self.lake, merged)
-        self._check(standing)
+        # They are all that will be left.
+        self.lake.check_there(entry.key for entry in standing.objects)
         for source in unit.sources:
             attempt = Attempt(self.lake, unit.entity, source.place.hour, merged.attempt, self.clock)
             successor = Successor(
@@ -157,14 +157,6 @@ class Compacting:
         self.counts.merged += sum(len(source.standing.objects) for source in unit.sources)
         self.counts.objects += len(standing.objects)
         self.counts.rows += standing.rows
-
-    def _check(self, standing: Transformed) -> None:
-        """Raises DamagedObjectError if what is to stand for the sources is missing: then they are all that is left."""
-        for folder, entries in groupby(standing.objects, key=lambda entry: entry.key.rpartition("/")[0]):
-            there = set(self.lake.keys(f"{folder}/"))
-            for entry in entries:
-                if entry.key not in there:
-                    raise DamagedObjectError(f"{self.lake.url}/{entry.key} is missing: restore it", key=entry.key)
 
     def _publish(self, entity: Entity, standing: Transformed, places: Sequence[tuple[datetime, str]]) -> None:
         if self.catalog:

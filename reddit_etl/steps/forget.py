@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reddit_etl.clock import Clock, iso, moment, utc_now
 from reddit_etl.entities import ENTITIES
@@ -13,9 +13,9 @@ from reddit_etl.errors import LakeError
 from reddit_etl.lake import tombstones
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.index import ReceiptKey, Receipts
-from reddit_etl.lake.layout import hour_text, receipt_key, tombstones_key, tombstones_of
-from reddit_etl.lake.receipts import Extracted, Forgotten, Planned
-from reddit_etl.lake.tombstones import Kind, Tombstone
+from reddit_etl.lake.layout import TOMBSTONES, hour_text, receipt_key, tombstones_key, tombstones_of
+from reddit_etl.lake.receipts import Extracted, Forgotten, Planned, Receipt
+from reddit_etl.lake.tombstones import Tombstone
 from reddit_etl.sources.look import Look
 from reddit_etl.steps.attempt import new_name
 from reddit_etl.steps.forget_lake import LONGEST_RUN, LakeForgetting
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from reddit_etl.catalog.glue import Catalog
 
 log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind", bound=Receipt)
 
 AGAIN = timedelta(hours=24)
 """Tombstones are worked through a second time after so long: attempts that were at work the first time have ended."""
@@ -61,7 +63,8 @@ def plan(stores: Stores, hour: datetime, name: str, *, clock: Clock, with_remove
     lake = stores.lake
     if lake.read(tombstones_key(hour, name)) is not None:
         return
-    now, last = clock(), _last(lake, hour, timedelta(0))
+    # Requests by hand notice nothing.
+    now, last = clock(), max((one.hour for one in _runs(lake, hour) if one.name.startswith(f"{name}-")), default=None)
     since = last - CAUGHT_UP if last else FIRST
     shown = [
         one
@@ -76,11 +79,18 @@ def _gone(lake: Lake, first: datetime, last: datetime) -> Iterator[Tombstone]:
     entities = {entity.kind: entity.name for entity in ENTITIES.values()}
     for one in Receipts(lake, first, last).all:
         if one.step == "extract" and REFRESH.search(one.name):
-            read = Extracted.from_json(lake.read(one.key) or b"", key=one.key)
+            read = _read(lake, one.key, Extracted)
             created = _created(lake, one) if read.gone else {}
             for fullname in read.gone:
                 kind, _, id_ = fullname.partition("_")
-                yield Tombstone(entities[kind], id_, Kind.GONE, read.committed_at, created.get(fullname, ""))
+                yield Tombstone(entities[kind], id_, tombstones.Kind.GONE, read.committed_at, created.get(fullname, ""))
+
+
+def _read(lake: Lake, key: str, kind: type[Kind]) -> Kind:
+    try:
+        return kind.from_json(lake.read(key) or b"", key=key)
+    except LakeError as error:
+        raise LakeError(f"{lake.url}/{key}: {error}: restore it, or remove it") from error
 
 
 def _created(lake: Lake, looks: ReceiptKey) -> dict[str, str]:
@@ -101,25 +111,32 @@ def _created(lake: Lake, looks: ReceiptKey) -> dict[str, str]:
 def forget(stores: Stores, hour: datetime, name: str, *, clock: Clock) -> Forgotten:
     """Take what the tombstones of this run name from all stores, and from the lake those of the day before once more.
 
-    They are in the lake under `tombstones_key(hour, name)`. What was written since then is also searched for what older
-    tombstones take, such as the title of a deleted post in the URL of a comment that is looked at again. May be
-    repeated. Raises LakeError, TransformError, CatalogError,
-    WarehouseError.
+    They are in the lake under `tombstones_key(hour, name)`. What was written or restored since then is also searched
+    for what older tombstones take, such as the title of a deleted post in the URL of a comment that is looked at again.
+    May be repeated. Raises LakeError, TransformError, CatalogError, WarehouseError, also for an object that could not
+    be read, once all others are done.
     """
     lake, attempt = stores.lake, new_name(clock)
     own = tombstones.read(lake, tombstones_key(hour, name))
-    last = _last(lake, hour, AGAIN)
-    every = list(tombstones.keys(lake))
-    due = [key for key in every if not last or key >= tombstones_of(last)]
+    runs = _runs(lake, hour)
+    last = max((one.hour for one in runs if one.hour <= hour - AGAIN), default=None)
+    every = {one.key: one.at for one in lake.stored(TOMBSTONES)}
+    old = {key for key in every if last and key < tombstones_of(last)}
+    old -= _unfinished(lake, hour, old, runs)
+    due = [key for key in every if key not in old]
     work = LakeForgetting(lake, hour, clock=clock, engine=stores.engine, catalog=stores.catalog)
     for batch in _batches(lake, due):
         work.take(batch)
     if last:
-        for batch in _batches(lake, (key for key in every if key < tombstones_of(last))):
-            work.take(batch, since=last - LONGEST_RUN)
+        # Who put them had not searched anything yet.
+        restored = min((at for key, at in every.items() if key.startswith(tombstones_of(last))), default=FIRST)
+        for batch in _batches(lake, sorted(old)):
+            work.take(batch, since=last - LONGEST_RUN, restored=restored)
     # By the clock of the store, whatever the hour of the run.
     lake.remove_unfinished(utc_now() - AGAIN)
     stored = stores.warehouse.forget(lake, tombstones_key(hour, name))
+    if work.errors:
+        raise work.errors[0]
     return Forgotten(
         entity="all",
         hour=hour_text(hour),
@@ -135,10 +152,22 @@ def forget(stores: Stores, hour: datetime, name: str, *, clock: Clock) -> Forgot
     )
 
 
-def _last(lake: Lake, hour: datetime, before: timedelta) -> datetime | None:
-    """The hour of the last run that has ended, of those that are so long ago."""
-    past = Receipts(lake, hour - REACH, hour - before)
-    return max((one.hour for one in past.all if one.step == "forget"), default=None)
+def _runs(lake: Lake, hour: datetime) -> list[ReceiptKey]:
+    """Those that have ended, up to an hour."""
+    return [one for one in Receipts(lake, hour - REACH, hour).all if one.step == "forget"]
+
+
+def _unfinished(lake: Lake, hour: datetime, keys: Iterable[str], runs: Iterable[ReceiptKey]) -> set[str]:
+    """Those of these lists of tombstones whose run has not ended, and that no other has worked through since.
+
+    Such as that of a run for an earlier hour that was killed.
+    """
+    ended = {tombstones_key(one.hour, one.name.rpartition("-")[0]) for one in runs}
+    left = {key for key in keys if key >= tombstones_of(hour - REACH)} - ended
+    for one in runs if left else ():
+        if one.hour <= hour - 2 * AGAIN:
+            left.difference_update(_read(lake, one.key, Forgotten).lists)
+    return left
 
 
 def _batches(lake: Lake, keys: Iterable[str]) -> Iterator[list[Tombstone]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from reddit_etl.clock import Clock
 from reddit_etl.entities import ENTITIES
 from reddit_etl.entities.schema import Entity
-from reddit_etl.errors import DamagedObjectError
+from reddit_etl.errors import DamagedObjectError, EtlError, TransformError, UnreadableObjectError
 from reddit_etl.lake import inventory, successors
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.inventory import Day, Place
@@ -75,36 +75,44 @@ class LakeForgetting:
         self._clock = clock
         self._engine = engine
         self._catalog = catalog
+        self.errors: list[EtlError] = []
+        """What could not be searched, and holds up nothing else."""
         self._met: list[Folder] = []
         """What another run has put in place of objects while they were written anew."""
 
-    def take(self, tombstones: Sequence[Tombstone], *, since: datetime | None = None) -> None:
-        """Take it from all objects that may hold it, or from those of what was read since a moment.
+    def take(
+        self, tombstones: Sequence[Tombstone], *, since: datetime | None = None, restored: datetime | None = None
+    ) -> None:
+        """Take it from all objects that may hold it, or from those of what was read since a moment, or restored since.
 
-        What ended before the first of it was created cannot hold it, and is not read. Raises LakeError, TransformError,
-        CatalogError.
+        What ended before the first of it was created cannot hold it, and is not read. An object that cannot be read is
+        an error in `errors`. Raises LakeError, CatalogError.
         """
-        may_hold = _may_hold(earliest(tombstones), since)
+        may_hold = _may_hold(earliest(tombstones), since, restored)
         for entity in ENTITIES.values():
             changes = {"raw": lines.of_records(entity, tombstones), "rejected": lines.of_rejects(tombstones)}
             for zone, change in changes.items():
                 for day in inventory.days(self._lake, zone, entity.name):
                     for place in self._standing(day, filter(may_hold, day.places)):
                         self._rewrite(entity, place, change)
-        prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
         folders = (
             one
             for entity in ENTITIES.values()
             for day in inventory.days(self._lake, "curated", entity.name)
             for one in self._folders(day, entity, may_hold)
         )
-        for done in self._engine.rewrite(lake=self._lake, folders=folders, tombstones=tombstones, prefix=prefix):
-            self._replace(done)
+        self._rewrite_folders(folders, tombstones)
         while met := self._met:
             self._met = []
-            prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
-            for done in self._engine.rewrite(lake=self._lake, folders=met, tombstones=tombstones, prefix=prefix):
+            self._rewrite_folders(met, tombstones)
+
+    def _rewrite_folders(self, folders: Iterable[Folder], tombstones: Sequence[Tombstone]) -> None:
+        prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
+        try:
+            for done in self._engine.rewrite(lake=self._lake, folders=folders, tombstones=tombstones, prefix=prefix):
                 self._replace(done)
+        except TransformError as error:
+            self.errors.append(error)
 
     def _standing(self, day: Day, places: Iterable[Place]) -> list[Place]:
         """Those that nothing has replaced; the others are removed."""
@@ -121,13 +129,21 @@ class LakeForgetting:
         try:
             done = rewrite(self._lake, place.key, replacement_key(place.key, attempt.name), change)
         except DamagedObjectError:
-            # Another run has replaced it meanwhile.
+            found = successors.read(self._lake, place.key)
+        except UnreadableObjectError as error:
+            self.errors.append(error)
             return
-        if done:
+        else:
+            if not done:
+                return
             header = attempt.header()
             successor = Successor(**header, replaces=place.attempt, objects=done.objects, reason=REASON)
-            self._put(place.zone, [done.old], successor, done.lines)
+            found = self._put(place.zone, [done.old], successor, done.lines)
             self._remove(place.zone, [place.key])
+        if found and found.attempt != attempt.name:
+            # Another run has replaced it, which may have had other tombstones.
+            for other in filter(None, (Place.parse(entry.key) for entry in found.objects)):
+                self._rewrite(entity, other, change)
 
     def _folders(self, day: Day, entity: Entity, may_hold: Callable[[Place], bool]) -> Iterator[Folder]:
         """The objects of each transformation; what was replaced, and what will never be listed, is removed."""
@@ -172,6 +188,16 @@ class LakeForgetting:
             self._remove("curated", [one.key for one in done.objects])
             self._remove_dead(old)
             self._meet(entity, listed)
+            return
+        if not done.rows:
+            # It is lost, and a load or a reconciliation has it made again.
+            return
+        read = dict(zip(done.folder.keys, done.digests, strict=True))
+        if damaged := [entry.key for entry in listed.objects if entry.sha256 != read[entry.key]]:
+            # What was made of it would pass for whole.
+            self._remove("curated", [one.key for one in done.objects])
+            what = "it does not match its receipt: restore it, or remove it and run `python -m jobs reconcile --repair`"
+            self.errors.append(UnreadableObjectError(f"{self._lake.url}/{damaged[0]}: {what}"))
             return
         attempt = self._attempt(entity, hour, done.folder.to.rstrip("/").rpartition("/")[2])
         successor = Successor(
@@ -218,16 +244,19 @@ class LakeForgetting:
             counts.removed += len(keys)
 
 
-def _may_hold(created: datetime | None, since: datetime | None) -> Callable[[Place], bool]:
+def _may_hold(created: datetime | None, since: datetime | None, restored: datetime | None) -> Callable[[Place], bool]:
     """Whether an object may hold what was created then or later, if its attempt began since a moment.
 
-    The hour alone does not say when its records were observed: an old hour may be run late.
+    The hour alone does not say when its records were observed: an old hour may be run late. What was stored long after
+    its attempt was restored, and counts if that was since the other moment.
     """
 
     def may_hold(place: Place) -> bool:
         begin = origin(place.attempt)
         is_late = created is None or max(begin, place.hour) + LONGEST_RUN >= created
-        return is_late and (since is None or begin >= since)
+        late = began(place.attempt) + LONGEST_RUN
+        is_restored = restored is not None and place.stored_at is not None and place.stored_at >= max(restored, late)
+        return is_late and (since is None or begin >= since or is_restored)
 
     return may_hold
 

@@ -1,7 +1,6 @@
 """The load of one transformation's rows into the warehouse."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from reddit_etl.errors import DamagedObjectError
@@ -53,14 +52,15 @@ def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed, *, i
     place = Place.parse(transformed.objects[0].key) if transformed.objects else None
     if not place or place.hour == attempt.hour:
         return warehouse.load(load_of(attempt, transformed, is_again=is_again))
-    whole, own = load_of(attempt, transformed, hour=place.hour), load_of(attempt, transformed, objects=())
+    whole = load_of(attempt, transformed, hour=place.hour, is_again=is_again)
+    own = load_of(attempt, transformed, objects=())
     hours = sorted((whole.hour, own.hour))
     known = warehouse.loaded(first_hour=hours[0], last_hour=hours[1])
     # Of many hours that are loaded again because the warehouse knows none of them, the first one loads all.
     is_forced = is_again and own.load_id in known
     counts = None
     if is_forced or whole.load_id not in known:
-        counts = warehouse.load(replace(whole, is_again=is_forced))
+        counts = warehouse.load(whole)
     none = warehouse.load(own)
     return counts or none
 

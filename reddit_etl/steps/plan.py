@@ -33,11 +33,11 @@ def plan(attempt: Attempt, what: Trees | Refresh, *, source: str, warehouse: War
     """
     last, left = _last_plan(attempt, past, full_name(what.name, source))
     asked = Asked(attempt, warehouse, source, last, (POSTS,) if isinstance(what, Trees) else tuple(ENTITIES.values()))
-    due: list[object]
+    due: Sequence[object]
     if isinstance(what, Trees):
         due = _trees(asked, what, [one for one in left if isinstance(one, Due)])
     else:
-        due = list(map(str, Looks(asked, [one for one in left if isinstance(one, Look)]).planned(what)))
+        due = Looks(asked, [one for one in left if isinstance(one, Look)]).planned(what)
     waiting = sum(window.count or 0 for window in asked.rest)
     if waiting:
         log.warning("more is due than the requests of a run can read: the rest is deferred", extra={"waiting": waiting})

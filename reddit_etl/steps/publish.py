@@ -27,7 +27,8 @@ def publish(
     `instead_of`. Raises CatalogError.
     """
     catalog.prepare(entity=attempt.entity, lake=attempt.lake)
-    objects = successors.transformed(attempt.lake, transformed).objects
+    standing = successors.transformed(attempt.lake, transformed)
+    objects = standing.objects
     own = attempt.hour, selection_of(transformed.extracts)
     place = Place.parse(objects[0].key) if objects else None
     at = (place.hour, str(place.selection)) if place else own
@@ -39,4 +40,8 @@ def publish(
         objects=objects,
         instead_of=[one for one in dict.fromkeys((own, *instead_of)) if one != at],
     )
+    later = successors.transformed(attempt.lake, standing)
+    if later.attempt != standing.attempt:
+        # Another run has replaced them meanwhile, and its entry may be the older one.
+        return publish(attempt, catalog, later, instead_of=[*instead_of, at])
     return Published(**attempt.header(), location=location)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -151,16 +151,30 @@ class Hour:
 def misplaced(catalog: "Catalog", lake: Lake, published: Iterable[Rows]) -> Iterator[Difference]:
     """The partitions that are missing or point to another folder. Raises CatalogError."""
     for rows in published:
-        if not rows.transformed.objects:
-            continue
-        key = rows.transformed.objects[0].key
-        place, wanted = Place.parse(key), f"{lake.url}/{key.rpartition('/')[0]}/"
-        # What was merged has one partition, in the hour that it lies in.
-        hour, selection = (place.hour, str(place.selection)) if place else (rows.hour, rows.selection)
-        found = catalog.location(entity=rows.entity, hour=hour, selection=selection)
-        if found != wanted:
-            what = f"points to {found}" if found else "missing"
-            yield Difference(rows.hour, "catalog", f"partition of {rows}: {what}, not {wanted}", rows)
+        what = _misplacement(catalog, lake, rows)
+        if what and (later := _replaced(lake, rows)):
+            rows, what = later, _misplacement(catalog, lake, later)  # noqa: PLW2901
+        if what:
+            yield Difference(rows.hour, "catalog", f"partition of {rows}: {what}", rows)
+
+
+def _misplacement(catalog: "Catalog", lake: Lake, rows: Rows) -> str:
+    if not rows.transformed.objects:
+        return ""
+    key = rows.transformed.objects[0].key
+    place, wanted = Place.parse(key), f"{lake.url}/{key.rpartition('/')[0]}/"
+    # What was merged has one partition, in the hour that it lies in.
+    hour, selection = (place.hour, str(place.selection)) if place else (rows.hour, rows.selection)
+    found = catalog.location(entity=rows.entity, hour=hour, selection=selection)
+    if found == wanted:
+        return ""
+    return f"{f'points to {found}' if found else 'missing'}, not {wanted}"
+
+
+def _replaced(lake: Lake, rows: Rows) -> Rows | None:
+    """What another run has put in place of the objects since the receipts were read; None if they still stand."""
+    standing = successors.transformed(lake, rows.transformed)
+    return replace(rows, transformed=standing) if standing.attempt != rows.transformed.attempt else None
 
 
 def differing(warehouse: Warehouse, load: Load, rows: Rows) -> Iterator[Difference]:
@@ -168,6 +182,10 @@ def differing(warehouse: Warehouse, load: Load, rows: Rows) -> Iterator[Differen
     try:
         held = warehouse.compare(load)
     except DamagedObjectError as error:
+        if later := _replaced(load.lake, rows):
+            objects, columns = later.transformed.objects, later.transformed.columns
+            yield from differing(warehouse, replace(load, objects=objects, columns=columns), later)
+            return
         yield Difference(rows.hour, "lake", f"{error.key}: missing, or its checksum differs from its receipt's", rows)
         return
     for what in _complaints(held, rows.entity, load.rows):

@@ -36,6 +36,8 @@ class Rewritten:
     folder: Folder
     rows: int
     objects: tuple[DataObject, ...]
+    digests: tuple[str, ...]
+    """The SHA-256 of each object of the folder that was read."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class TransformEngine(Protocol):
         """Write anew, without what tombstones take, the folders from which they take anything; the others are left out.
 
         The files keep their columns. The prefix is for what the engine notes of its work. A folder of which an object
-        has disappeared is skipped, or an error. Raises `TransformError`, `LakeError`.
+        has disappeared is given without rows, or is an error. Raises `TransformError`, `LakeError`.
         """
 
     def merge(self, *, lake: Lake, all_parts: Iterable[Parts], prefix: str) -> Iterator[Merged]:

@@ -63,6 +63,7 @@ class DuckDBTransform:
                 for number, (output, rows) in enumerate(records.shaped()):
                     objects.append(lake.add_file(output, f"{prefix}part-{number:05}.parquet", rows))
         except duckdb.Error as error:
+            lake.check_there(entry.key for entry in inputs)
             raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
         return Transformation(read, observed, tuple(objects))
 

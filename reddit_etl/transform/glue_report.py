@@ -34,7 +34,12 @@ def read_rewriting(lake: Lake, manifest: Mapping[str, Any], folders: Sequence[Fo
     place, report = _report(lake, manifest, ended)
     try:
         done = [
-            Rewritten(folders[int(one["folder"])], int(one["rows"]), _objects(one["objects"]))
+            Rewritten(
+                folders[int(one["folder"])],
+                int(one["rows"]),
+                _objects(one["objects"]),
+                tuple(map(str, one["digests"])),
+            )
             for one in report["rewritten"]
         ]
     except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -30,22 +30,22 @@ def merge(lake: Lake, all_parts: Iterable[Parts]) -> Iterator[Merged]:
                 with tempfile.TemporaryDirectory(dir=scratch) as place:
                     try:
                         yield _merged(connection, lake, parts, Path(place))
-                    except (DamagedObjectError, duckdb.IOException) as error:
-                        # In a local lake DuckDB reads the objects themselves.
-                        if isinstance(error, duckdb.IOException) and _are_there(lake, parts):
-                            raise
+                    except DamagedObjectError as error:
                         # Another run has replaced them, or a load will find one missing, and have it rebuilt.
-                        log.warning("objects not merged", extra={"error": str(error).splitlines()[0]})
+                        log.warning("objects not merged", extra={"error": str(error)})
     except duckdb.Error as error:
         raise TransformError(f"TRANSFORM_ENGINE duckdb: {str(error).splitlines()[0]}") from error
 
 
-def _are_there(lake: Lake, parts: Parts) -> bool:
-    folders = {entry.key.rpartition("/")[0] for entry in parts.objects}
-    return {entry.key for entry in parts.objects} <= {key for folder in folders for key in lake.keys(f"{folder}/")}
-
-
 def _merged(connection: duckdb.DuckDBPyConnection, lake: Lake, parts: Parts, scratch: Path) -> Merged:
+    try:
+        return _written(connection, lake, parts, scratch)
+    except duckdb.IOException:
+        lake.check_there(entry.key for entry in parts.objects)
+        raise
+
+
+def _written(connection: duckdb.DuckDBPyConnection, lake: Lake, parts: Parts, scratch: Path) -> Merged:
     # Before 2.0.1, DuckDB's type hints leave out that it takes a list.
     paths: Any = [duck.exactly(lake.verified_file(entry, scratch)) for entry in parts.objects]
     stored = connection.read_parquet(paths, hive_partitioning=False)

@@ -1,5 +1,6 @@
 """Curated objects without what tombstones take, on DuckDB, inside the process, one object at a time."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +27,20 @@ PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES 8_000_000"
 
 
 def rewrite(lake: Lake, folders: Iterable[Folder], tombstones: Sequence[Tombstone]) -> Iterator[Rewritten]:
-    """See `TransformEngine`. Holds the tombstones in memory."""
+    """See `TransformEngine`. Holds the tombstones in memory. Goes on after an object that cannot be read."""
+    errors = []
     with _connection(tombstones) as (connection, scratch):
         for folder in folders:
             with tempfile.TemporaryDirectory(dir=scratch) as place:
-                if done := _rewritten(connection, lake, folder, Path(place)):
+                try:
+                    done = _rewritten(connection, lake, folder, Path(place))
+                except TransformError as error:
+                    errors.append(error)
+                    continue
+                if done:
                     yield done
+    if errors:
+        raise errors[0]
 
 
 def touched(lake: Lake, entity: Entity, keys: Iterable[str], tombstones: Sequence[Tombstone]) -> Iterator[str]:
@@ -67,18 +76,22 @@ def _name(connection: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombstone]
 
 
 def _rewritten(connection: duckdb.DuckDBPyConnection, lake: Lake, folder: Folder, scratch: Path) -> Rewritten | None:
-    """None if nothing is taken, or if another run has removed the folder's objects meanwhile."""
+    """None if nothing is taken."""
     try:
-        files = [Stored(connection, folder.entity, lake.existing_file(key, scratch)) for key in folder.keys]
-        rows = sum(file.touched() for file in files)
-        return Rewritten(folder, rows, tuple(_objects(lake, folder, files, scratch))) if rows else None
+        try:
+            files = [Stored(connection, folder.entity, lake.existing_file(key, scratch)) for key in folder.keys]
+            rows = sum(file.touched() for file in files)
+            if not rows:
+                return None
+            # Before anything is written: another process may remove them at any time.
+            digests = tuple(file.digest() for file in files)
+            return Rewritten(folder, rows, tuple(_objects(lake, folder, files, scratch)), digests)
+        except duckdb.Error as error:
+            lake.check_there(folder.keys)
+            what = f"{lake.url}/{folder.keys[0]}: {str(error).splitlines()[0]}: if it is damaged, restore or remove it"
+            raise TransformError(f"TRANSFORM_ENGINE duckdb: {what}") from error
     except DamagedObjectError:
-        return None
-    except duckdb.IOException:
-        # In a local lake DuckDB reads the object itself.
-        if set(folder.keys) <= set(lake.keys(f"{folder.keys[0].rpartition('/')[0]}/")):
-            raise
-        return None
+        return Rewritten(folder, 0, (), ())
 
 
 def _objects(lake: Lake, folder: Folder, files: Sequence["Stored"], scratch: Path) -> Iterator[DataObject]:
@@ -95,6 +108,14 @@ class Stored:
         self._connection = connection
         self._entity = entity
         self._file = file
+
+    def digest(self) -> str:
+        """The SHA-256 of the file. Raises DamagedObjectError if it was removed meanwhile."""
+        try:
+            with self._file.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise DamagedObjectError(f"{self._file} is missing", key=str(self._file)) from error
 
     def touched(self) -> int:
         """How many rows lose something."""

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class DuckDBWarehouse:
         """See `Warehouse`."""
         with tempfile.TemporaryDirectory(prefix="load-") as scratch:
             files = [load.lake.verified_file(entry, Path(scratch)) for entry in load.objects]
-            counts, is_due = with_enough_memory(lambda memory: self._load(load, files, memory))
+            with _in_place(load):
+                counts, is_due = with_enough_memory(lambda memory: self._load(load, files, memory))
         if is_due:
             try:
                 self._erase()
@@ -95,12 +96,13 @@ class DuckDBWarehouse:
         entities = [*loaded]
         for entity in entities:
             self._define(connection, entity)
-        objects = forget.missing(lake, connection.execute, listed)
-        if objects:
+        has_new = False
+        for objects in forget.missing(lake, connection.execute, listed):
             entities = tables.with_stored(entities, _columns(connection))
             for entity in entities:
                 self._define(connection, entity)
-        return forget.take_in(objects, connection.execute, entities=entities, now=self._clock())
+            has_new |= forget.take_in(objects, connection.execute, entities=entities, now=self._clock())
+        return has_new
 
     def _erase(self) -> None:
         def once(memory: str) -> None:
@@ -115,7 +117,7 @@ class DuckDBWarehouse:
             files = [load.lake.verified_file(entry, Path(scratch)) for entry in load.objects]
             if not self.path.exists():
                 return nothing_of(load)
-            with self._file.connection(read_only=True) as connection:
+            with _in_place(load), self._file.connection(read_only=True) as connection:
                 found = connection.execute(FIND_COLUMNS, [tables.SCHEMA]).fetchall()
                 staged = _staged(connection, load.entity, files)
                 return compare(load, connection.execute, staged=staged, found=found, dialect=checksum.DUCKDB)
@@ -165,6 +167,16 @@ class DuckDBWarehouse:
         found = _columns(connection)
         for statement in tables.definitions(entity, found, storage=False):
             connection.execute(statement)
+
+
+@contextmanager
+def _in_place(load: Load) -> Iterator[None]:
+    """An error is another one if an object has been removed since it was checked."""
+    try:
+        yield
+    except WarehouseError:
+        load.lake.check_there(entry.key for entry in load.objects)
+        raise
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

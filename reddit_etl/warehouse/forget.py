@@ -8,7 +8,7 @@ As in upsert.py, wherever a stored table is read the text gives bounds of the ro
 value.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,19 +26,28 @@ TABLE = f"{SCHEMA}.tombstones"
 AUDIT = f"{SCHEMA}.forget_audit"
 # Tombstones that one statement inserts.
 PORTION = 500
+# Tombstones that are taken in together, which take 60 MB; a new warehouse takes in those of years.
+AT_ONCE = 50_000
 
 Objects = Mapping[str, Sequence[Tombstone]]
 """By key in the lake."""
 
 
-def missing(lake: Lake, execute: Execute, listed: Callable[[], Iterable[str]] | None = None) -> Objects:
-    """The objects of tombstones that the warehouse has not taken in; `listed` gives the keys of all, without a request.
+def missing(lake: Lake, execute: Execute, listed: Callable[[], Iterable[str]] | None = None) -> Iterator[Objects]:
+    """The objects of tombstones that the warehouse has not taken in, so many at a time as fit into memory.
 
-    Raises LakeError if one is damaged.
+    `listed` gives the keys of all, without a request. Raises LakeError if one is damaged.
     """
     known = _known(execute)
-    keys = listed() if listed else tombstones.keys(lake)
-    return {key: tombstones.read(lake, key) for key in keys if key not in known}
+    found: dict[str, Sequence[Tombstone]] = {}
+    for key in listed() if listed else tombstones.keys(lake):
+        if key not in known:
+            found[key] = tombstones.read(lake, key)
+        if sum(map(len, found.values())) >= AT_ONCE:
+            yield found
+            found = {}
+    if found:
+        yield found
 
 
 def take_in(objects: Objects, execute: Execute, *, entities: Sequence[Entity], now: datetime) -> bool:

@@ -62,7 +62,12 @@ def _rewritten(lake: FolderLake, asked: dict[str, Any]) -> dict[str, Any]:
     stones = [Tombstone(entity, id_, Kind(kind), moment) for entity, id_, kind, moment in asked["tombstones"]]
     done = DuckDBTransform().rewrite(lake=lake, folders=folders, tombstones=stones, prefix="")
     found = [
-        {"folder": folders.index(one.folder), "rows": one.rows, "objects": list(map(asdict, one.objects))}
+        {
+            "folder": folders.index(one.folder),
+            "rows": one.rows,
+            "objects": list(map(asdict, one.objects)),
+            "digests": one.digests,
+        }
         for one in done
     ]
     return {"definition": asked["definition"], "rewritten": found}

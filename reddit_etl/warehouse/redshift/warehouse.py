@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,10 @@ class RedshiftWarehouse:
             for entity in entities:
                 self._define(connection, entity)
             connection.commit()
-            # The lake is read before others have to wait for it.
-            objects = forget.missing(lake, executing(connection), listed)
-            if objects:
+            # The lake is read before others have to wait for it, but for what is more than fits into memory.
+            parts = forget.missing(lake, executing(connection), listed)
+            first = next(parts, {})
+            if first:
                 entities = tables.with_stored(entities, _columns(connection))
                 for entity in entities:
                     self._define(connection, entity)
@@ -127,7 +129,8 @@ class RedshiftWarehouse:
             # Loads wait here for each other. Under snapshot isolation two of them would else each insert what neither
             # sees of the other; a lock as the first statement leaves the snapshot for after it.
             connection.exec_driver_sql(tables.LOCK)
-        return forget.take_in(objects, executing(connection), entities=entities, now=self._clock())
+        execute, now = executing(connection), self._clock()
+        return any([forget.take_in(part, execute, entities=entities, now=now) for part in chain([first], parts)])
 
     def _erase(self) -> None:
         """Redshift keeps deleted rows in its blocks until VACUUM, which runs in no transaction.
