@@ -2,9 +2,8 @@
 
 import logging
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from jobs import resources
+from jobs import output, resources
 from jobs.catch_up import Past
 from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
 from reddit_etl.extras import needing
@@ -17,8 +16,8 @@ HOUR = timedelta(hours=1)
 RANGE = timedelta(days=7)
 
 
-def write(path: Path, first: datetime | None, last: datetime | None) -> str:
-    """Write the page of the hours from `first` to `last`, inclusive; gives a line that says so.
+def write(name: str, first: datetime | None, last: datetime | None) -> str:
+    """Write the page of the hours from `first` to `last`, inclusive, to that file; gives a line that reports it.
 
     By default the seven days up to the newest hour with a receipt. If the warehouse is unavailable, the page has what
     receipts hold, and says so. Raises EtlError.
@@ -52,11 +51,9 @@ def write(path: Path, first: datetime | None, last: datetime | None) -> str:
         state=status.parts(facts, lost),
         collection=content.parts(found, state.hours(first, last)) if found else [],
     )
-    try:
+    with output.appearing(name) as path:
         path.write_text(page.html(), encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"--output {path}: {error.strerror}: use a file that can be written") from error
-    return f"{path}: {hour_text(first)} to {hour_text(last)}" + ("" if found else "; the warehouse was unavailable")
+    return f"{name}: {hour_text(first)} to {hour_text(last)}" + ("" if found else "; the warehouse was unavailable")
 
 
 def _newest() -> datetime:

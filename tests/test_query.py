@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from benchmarks.memory import WHOLE_JOB
+from benchmarks.memory import WHOLE_JOB, measured
 from jobs import __main__, output, resources
 from jobs.query import DAYS, ROWS, export_sql
 from jobs.table import WIDEST, table, width
@@ -405,9 +405,6 @@ def test_a_million_rows_stay_within_the_memory_of_a_run(tmp_path: Path, ending: 
     sql = "SELECT p.*, i FROM reddit.posts AS p CROSS JOIN range(1000000) AS t(i)"
     environment = os.environ | {"WAREHOUSE_URL": loads.warehouse.url, "PYTHONPATH": str(PROJECT)}
     command = ("-m", "jobs", "query", sql, "--output", str(tmp_path / f"all.{ending}"))
-    process = subprocess.Popen([sys.executable, *command], cwd=PROJECT, env=environment, stdout=subprocess.PIPE)
-    assert process.stdout
-    assert process.stdout.read().startswith(b"1,000,000 rows written to ")
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0
-    assert usage.ru_maxrss / 1024 < WHOLE_JOB
+    usage, written = measured([sys.executable, *command], tmp_path, environment)
+    assert written.startswith("1,000,000 rows written to ")
+    assert usage.peak < WHOLE_JOB

@@ -436,7 +436,7 @@ def test_the_command_writes_the_page_and_reports_what_it_cannot(
     pipeline.monkeypatch.setenv("LAKE_URL", str(tmp_path / "empty"))
     forget_run()
     with pytest.raises(LakeError, match="run the pipeline first"):
-        report.write(page, None, None)
+        report.write(str(page), None, None)
 
 
 WITHOUT = """\
