@@ -17,7 +17,7 @@ SMALL = {
     "aws": ["--posts", "1000"],
     "volume": ["10000", "20000"],
     "age": ["--posts", "20000", "--subreddits", "3", "--hours", "3"],
-    "s3_requests": ["10"],
+    "s3_requests": ["6"],
     "start": ["--rounds", "1"],
     "container": ["1"],
     "transformation": ["1000"],

@@ -13,7 +13,7 @@ from benchmarks.memory import measure, subreddits, where
 from benchmarks.servers import LOGIN, Reddit, account, reddit
 from tests.standins.s3 import moto_server
 
-LISTINGS = (10, 100)
+LISTINGS = (6, 100)  # Of posts and of comments; six by default.
 # Each with its hour, in the past so that the command accepts it.
 RUNS = {
     "first hour": "2026-10-20T04",
@@ -38,8 +38,8 @@ def requests(listings: int, sandbox: Reddit, s3: str) -> dict[str, int]:
         for run, hour in RUNS.items():
             sandbox.set(f"{hour}:30")
             before = bucket.requests
-            names = json.dumps(subreddits(1000 * listings))
-            chosen = ["--hour", hour, "--subreddits", names, "--listings", '["new"]', "--limit", "100"]
+            names = json.dumps(subreddits(1000 * listings // 2))
+            chosen = ["--hour", hour, "--subreddits", names, "--listings", '["new", "comments"]', "--limit", "100"]
             measure(["luigi", "--module", "jobs", "RedditPipeline", *chosen], Path(name), sandbox.url, settings)
             found[run] = bucket.requests - before
     return found

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 REACH = timedelta(hours=48)
 """How far back a run looks: for what other runs left undone, and for what a listing held when it was last read."""
 
+COPIES = 64 << 20
+"""Bytes of the objects of a run that the next tasks take from a local file: of 300 listings with 1,000 posts each."""
+
 # The sandbox requires credentials like Reddit, and accepts any.
 VISITOR = ("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
 
@@ -47,7 +50,8 @@ def settings() -> Settings:
 @cache
 def lake() -> Lake:
     """The lake at LAKE_URL. Raises ConfigurationError for an invalid URL."""
-    return open_lake(settings().lake_url)
+    # Glue and Redshift read S3 themselves.
+    return open_lake(settings().lake_url, copies=COPIES if settings().transform_engine == "duckdb" else 0)
 
 
 def used_lake() -> Lake:

@@ -89,6 +89,20 @@ def content_of(lake: Lake, key: str) -> bytes:
         return lake.local_file(key, Path(scratch)).read_bytes()
 
 
+@pytest.mark.parametrize("most", [10, 19, 20])
+def test_what_was_put_is_read_once_from_a_local_copy_while_there_is_room(bucket: str, most: int) -> None:
+    lake = open_lake(f"s3://{bucket}", copies=most)
+    for name in ("first", "second"):
+        with lake.open_new(f"raw/{name}") as stream:
+            stream.write(b"x" * 10)
+        # Another client's, so that it shows which of the two is read.
+        boto3.client("s3").put_object(Bucket=bucket, Key=f"raw/{name}", Body=b"stored")
+    kept = {"raw/first", "raw/second"} if most == 20 else {"raw/second"}
+    for key in ("raw/first", "raw/second"):
+        assert content_of(lake, key) == (b"x" * 10 if key in kept else b"stored")
+        assert content_of(lake, key) == b"stored"
+
+
 def test_a_streamed_object_appears_when_the_block_ends_and_not_before(lake):
     with lake.open_new(KEY) as stream:
         for _ in range(6):

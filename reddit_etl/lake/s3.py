@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from reddit_etl import aws
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.base import Lake, Stored
+from reddit_etl.lake.copies import Copies
 from reddit_etl.lake.layout import FOLDERS
 
 # The smallest part that S3 takes. Each open object holds one part in memory; smart_open's default is 50 MiB.
@@ -81,10 +82,12 @@ class _Beginning(io.BytesIO):
 class S3Lake(Lake):
     """Objects are below a prefix of a bucket."""
 
-    def __init__(self, *, bucket: str, prefix: str) -> None:
+    def __init__(self, *, bucket: str, prefix: str, copies: int = 0) -> None:
+        """With `copies`, so many bytes of what it puts are kept as local files until they are read."""
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._copies = Copies(copies)
         self._client = aws.client("s3", setting=f"LAKE_URL: {self.url}", repeatable=REPEATABLE)
 
     @contextmanager
@@ -96,6 +99,7 @@ class S3Lake(Lake):
             if not content.is_handed_on:
                 # One request instead of the three of a multipart upload.
                 self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content.getvalue())
+                self._copies.keep(key, content.getvalue())
 
     @contextmanager
     def _upload(self, key: str) -> Iterator[IO[bytes]]:
@@ -187,6 +191,8 @@ class S3Lake(Lake):
     def local_file(self, key: str, scratch: Path) -> Path:
         """See `Lake`."""
         path = scratch / key.replace("/", "_")
+        if self._copies.take(key, path):
+            return path
         with self._failures(key), path.open("wb") as copy:
             self._copy(key, copy)
         return path
