@@ -26,7 +26,7 @@ def main(url: str, subreddit: str = "huge_example") -> int:
     attempt = Attempt(FolderLake(Path("lake")), COMMENTS, datetime(2026, 11, 23, 4), "benchmark", utc_now)  # noqa: DTZ001
     extracted = extract(
         attempt,
-        Trees((24,)).planned([due], missed=0, most_requests=10_000),
+        Trees((24,)).planned([due], missed=0, waiting=0, most_requests=10_000),
         source="sandbox",
         client=client,
         past=Receipts(attempt.lake, attempt.hour, attempt.hour),
