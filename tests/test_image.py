@@ -192,7 +192,8 @@ def test_the_image_from_inside(batch: Image, local: Image, tmp_path: Path) -> No
     code = {
         f"/app/{path.relative_to(PROJECT)}"
         for name in ("jobs", "reddit_etl")
-        for path in PROJECT.glob(f"{name}/**/*.py")
+        for path in PROJECT.glob(f"{name}/**/*")
+        if path.is_file() and path.parent.name != "__pycache__"
     }
     own = {name for name in seen["files"] if not name.startswith("/opt/venv/") and "__pycache__" not in name}
     assert {name for name in own if name.startswith(("/app/", "/opt/", "/data/"))} == code | {

@@ -404,6 +404,7 @@ def test_a_million_rows_stay_within_the_memory_of_a_run(tmp_path: Path, ending: 
     loads.load(post(selftext="x" * 200))
     sql = "SELECT p.*, i FROM reddit.posts AS p CROSS JOIN range(1000000) AS t(i)"
     environment = os.environ | {"WAREHOUSE_URL": loads.warehouse.url, "PYTHONPATH": str(PROJECT)}
+    environment["LUIGI_CONFIG_PATH"] = str(PROJECT / "luigi.cfg")
     command = ("-m", "jobs", "query", sql, "--output", str(tmp_path / f"all.{ending}"))
     usage, written = measured([sys.executable, *command], tmp_path, environment)
     assert written.startswith("1,000,000 rows written to ")

@@ -27,14 +27,12 @@ def kind_of_lake(url: str) -> Literal["s3", "folder"]:
 
 
 def open_lake(url: str, *, copies: int = 0) -> "Lake":
-    """The lake at `s3://bucket[/prefix]`, or in a folder. Raises ConfigurationError.
-
-    Of S3, so many bytes of what is put are kept as local files until they are read.
-    """
+    """The lake at `s3://bucket[/prefix]`, or in a folder. Raises ConfigurationError."""
     if kind_of_lake(url) == "s3":
         # boto3 takes 25 MB of memory, which a local lake does not need.
         from reddit_etl.lake.s3 import S3Lake  # noqa: PLC0415
 
+        # `copies` are bytes of what is put on S3 that are kept as local files until they are read.
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         return S3Lake(bucket=bucket, prefix=prefix.strip("/"), copies=copies)
     from reddit_etl.lake.folder import FolderLake  # noqa: PLC0415
