@@ -103,6 +103,20 @@ def test_what_was_put_is_read_once_from_a_local_copy_while_there_is_room(bucket:
         assert content_of(lake, key) == b"stored"
 
 
+def test_no_copy_outlives_its_object(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lake = open_lake(f"s3://{bucket}", copies=100)
+    for content in (b"older", b"newer"):
+        with lake.open_new("raw/a") as stream:
+            stream.write(content)
+    copies = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert copies == [b"newer"]
+    lake.remove(["raw/a"])
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    with pytest.raises(LakeError):
+        content_of(lake, "raw/a")
+
+
 def test_a_streamed_object_appears_when_the_block_ends_and_not_before(lake):
     with lake.open_new(KEY) as stream:
         for _ in range(6):

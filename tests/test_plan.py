@@ -179,6 +179,25 @@ def test_what_a_plan_has_no_room_for_is_in_the_next_ones_each_once(loads: Loads)
     assert (due(made), made.waiting, made.missed, made.rest) == (["c"], 0, 0, [])
 
 
+def test_what_is_loaded_late_among_those_that_wait_takes_the_place_of_none(loads: Loads) -> None:
+    trees, hour, minute = Trees((24,), most_requests=5), timedelta(hours=1), timedelta(minutes=1)
+    begin = HOUR - 1.2 * DAY
+    names = [f"p{number}" for number in range(10)]
+    load(loads, HOUR - DAY, *(post(name, begin + number * 10 * minute) for number, name in enumerate(names)))
+    made = [planned(loads, HOUR, trees)]
+    assert (due(made[0]), made[0].waiting) == (names[:5], 5)
+    extracted(loads, HOUR)
+    late, seen = [f"late{number}" for number in range(5)], HOUR - 0.5 * DAY
+    between = begin + 41 * minute
+    load(loads, seen, *(post(name, between + number * minute, seen=seen) for number, name in enumerate(late)))
+    for after in (1, 2, 3):
+        made.append(planned(loads, HOUR + after * hour, trees))
+        extracted(loads, HOUR + after * hour)
+    assert {name for one in made for name in due(one)} == {*names, *late}
+    assert [one.missed for one in made] == [0, 0, 0, 0]
+    assert (made[-1].waiting, made[-1].rest) == (0, [])
+
+
 @pytest.mark.parametrize("step", ["plan", "extract"])
 def test_a_damaged_receipt_of_an_earlier_hour_is_named(loads: Loads, step: str) -> None:
     key = receipt_key(step, "comments", HOUR, f"sandbox.{NAME}")

@@ -19,25 +19,33 @@ class Copies:
         self._numbers = count()
 
     def keep(self, key: str, content: bytes) -> None:
-        """Keep a copy of the object of that key."""
+        """Keep a copy of the object of that key, in place of an older one."""
+        self.drop(key)
         if len(content) > self._most:
             return
         with suppress(OSError):
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="reddit-etl-", ignore_cleanup_errors=True)
             path = Path(self._folder.name, str(next(self._numbers)))
-            path.write_bytes(content)
             self._files[key] = path, len(content)
+            try:
+                path.write_bytes(content)
+            except OSError:
+                self.drop(key)
+                raise
             while sum(size for _, size in self._files.values()) > self._most:
-                oldest, _ = self._files.pop(next(iter(self._files)))
-                oldest.unlink(missing_ok=True)
+                self.drop(next(iter(self._files)))
+
+    def drop(self, key: str) -> None:
+        """Remove the copy, if there is one."""
+        path, _ = self._files.pop(key, (None, 0))
+        if path:
+            path.unlink(missing_ok=True)
 
     def take(self, key: str, target: Path) -> bool:
         """Move the copy to a path. False: there is none."""
         path, _ = self._files.pop(key, (None, 0))
-        if path is None:
-            return False
-        try:
-            path.replace(target)
-        except OSError:
-            return False
-        return True
+        with suppress(OSError):
+            if path:
+                path.replace(target)
+                return True
+        return False

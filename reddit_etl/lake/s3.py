@@ -104,6 +104,7 @@ class S3Lake(Lake):
     @contextmanager
     def _upload(self, key: str) -> Iterator[IO[bytes]]:
         """A multipart upload. smart_open aborts it if the block raises an exception."""
+        self._copies.drop(key)
         url = f"s3://{self.bucket}/{self.prefix}{key}"
         options = {"client": self._client, "min_part_size": PART_BYTES}
         opened = smart_open.open(url, "wb", compression="disable", transport_params=options)
@@ -202,6 +203,8 @@ class S3Lake(Lake):
         removed = 0
         for _, group in groupby(sorted(set(keys)), key=lambda key: key.split("/")[:PARTITION]):
             wanted = {self.prefix + key for key in group}
+            for key in wanted:
+                self._copies.drop(key.removeprefix(self.prefix))
             # One listing for many objects of a day.
             prefix = _common(f"{key.rpartition('/')[0]}/" for key in wanted)
             with self._failures(prefix.removeprefix(self.prefix), DELETE_RIGHTS):

@@ -50,6 +50,7 @@ class Asked:
         # Of what came of age since the last plan nothing is late: a daily schedule has no plan in between.
         self.since = moment(last.until) if last else self.until
         self.rest: list[Window] = []
+        self.waiting = 0
         self.missed = 0
         self._left = [Window.read(one) for one in last.rest] if last else []
         self._is_first = last is None
@@ -68,8 +69,8 @@ class Asked:
     ) -> Iterator[tuple[Entity, int, Known]]:
         """What has reached one of the ages, in hours, since the last plan, or had no room in it: `most` at most.
 
-        The youngest come first, since they can wait least. What has no room is in `rest` afterwards; what is too old
-        for its age by now is counted in `missed`.
+        The youngest come first, since they can wait least. What has no room is in `rest` afterwards, and counted
+        in `waiting`; what is too old for its age by now is counted in `missed`.
         """
         windows = [*self._left, *self._windows(kinds)]
         for window in sorted(windows, key=lambda one: one.age):
@@ -81,9 +82,12 @@ class Asked:
                 found = self._find(entity, oldest(entity, statement, wanted), left.values)
                 yield from ((entity, left.age, one) for one in found)
                 most -= len(found)
-                left = _behind(left, found) if len(found) == wanted else None
-            if left and (count := left.count if left.count is not None else self._number(left, statement)):
-                self.rest.append(replace(left, count=count))
+                last = found[-1] if len(found) == wanted else None
+                left = replace(left, begin=moment(last.created_at), key=last.key) if last else None
+            # Counted each time: what is loaded late may be in it by now, too.
+            if left and (count := self._number(left, statement)):
+                self.rest.append(left)
+                self.waiting += count
 
     def _windows(self, kinds: Iterable[tuple[Entity, int]]) -> Iterator[Window]:
         """Of each entity apart from one another: what has reached a greater age, too, is in the window of that."""
@@ -104,11 +108,8 @@ class Asked:
         begin = self.since - latest(window.age) + LEAST_STEP
         if window.begin >= begin:
             return window
-        missed = self._number(replace(window, end=min(window.end, begin - LEAST_STEP)), statement)
-        self.missed += missed
-        if window.end < begin:
-            return None
-        return replace(window, begin=begin, key="", count=max(0, (window.count or 0) - missed))
+        self.missed += self._number(replace(window, end=min(window.end, begin - LEAST_STEP)), statement)
+        return replace(window, begin=begin, key="") if begin <= window.end else None
 
     def _number(self, window: Window, statement: str) -> int:
         rows = self._warehouse.find(window.entity, number(statement), (self._source, *window.values))
@@ -143,12 +144,6 @@ class Asked:
 def latest(age: int) -> timedelta:
     """How old a post may be, if it is to be read at this age in hours."""
     return max(LATEST * timedelta(hours=age), timedelta(hours=age) + LEAST)
-
-
-def _behind(window: Window, found: Sequence[Known]) -> Window:
-    """What is left of it."""
-    count = None if window.count is None else max(0, window.count - len(found))
-    return replace(window, begin=moment(found[-1].created_at), key=found[-1].key, count=count)
 
 
 def _portions(values: Iterable[str]) -> Iterator[list[str]]:

@@ -38,9 +38,9 @@ def plan(attempt: Attempt, what: Trees | Refresh, *, source: str, warehouse: War
         due = _trees(asked, what, [one for one in left if isinstance(one, Due)])
     else:
         due = Looks(asked, [one for one in left if isinstance(one, Look)]).planned(what)
-    waiting = sum(window.count or 0 for window in asked.rest)
-    if waiting:
-        log.warning("more is due than the requests of a run can read: the rest is deferred", extra={"waiting": waiting})
+    if asked.waiting:
+        deferred = {"waiting": asked.waiting}
+        log.warning("more is due than the requests of a run can read: the rest is deferred", extra=deferred)
     return Planned(
         **attempt.header(),
         until=iso(asked.until),
@@ -48,7 +48,7 @@ def plan(attempt: Attempt, what: Trees | Refresh, *, source: str, warehouse: War
         missed=asked.missed,
         loads=sorted(asked.loads),
         rest=list(map(str, asked.rest)),
-        waiting=waiting,
+        waiting=asked.waiting,
     )
 
 

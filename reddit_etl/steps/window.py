@@ -9,7 +9,7 @@ from reddit_etl.clock import iso, moment
 
 @dataclass(frozen=True)
 class Window:
-    """The posts or comments that reached an age, in hours, between two plans; of `count`, if they were counted.
+    """The posts or comments that reached an age, in hours, between two plans.
 
     They were created from `begin` to `end`: after `before`, or they were first observed from `late_begin` to
     `late_end`, as they were loaded late. Of those created at `begin`, they are the ones whose id is greater than `key`.
@@ -23,18 +23,17 @@ class Window:
     late_begin: datetime
     late_end: datetime
     key: str = ""
-    count: int | None = None
 
     @classmethod
     def read(cls, text: str) -> Self:
         """From its text in a plan. Raises ValueError."""
-        entity, age, *times, count, key = text.split(" ")
+        entity, age, *times, key = text.split(" ")
         begin, end, before, late_begin, late_end = map(moment, times)
-        return cls(entity, int(age), begin, end, before, late_begin, late_end, key, int(count))
+        return cls(entity, int(age), begin, end, before, late_begin, late_end, key)
 
     def __str__(self) -> str:
         times = (self.begin, self.end, self.before, self.late_begin, self.late_end)
-        return " ".join([self.entity, str(self.age), *map(iso, times), str(self.count), self.key])
+        return " ".join([self.entity, str(self.age), *map(iso, times), self.key])
 
     @property
     def values(self) -> tuple[object, ...]:

@@ -143,3 +143,8 @@ def others(entity: Entity, found: Iterable[tuple[str, str]]) -> list[str]:
     """
     own = {column.name for column in entity.table}
     return sorted(column for table, column in found if table == entity.name and column not in own)
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL, whatever it is."""
+    return '"{}"'.format(name.replace('"', '""'))

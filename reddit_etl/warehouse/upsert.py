@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from reddit_etl.entities.forgotten import links
 from reddit_etl.entities.schema import Column, Entity
-from reddit_etl.warehouse.tables import AUDIT, SCHEMA
+from reddit_etl.warehouse.tables import AUDIT, SCHEMA, quoted
 
 FIRST_YEAR = 2005  # Reddit opened in June.
 NEW = "arrived.stored_newest IS NULL"
@@ -120,7 +120,7 @@ def insert(entity: Entity, source: str, others: Sequence[str]) -> list[str]:
     first = (
         "CASE WHEN arrived.stored_earliest < arrived.earliest THEN arrived.stored_earliest ELSE arrived.earliest END"
     )
-    names = "".join(f", {_quoted(name)}" for name in others)
+    names = "".join(f", {quoted(name)}" for name in others)
     kept = "".join(f", arrived.other_{number}" for number in range(len(others)))
     return [
         f"""\
@@ -197,8 +197,4 @@ def _names(columns: tuple[Column, ...], table: str = "") -> str:
 
 
 def _others(names: Sequence[str]) -> str:
-    return "".join(f", stored.{_quoted(name)} AS other_{number}" for number, name in enumerate(names))
-
-
-def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
+    return "".join(f", stored.{quoted(name)} AS other_{number}" for number, name in enumerate(names))

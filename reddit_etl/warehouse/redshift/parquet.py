@@ -8,6 +8,7 @@ import duckdb
 from reddit_etl import duck
 from reddit_etl.errors import WarehouseError
 from reddit_etl.warehouse.duckdb_query import PARQUET
+from reddit_etl.warehouse.tables import quoted
 
 LONGEST_LINE = 4 << 20  # Bytes; twice this is the reader's buffer. The longest text takes 400 kB as JSON.
 
@@ -18,7 +19,7 @@ def write(lines: Path, columns: Sequence[tuple[str, str]], path: Path, *, scratc
     Raises `WarehouseError`.
     """
     fields = {str(number): kind for number, (_, kind) in enumerate(columns)}
-    names = ", ".join(f'"{number}" AS {_quoted(name)}' for number, (name, _) in enumerate(columns))
+    names = ", ".join(f'"{number}" AS {quoted(name)}' for number, (name, _) in enumerate(columns))
     try:
         with duck.connect(scratch=scratch) as connection, duck.interruptible():
             connection.read_json(
@@ -32,7 +33,3 @@ def write(lines: Path, columns: Sequence[tuple[str, str]], path: Path, *, scratc
             connection.execute(f"COPY (SELECT {names} FROM fetched) TO ? ({PARQUET})", [str(path)])
     except duckdb.Error as error:
         raise WarehouseError(f"query: {' '.join(str(error).split())}") from error
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
