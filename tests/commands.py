@@ -127,6 +127,8 @@ def serve(path: str) -> dict[str, Any]:
 
 def _forked(connection: socket.socket) -> dict[str, Any]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A shell has what it starts in the background ignore SIGINT, which all processes of the tests inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     size, given, _, _ = socket.recv_fds(connection, 4, 2)
     text = b""
     while len(text) < int.from_bytes(size, "big"):

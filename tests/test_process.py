@@ -78,8 +78,6 @@ def _unlisted(pipeline: Pipeline) -> list[Path]:
 def test_a_stop_in_mid_extraction_leaves_nothing_half_done(
     make_pipeline: Callable[..., Pipeline], run_luigi: Start, sent: signal.Signals, code: int
 ) -> None:
-    # A shell ignores SIGINT for what it starts in the background, and the processes of that inherit it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     calm, stopped = make_pipeline("calm"), make_pipeline("stopped")
     calm.run(HOUR, **SELECTION)
     content = Signposted(stopped, hold_at=150)
