@@ -32,12 +32,14 @@ def plan(attempt: Attempt, what: Trees | Refresh, *, source: str, warehouse: War
     rest is for the next plans. The sweep gets what the ages leave of them. Raises WarehouseError, LakeError.
     """
     last, left = _last_plan(attempt, past, full_name(what.name, source))
-    asked = Asked(attempt, warehouse, source, last, (POSTS,) if isinstance(what, Trees) else tuple(ENTITIES.values()))
+    entities = (POSTS,) if isinstance(what, Trees) else tuple(ENTITIES.values())
     due: Sequence[object]
-    if isinstance(what, Trees):
-        due = _trees(asked, what, [one for one in left if isinstance(one, Due)])
-    else:
-        due = Looks(asked, [one for one in left if isinstance(one, Look)]).planned(what)
+    with warehouse.reading():
+        asked = Asked(attempt, warehouse, source, last, entities)
+        if isinstance(what, Trees):
+            due = _trees(asked, what, [one for one in left if isinstance(one, Due)])
+        else:
+            due = Looks(asked, [one for one in left if isinstance(one, Look)]).planned(what)
     if asked.waiting:
         deferred = {"waiting": asked.waiting}
         log.warning("more is due than the requests of a run can read: the rest is deferred", extra=deferred)

@@ -124,6 +124,12 @@ class Warehouse(Protocol):
         be repeated. Raises `WarehouseError` and `LakeError`.
         """
 
+    def reading(self) -> AbstractContextManager[None]:
+        """For several `find` in a row: what need be opened is opened once. Nothing is loaded within it.
+
+        Raises `WarehouseError`.
+        """
+
     def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """The rows of a query over one of the schema's tables; none if that table is not there.
 

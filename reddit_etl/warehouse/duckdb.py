@@ -36,6 +36,7 @@ class DuckDBWarehouse:
         self._file = DuckDBFile(path)
         self.path = self._file.path
         self.url = self._file.url
+        self._kept: duckdb.DuckDBPyConnection | None = None
 
     def load(self, load: Load) -> LoadCounts:
         """See `Warehouse`."""
@@ -131,10 +132,31 @@ class DuckDBWarehouse:
         """See `Warehouse`."""
         if not self.path.exists():
             return []
-        with self._file.connection(read_only=True) as connection:
+        with self._to_read() as connection:
             if table not in dict(_columns(connection)):
                 return []
             return connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See `Warehouse`. To open the file takes 17 ms of CPU."""
+        if not self.path.exists():
+            yield
+            return
+        with self._to_read() as connection:
+            before, self._kept = self._kept, connection
+            try:
+                yield
+            finally:
+                self._kept = before
+
+    @contextmanager
+    def _to_read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._kept:
+            yield self._kept
+            return
+        with self._file.connection(read_only=True) as connection:
+            yield connection
 
     def check(self, *, entity: Entity, lake: Lake, folder: str) -> str:  # noqa: ARG002
         """See `Warehouse`. A file that is not there yet is not made: an empty one would pass for a full one."""

@@ -4,7 +4,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -193,6 +193,10 @@ class RedshiftWarehouse:
         """See `Warehouse`."""
         known = self.find("load_audit", upsert.FIND_LOADS, (first_hour, last_hour))
         return {load_id for (load_id,) in known}
+
+    def reading(self) -> AbstractContextManager[None]:
+        """See `Warehouse`. Each query has a connection of its own still, so that it can be tried again."""
+        return nullcontext()
 
     def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """See `Warehouse`."""
