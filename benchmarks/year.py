@@ -2,8 +2,9 @@
 
 One subreddit has a new post and a new comment every hour. One in fifty is deleted by its author two days later, one in
 a hundred after thirty days. All runs are in this process, one after the other, at simulated times: an hourly
-RedditPipeline with looks, and a daily Maintenance that forgets, expires and compacts. Every thirty days the hour that
-is due is run by a process of its own, which is measured. Prints a Markdown table.
+RedditPipeline with looks, and a daily Maintenance that forgets, expires and compacts; the lake is a folder. Every
+thirty days the hour that is due is run before by a process of its own, which is measured, on copies of the lake in S3
+and of the DuckDB file. Prints a Markdown table. TMPDIR=/dev/shm spares the waits for a disk.
 """
 
 import argparse
@@ -38,6 +39,8 @@ BEGIN = datetime(2025, 11, 1)  # noqa: DTZ001
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=17)
 MAINTENANCE = 3  # The hour of the day.
+PREFIX = "reddit"
+"""Of the lake in the bucket."""
 # A run in a process of its own, at a time of our choice.
 AT = """\
 import datetime, sys
@@ -107,11 +110,12 @@ def _id(number: int) -> str:
 
 
 class Year:
-    """The runs, in a folder, with the lake on S3."""
+    """The runs, in a folder, and a bucket for copies."""
 
     def __init__(self, folder: Path, bucket: Account) -> None:
         self._folder = folder
         self._bucket = bucket
+        self._s3 = boto3.client("s3", endpoint_url=bucket.s3, **KEYS)
         self._feed = Feed()
         self._reddit = server.RedditServer(self._feed.content)
         self._reddit.start()
@@ -121,7 +125,7 @@ class Year:
             LOGIN
             | bucket.environment
             | {
-                "LAKE_URL": bucket.lake,
+                "LAKE_URL": f"{folder}/lake",
                 "WAREHOUSE_URL": f"duckdb:///{folder}/warehouse.duckdb",
                 "REDDIT_URL": self._reddit.url,
             }
@@ -135,8 +139,7 @@ class Year:
                 self._feed.advance(now)
                 if number and number % (each * 24) == 0:
                     yield self._measured(number // 24, now)
-                else:
-                    self._hours.append(self._run(now, *_pipeline(now)))
+                self._hours.append(self._run(now, *_pipeline(now)))
                 if now.hour == MAINTENANCE:
                     self._days.append(self._run(now, "Maintenance", "--hour", f"{now:%Y-%m-%dT%H}"))
 
@@ -156,16 +159,25 @@ class Year:
 
     def _measured(self, days: int, now: datetime) -> Month:
         shutil.copy(PROJECT / "luigi.cfg", self._folder)
+        lake, warehouse = self._folder / "lake", self._folder / "warehouse.duckdb"
+        files = [path for path in lake.rglob("*") if path.is_file()]
+        objects = {f"{PREFIX}/{path.relative_to(lake)}": path for path in files}
+        self._copy(objects)
+        # Receipts name the warehouse by its place, so the copy is what stays as it is.
+        copy = shutil.copy(warehouse, self._folder / "copy.duckdb")
+        stores = {"LAKE_URL": f"s3://{self._bucket.key}/{PREFIX}"}
         command = [sys.executable, "-c", AT.format(moment=now), "--module", "jobs", *_pipeline(now)]
         before = self._bucket.requests
-        usage, _ = measured(command, self._folder, os.environ | {"PYTHONPATH": str(PROJECT)})
+        usage, _ = measured(command, self._folder, os.environ | stores | {"PYTHONPATH": str(PROJECT)})
         requests = self._bucket.requests - before
-        sizes = list(self._sizes())
+        # The run in this process puts others of the same keys.
+        self._copy(objects)
+        Path(copy).replace(warehouse)
         month = Month(
             days,
-            len(sizes),
-            sum(sizes) / 1e6,
-            (self._folder / "warehouse.duckdb").stat().st_size / 1e6,
+            len(files),
+            sum(path.stat().st_size for path in files) / 1e6,
+            warehouse.stat().st_size / 1e6,
             usage,
             requests,
             statistics.median(self._hours),
@@ -174,10 +186,14 @@ class Year:
         self._hours, self._days = [], []
         return month
 
-    def _sizes(self) -> Iterator[int]:
-        pages = boto3.client("s3", endpoint_url=self._bucket.s3, **KEYS).get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self._bucket.key):
-            yield from (entry["Size"] for entry in page.get("Contents", ()))
+    def _copy(self, objects: dict[str, Path]) -> None:
+        """Let the bucket have these and no others."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.key)
+        there = {entry["Key"] for page in pages for entry in page.get("Contents", ())}
+        for key in there - objects.keys():
+            self._s3.delete_object(Bucket=self._bucket.key, Key=key)
+        for key in objects.keys() - there:
+            self._s3.put_object(Bucket=self._bucket.key, Key=key, Body=objects[key].read_bytes())
 
 
 def _pipeline(now: datetime) -> list[str]:
