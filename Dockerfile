@@ -1,10 +1,10 @@
-# The pipeline as an image, for amd64 and arm64. Two targets:
+# The pipeline as an image, for amd64 and arm64. Three targets:
 #
 #   batch   for AWS Batch with the engines Glue and Redshift: docker build --target batch .
-#   local   the same and DuckDB, 70 MB: for the embedded run, and for AWS with DuckDB in the container. The default,
-#           since it covers the other.
+#   report  that of local, and the libraries of the HTML report: for DAILY_REPORT.
+#   local   that of batch and DuckDB, 70 MB: for the embedded run, and for AWS with DuckDB in the container. The default.
 #
-# Both run as an unprivileged user without a name, on a read-only root file system with an empty /tmp.
+# All run as an unprivileged user without a name, on a read-only root file system with an empty /tmp.
 
 # The digest is that of the index, which has an image for each architecture.
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS base
@@ -36,6 +36,16 @@ COPY batch/sitecustomize.py /app/
 COPY jobs /app/jobs
 COPY reddit_etl /app/reddit_etl
 RUN chmod -R a+rX /app /embedded.cfg /deployed.cfg && python3 -m compileall -q --invalidation-mode unchecked-hash /app
+
+
+# Built for the target report alone.
+FROM base AS plots
+
+COPY batch/report.lock /
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore --target /opt/report \
+        --require-hashes --no-deps --only-binary :all: --no-compile --requirement /report.lock \
+    && rm -r /opt/report/bin \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/report
 
 
 FROM base AS batch
@@ -72,10 +82,18 @@ ENTRYPOINT ["luigi", "--module", "jobs"]
 CMD ["RedditPipeline"]
 
 
-FROM batch AS local
+FROM batch AS embedded
 
 COPY --from=build /opt/duckdb /opt/venv/lib/python3.13/site-packages
 # The mount point of a folder or volume. Writable for any --user, like /tmp.
 USER 0
 RUN mkdir --mode 1777 /data
 USER 10001:10001
+
+
+FROM embedded AS report
+
+COPY --from=plots /opt/report /opt/venv/lib/python3.13/site-packages
+
+
+FROM embedded AS local

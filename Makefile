@@ -87,12 +87,15 @@ destroy: $(VENV)/run
 compile = $(TOOLS)/bin/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
     --no-annotate --custom-compile-command 'make lock'
 builder = sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml
+# What the image's target report has beside the others.
+plots = sed -n '/^report =/,/^[a-z]* =/s/^    //p' setup.cfg
 
 lock: $(TOOLS)/ready
 	$(builder) | $(compile) --output-file tests/requirements.lock \
 	    --extra local --extra redshift --extra report --extra test setup.cfg -
 	$(builder) | $(compile) --output-file batch/requirements.lock --constraint tests/requirements.lock \
 	    --extra local --extra redshift setup.cfg -
+	$(plots) | $(compile) --output-file batch/report.lock --constraint tests/requirements.lock -
 	$(compile) --output-file tests/spark.lock --constraint tests/requirements.lock tests/spark.in
 	$(compile) --output-file tests/tools.lock --no-emit-package pip tests/tools.in
 	$(compile) --output-file benchmarks/requirements.lock benchmarks/requirements.in

@@ -76,6 +76,7 @@ def deploy(
 def _publish(name: str, values: Mapping[str, str]) -> str:
     # Only the image with DuckDB can transform in the container. With Spot the stack asks for x86.
     target = image.BATCH if values["TransformEngine"] == "glue" else image.LOCAL
+    target = image.REPORT if values["DailyReport"] == "yes" else target
     return image.publish(name, target=target, machine=image.X86 if values["Spot"] == "yes" else image.ARM)
 
 

@@ -16,8 +16,9 @@ from batch.terminal import say
 from reddit_etl.errors import ConfigurationError
 
 PROJECT = Path(__file__).parents[1]
-# Targets of the Dockerfile: with DuckDB, which the transformation in the container needs, and without.
-LOCAL, BATCH = "local", "batch"
+# Targets of the Dockerfile: with DuckDB, which the transformation in the container needs; without; with DuckDB and the
+# libraries of the report.
+LOCAL, BATCH, REPORT = "local", "batch", "report"
 ARM, X86 = "arm64", "amd64"
 MAX_ERROR = 300  # Characters.
 # A tag always names the same sources, so an old version can be deployed again. Old images expire, so late that the one

@@ -4,13 +4,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
+from botocore.config import Config
+
 from batch import run, stack, warehouse
 from batch.aws import DeployError, using
 from batch.terminal import say
+from reddit_etl.lake.layout import REPORTS
 
 SHOWN = 5
 # Batch lists a job for about a week.
 LOOK_BACK = timedelta(days=7)
+LAKE = "lake"
+"""The lake's prefix in the stack's bucket."""
+LINK_SECONDS = 3600
 
 
 def status(name: str, *, now: datetime) -> bool:
@@ -38,6 +45,8 @@ def status(name: str, *, now: datetime) -> bool:
     if not active:
         say(f"alarms      {len(alarms)}, none active")
     say(f"subscribed  {_subscribers(outputs['Topic'])}")
+    if values.get("DailyReport") == "yes":
+        say(f"report      {_report(outputs['Bucket'])}")
     if "Workgroup" in outputs:
         warehouse.explain_queries(outputs)
     say(f"log         aws logs tail {outputs['LogGroup']} --since 2h --follow")
@@ -76,6 +85,20 @@ def _subscribers(topic: str) -> str:
     pending = " (not confirmed yet: it gets no alarms until the link in AWS's e-mail is opened)"
     names = [entry["Endpoint"] + pending * (entry["SubscriptionArn"] == "PendingConfirmation") for entry in found]
     return ", ".join(names) or "no alarm subscribers: run `make deploy EMAIL=…`"
+
+
+def _report(bucket: str) -> str:
+    """A link to the newest one, for whoever has it."""
+    with using("s3") as s3:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{LAKE}/{REPORTS}")
+        key = max((entry["Key"] for page in pages for entry in page.get("Contents", ())), default=None)
+        if not key:
+            return "none yet: maintenance makes it"
+        # By default links are signed in a way that newer regions do not accept.
+        signing = boto3.client("s3", config=Config(signature_version="s3v4"))
+        link = signing.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS)
+    hour = key.rpartition("/")[2].removesuffix(".html")
+    return f"to {hour}, for an hour, or until your login ends: {link}"
 
 
 def _moment(milliseconds: int) -> datetime:

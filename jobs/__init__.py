@@ -1,6 +1,7 @@
 """The Luigi graph: `luigi --module jobs RedditPipeline`."""
 
 from jobs import process
+from jobs.daily_report import DailyReport
 from jobs.extract import Extract
 from jobs.forget import Forget, ForgetRequest
 from jobs.load import Load
@@ -15,6 +16,7 @@ from jobs.transform import Transform
 process.set_up()
 
 __all__ = [
+    "DailyReport",
     "Extract",
     "Forget",
     "ForgetRequest",

@@ -194,6 +194,18 @@ class LakeSettings:
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    """The report as a file of the lake."""
+
+    daily_report: bool = setting(
+        "`yes` or `no`: whether each maintenance puts the [report](report.md) into the lake; needs the extra `report`",
+        default="no",
+        shown="`no`",
+        parse=_is_yes,
+    )
+
+
+@dataclass(frozen=True)
 class TransformSettings:
     """What converts records to Parquet."""
 
@@ -240,6 +252,7 @@ GROUPS = (
     RefreshSettings,
     ForgetSettings,
     LakeSettings,
+    ReportSettings,
     TransformSettings,
     CatalogSettings,
     WarehouseSettings,

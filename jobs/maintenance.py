@@ -6,8 +6,9 @@ from typing import Any
 
 import luigi
 
-from jobs import parameters, resources
+from jobs import parameters, report, resources
 from jobs.config import check_section
+from jobs.daily_report import DailyReport
 from jobs.forget import Forget, stores
 from jobs.process import held, misconfigured
 from jobs.retain import Retain
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Maintenance(luigi.Task):
-    """Removes what was taken back on Reddit from every store, and what is older than it is to be kept."""
+    """Removes what was taken back on Reddit from every store, and what is older than it is to be kept; reports."""
 
     hour: datetime = parameters.HourParameter(default=hour_of(utc_now()), description="UTC hour, such as 2026-11-23T04")
 
@@ -29,6 +30,8 @@ class Maintenance(luigi.Task):
         try:
             with held():
                 stores()
+                if resources.settings().daily_report:
+                    report.check("DAILY_REPORT")
             check_section("Maintenance", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=resources.settings().source == "sandbox")
         except ConfigurationError as error:
@@ -36,7 +39,8 @@ class Maintenance(luigi.Task):
 
     def requires(self) -> list[luigi.Task]:
         """The parts, each with a receipt. They do not depend on each other: if one fails, the others are still done."""
-        return [Forget(hour=self.hour), Retain(hour=self.hour)]
+        reports = [DailyReport(hour=self.hour)] if resources.settings().daily_report else []
+        return [Forget(hour=self.hour), Retain(hour=self.hour), *reports]
 
     def complete(self) -> bool:
         """Whether this process has logged the end: each run logs it, even if all of its work was done before."""

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from importlib import import_module
 
 from jobs import output, resources
 from jobs.catch_up import Past
@@ -16,19 +17,38 @@ HOUR = timedelta(hours=1)
 RANGE = timedelta(days=7)
 
 
+def check(setting: str) -> None:
+    """Raises ConfigurationError, which names the setting, without the libraries of the extra."""
+    # It logs that it looks for fonts.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with needing("report", setting):
+        import_module("reddit_etl.report.content")
+        import_module("reddit_etl.report.page")
+
+
 def write(name: str, first: datetime | None, last: datetime | None) -> str:
     """Write the page of the hours from `first` to `last`, inclusive, to that file; gives a line that reports it.
 
-    By default the seven days up to the newest hour with a receipt. If the warehouse is unavailable, the page has what
-    receipts hold, and says so. Raises EtlError.
+    By default the seven days up to the newest hour with a receipt. Raises EtlError.
     """
-    # It logs that it looks for fonts.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    with needing("report", "report"):
-        from reddit_etl.report import content, status  # noqa: PLC0415
-        from reddit_etl.report.page import Page  # noqa: PLC0415
+    check("report")
     last = last or _newest()
     first = first or last - RANGE + HOUR
+    html, has_warehouse = page(first, last)
+    with output.appearing(name) as path:
+        path.write_text(html, encoding="utf-8")
+    span = f"{hour_text(first)} to {hour_text(last)}"
+    return f"{name}: {span}{'' if has_warehouse else '; the warehouse was unavailable'}"
+
+
+def page(first: datetime, last: datetime) -> tuple[str, bool]:
+    """The page of the hours from `first` to `last`, inclusive, and whether the warehouse could be asked.
+
+    If it is unavailable, the page has what receipts hold, and says so. Raises EtlError.
+    """
+    from reddit_etl.report import content, status  # noqa: PLC0415
+    from reddit_etl.report.page import Page  # noqa: PLC0415
+
     if first > last:
         raise ConfigurationError(f"--first {hour_text(first)} is after --last {hour_text(last)}: swap them")
     now, lake, warehouse = resources.clock(last)(), resources.lake(), resources.warehouse()
@@ -40,7 +60,7 @@ def write(name: str, first: datetime | None, last: datetime | None) -> str:
     if facts.unreadable:
         number, steps = sum(facts.unreadable.values()), ", ".join(sorted(facts.unreadable))
         notices.append(f"Receipts that could not be read: {number:,} ({steps}). What they hold is missing here.")
-    page = Page(
+    made = Page(
         first=first,
         last=last,
         made_at=now,
@@ -51,9 +71,7 @@ def write(name: str, first: datetime | None, last: datetime | None) -> str:
         state=status.parts(facts, lost),
         collection=content.parts(found, state.hours(first, last)) if found else [],
     )
-    with output.appearing(name) as path:
-        path.write_text(page.html(), encoding="utf-8")
-    return f"{name}: {hour_text(first)} to {hour_text(last)}" + ("" if found else "; the warehouse was unavailable")
+    return made.html(), found is not None
 
 
 def _newest() -> datetime:

@@ -12,8 +12,8 @@ def needing(extra: str, setting: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        # The image's target batch has no DuckDB, which is easily overlooked.
-        image = ", or run the image's target local" if extra == "local" else ""
+        # The image's target batch has neither, which is easily overlooked.
+        image = f", or run the image's target {extra}" if extra in ("local", "report") else ""
         raise ConfigurationError(
             f"{setting}: {error.name} is not installed: pip install -e '.[{extra}]' in the project's folder{image}"
         ) from error

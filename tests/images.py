@@ -39,5 +39,10 @@ def local(build: Callable[[str], Image]) -> Image:
 
 
 @pytest.fixture
+def report(build: Callable[[str], Image]) -> Image:
+    return build("report")
+
+
+@pytest.fixture
 def batch(build: Callable[[str], Image]) -> Image:
     return build("batch")

@@ -34,7 +34,8 @@ ROOMS = {
     },
     "reddit_etl.steps": {"reddit_etl.entities", "reddit_etl.sources", "reddit_etl.lake", *STORES},
     "jobs": {"reddit_etl", "luigi"},
-    "batch": {"reddit_etl.sources.selection"},
+    # What a stack's parameters may be, and where the lake has its reports.
+    "batch": {"reddit_etl.sources.selection", "reddit_etl.lake.layout"},
     "batch.glue": {"reddit_etl.entities", "reddit_etl.transform.sql", "pyspark"},
 }
 # What belongs to one room alone, or to none.

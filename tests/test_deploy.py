@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import boto3
 import botocore.session
@@ -17,6 +18,8 @@ from botocore.loaders import create_loader
 
 from batch import aws, image, network, run, upload, warehouse
 from batch.__main__ import main
+from reddit_etl.lake.layout import REPORTS
+from reddit_etl.lake.s3 import S3Lake
 from reddit_etl.warehouse import tables
 from tests.standins.account import LOGIN, Emulated, emulated
 from tests.standins.policies import fits, listed
@@ -326,6 +329,7 @@ def test_the_tag_is_of_what_the_image_is_made_of(tmp_path: Path) -> None:
         ((), "local", "arm64"),
         (("--set", "TransformEngine=glue"), "batch", "arm64"),
         (("--set", "Spot=yes"), "local", "amd64"),
+        (("--set", "DailyReport=yes", "--set", "TransformEngine=glue"), "report", "arm64"),
     ],
 )
 def test_the_image_has_what_the_engine_needs_and_says_its_revision(account, words, target, machine):
@@ -594,6 +598,23 @@ def test_status_of_a_failed_run_and_of_an_active_alarm(account):
     assert "FAILED    b: exit code 30: a task failed" in account.output
     assert "succeeded   last run at 1970-01-01 00:00 UTC" in account.output
     assert "schedule    cron(5 * * * ? *), maintenance cron(25 3 * * ? *)\n" in account.output
+
+
+def test_status_has_a_link_to_the_newest_report_for_an_hour(account: Account) -> None:
+    assert account.deploy("--set", "DailyReport=yes") == 0
+    account.run("status")
+    assert "report      none yet: maintenance makes it\n" in account.output
+    lake = S3Lake(bucket=account.outputs()["Bucket"], prefix="lake")
+    for day in (9, 10, 11):
+        page = f"<p>The page of day {day}".encode()
+        assert lake.create(f"{REPORTS}2026-11-{day:02}T03.html", page, media_type="text/html; charset=utf-8")
+    account.run("status")
+    [link] = re.findall(r"^report      to 2026-11-11T03, for an hour, .*: (http\S+)$", account.output, re.M)
+    assert "X-Amz-Expires=3600&" in link
+    # Only the newest way to sign is accepted in every region.
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256&" in link
+    with urlopen(link) as answer:
+        assert (answer.headers["Content-Type"], answer.read()) == ("text/html; charset=utf-8", page)
 
 
 def test_status_shows_a_subscriber_who_has_not_confirmed(account: Account) -> None:

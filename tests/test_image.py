@@ -23,8 +23,8 @@ from tests.conftest import MINUTE, Pipeline
 from tests.standins.container import Image
 from tests.standins.reddit import Posts, ScriptedHandler, ScriptedReddit, stall
 from tests.standins.s3 import ENVIRONMENT
+from tests.test_locks import REPORT, locked
 from tests.test_locks import RUN as LOCK
-from tests.test_locks import locked
 
 HOUR = "2026-11-23T04"
 MISCONFIGURED, TERMINATED = 78, 143
@@ -95,7 +95,7 @@ def test_the_base_is_pinned_by_its_digest_and_every_stage_is_made_from_it() -> N
         assert parent in stages
         stages.add(stage)
     # The last is what is built when no target is named.
-    assert others[-1] == "batch AS local"
+    assert others[-1] == "embedded AS local"
 
 
 def test_the_image_runs_luigi_as_a_user_without_rights() -> None:
@@ -224,6 +224,22 @@ def test_the_embedded_run_ends_in_the_mounted_folder_and_is_not_repeated(local: 
     code, out, err = local.run("RedditPipeline", "--hour", HOUR, **sandbox)
     assert (code, "already complete" in out) == (0, True), err
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.slow
+def test_the_report_image_makes_the_report(local: Image, report: Image, data: Path, tmp_path: Path) -> None:
+    settings = {"DAILY_REPORT": "yes"}
+    sandbox: dict[str, Any] = {"folders": {data: "/data"}}
+    assert report.run("RedditPipeline", "--hour", HOUR, "--limit", "100", **sandbox)[0] == 0
+    code, _, err = report.run("Maintenance", "--hour", HOUR, environment=settings, **sandbox)
+    # Matplotlib looks for fonts at its first start, and says so.
+    assert (code, [json.loads(line)["level"] for line in err.splitlines()].count("warning")) == (0, 0), err
+    assert "</svg>" in (data / "lake" / "reports" / f"{HOUR}.html").read_text()
+    code, _, err = local.run("Maintenance", "--hour", "2026-11-23T05", environment=settings, **sandbox)
+    assert (code, "the image's target report" in err) == (MISCONFIGURED, True), err
+    alike, more = _look(local, tmp_path / "local"), _look(report, tmp_path / "report")
+    added = set(more["installed"]) - set(alike["installed"])
+    assert set(locked(REPORT)) - set(locked(LOCK)) == added
 
 
 @pytest.mark.slow

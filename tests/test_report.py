@@ -1,6 +1,7 @@
 """The report's page: what it shows, what it never shows, and that a browser opens it without a network."""
 
 import json
+import logging
 import os
 import re
 from collections import Counter
@@ -437,6 +438,42 @@ def test_the_command_writes_the_page_and_reports_what_it_cannot(
     forget_run()
     with pytest.raises(LakeError, match="run the pipeline first"):
         report.write(str(page), None, None)
+
+
+def test_maintenance_puts_the_page_into_the_lake_once(
+    make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    pipeline = make_pipeline()
+    assert pipeline.run(HOURS[0], limit=100) == 0
+    assert pipeline.maintain(HOURS[0]) == 0
+    assert not (pipeline.lake / "reports").exists()
+    monkeypatch.setenv("DAILY_REPORT", "yes")
+    assert pipeline.maintain(HOURS[1]) == 0
+    [path] = (pipeline.lake / "reports").iterdir()
+    page = path.read_text()
+    assert path.name == f"{HOURS[1]}.html"
+    assert is_harmless(Read(page))
+    # What this maintenance did before is in it, and the next run of it leaves it as it is.
+    done = [record.getMessage() for record in caplog.records]
+    assert done.index("retained") < done.index("reported")
+    assert pipeline.maintain(HOURS[1]) == 0
+    assert path.read_text() == page
+    # A report is made without the warehouse, too.
+    pipeline.warehouse.write_bytes(b"not a database")
+    assert pipeline.maintain(HOURS[2]) != 0
+    assert "The warehouse was unavailable" in (pipeline.lake / "reports" / f"{HOURS[2]}.html").read_text()
+
+
+def test_maintenance_without_the_libraries_of_the_report_does_nothing(make_pipeline: Callable[..., Pipeline]) -> None:
+    pipeline = make_pipeline()
+    environment = os.environ | pipeline.environment() | {"DAILY_REPORT": "yes"}
+    code = "import sys; sys.modules['matplotlib'] = None; from luigi.cmdline import luigi_run; luigi_run(sys.argv[1:])"
+    done = commands.run("-c", code, "--module", "jobs", "Maintenance", env=environment)
+    assert (done.returncode, pipeline.lake.exists()) == (78, False)
+    [line] = done.stderr.splitlines()
+    assert "DAILY_REPORT: matplotlib" in line
+    assert "the image's target report" in line
 
 
 WITHOUT = """\

@@ -90,7 +90,8 @@ def test_a_run_without_memory_is_not_tried_again_and_one_that_never_began_is(sta
 
 def test_what_is_looked_at_again_and_what_is_kept_is_by_default_as_it_is_without_a_stack(stack):
     given = stack.environment() | stack.environment("MaintenanceDefinition")
-    for name in ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS", "NOTICE_SHARE", "FORGET_REMOVED", "RAW_DAYS"):
+    hourly = ("COMMENT_TREE_AGES", "REFRESH_AGES", "SWEEP_HOURS", "NOTICE_SHARE")
+    for name in (*hourly, "FORGET_REMOVED", "RAW_DAYS", "DAILY_REPORT"):
         [declaration] = [one.metadata for one in declared() if one.name.upper() == name]
         assert given[name] == declaration["default"], name
 
@@ -171,6 +172,7 @@ def test_the_daily_job_differs_from_the_hourly_one_in_what_it_does_and_in_its_ro
         "NOTICE_SHARE",
         "FORGET_REMOVED",
         "RAW_DAYS",
+        "DAILY_REPORT",
     }
 
 

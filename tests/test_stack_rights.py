@@ -205,7 +205,7 @@ def _long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"TransformEngine": "glue"},
+        {"TransformEngine": "glue", "DailyReport": "yes"},
         {"Warehouse": "url", "WarehouseUrl": PLACE, "RedshiftCluster": "theirs"},
         {
             "Warehouse": "url",

@@ -58,8 +58,11 @@ class Lake(ABC):
         """A stream to a new object, which appears only if the block ends without an exception."""
 
     @abstractmethod
-    def create(self, key: str, content: bytes) -> bool:
-        """Create a small object. False: there is one with another content, which is kept."""
+    def create(self, key: str, content: bytes, *, media_type: str = "application/json") -> bool:
+        """Create a small object. False: there is one with another content, which is kept.
+
+        The type is for a browser, and only in a bucket.
+        """
 
     @abstractmethod
     def read(self, key: str) -> bytes | None:

@@ -56,7 +56,7 @@ class FolderLake(Lake):
                 with suppress(FileNotFoundError):
                     partial.unlink()
 
-    def create(self, key: str, content: bytes) -> bool:
+    def create(self, key: str, content: bytes, *, media_type: str = "") -> bool:  # noqa: ARG002
         """See `Lake`."""
         path = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")

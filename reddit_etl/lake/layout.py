@@ -143,7 +143,10 @@ def curated_prefix(entity: str, hour: datetime, selection: str, attempt: str) ->
 TOMBSTONES = "tombstones/"
 """The folder of all tombstones, which are kept for ever."""
 
-FOLDERS = (*(f"{zone}/" for zone in ZONES), RECEIPTS, TOMBSTONES)
+REPORTS = "reports/"
+"""The folder of the daily reports, whose keys are in the order of their hours."""
+
+FOLDERS = (*(f"{zone}/" for zone in ZONES), RECEIPTS, TOMBSTONES, REPORTS)
 """What a lake has; its bucket or folder may have things of others beside them."""
 
 
@@ -155,3 +158,8 @@ def tombstones_of(hour: datetime) -> str:
 def tombstones_key(hour: datetime, name: str) -> str:
     """The tombstones that one run put; `name` says what for, such as `noticed`."""
     return f"{tombstones_of(hour)}{name}.json"
+
+
+def report_key(hour: datetime) -> str:
+    """The report that ends with an hour."""
+    return f"{REPORTS}{hour_text(hour)}.html"

@@ -116,7 +116,7 @@ class S3Lake(Lake):
             stream.close = lambda: None  # type: ignore[method-assign]
             raise
 
-    def create(self, key: str, content: bytes) -> bool:
+    def create(self, key: str, content: bytes, *, media_type: str = "application/json") -> bool:
         """See `Lake`."""
         with self._failures(key):
             try:
@@ -125,7 +125,7 @@ class S3Lake(Lake):
                     Key=self.prefix + key,
                     Body=content,
                     IfNoneMatch="*",
-                    ContentType="application/json",
+                    ContentType=media_type,
                 )
             except ClientError as error:
                 stored = self.read(key) if aws.code_of(error) in TAKEN else None

@@ -19,7 +19,7 @@ from reddit_etl.errors import LakeError
 from reddit_etl.lake import inventory
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.index import ReceiptKey
-from reddit_etl.lake.layout import RECEIPTS, TOMBSTONES, ZONES
+from reddit_etl.lake.layout import RECEIPTS, REPORTS, TOMBSTONES, ZONES
 from reddit_etl.lake.receipts import Extracted, Forgotten, Loaded, Receipt, Retained, Transformed
 from reddit_etl.steps.attempt import began
 
@@ -230,7 +230,7 @@ def _zones(lake: Lake) -> dict[str, tuple[int, int]]:
         for entity in ENTITIES:
             sizes = [place.bytes for day in inventory.days(lake, zone, entity) for place in day.places]
             found[f"{zone}/{entity}"] = (len(sizes), sum(sizes))
-    for prefix in (RECEIPTS, TOMBSTONES):
+    for prefix in (RECEIPTS, TOMBSTONES, REPORTS):
         sizes = [size for _, size in lake.sizes(prefix)]
         found[prefix.rstrip("/")] = (len(sizes), sum(sizes))
     return found

@@ -1,0 +1,55 @@
+"""The report as a task of the daily job: a page in the lake."""
+
+from datetime import datetime
+
+import luigi
+
+from jobs import report, resources
+from jobs.parameters import HourParameter
+from jobs.process import end_as
+from jobs.task import log
+from reddit_etl.errors import ConfigurationError
+from reddit_etl.lake.layout import hour_text, report_key
+
+
+class Page(luigi.Target):
+    """A page of the lake, which never changes once it exists."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return resources.lake().read(self.key) is not None
+
+
+class DailyReport(luigi.Task):
+    """Puts the report of the seven days up to its hour into the lake."""
+
+    hour: datetime = HourParameter()
+
+    # After the other maintenance, which is in it.
+    priority = -1
+
+    def output(self) -> Page:
+        """The page."""
+        return Page(report_key(self.hour))
+
+    def complete(self) -> bool:
+        """Whether the page exists. A ConfigurationError is raised, and makes the exit code 78."""
+        try:
+            return self.output().exists()
+        except ConfigurationError as error:
+            # Luigi reports no failure here.
+            end_as(error)
+            raise
+
+    def run(self) -> None:
+        """Make the page, unless another run was first."""
+        html, _ = report.page(self.hour - report.RANGE + report.HOUR, self.hour)
+        key = self.output().key
+        resources.lake().create(key, html.encode(), media_type="text/html; charset=utf-8")
+        log.info("reported", extra={"hour": hour_text(self.hour), "report": f"{resources.lake().url}/{key}"})
+
+    def __repr__(self) -> str:
+        return f"DailyReport({hour_text(self.hour)})"
