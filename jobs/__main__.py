@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs import declarations, process, report, resources
+from jobs import declarations, process, progress, report, resources
 from jobs.doctor import examine
 from jobs.forget import by_request, still_there
 from jobs.parameters import HourParameter
@@ -99,7 +99,8 @@ def _doctor() -> NoReturn:
 def _reconcile(given: argparse.Namespace) -> int:
     try:
         first, last = hours(given.first, given.last)
-        return DIFFERENT if reconcile(first, last, deep=given.deep, repair=given.repair) else 0
+        with progress.CURRENT.showing("reconcile"):
+            return DIFFERENT if reconcile(first, last, deep=given.deep, repair=given.repair) else 0
     except EtlError as error:
         log.error("not reconciled", extra={"error": str(error)})
         return process.MISCONFIGURED if isinstance(error, ConfigurationError) else DIFFERENT
@@ -108,11 +109,13 @@ def _reconcile(given: argparse.Namespace) -> int:
 def _forget(names: list[str], *, prove: bool) -> int:
     """1 if it is to be proved, and something is still there."""
     if prove:
-        places = still_there(names)
+        with progress.CURRENT.showing("prove"):
+            places = still_there(names)
         nothing = [f"nothing found in {resources.lake().url} and {resources.warehouse().url}"]
         print("\n".join(f"{name}: {place}" for name, found in places.items() for place in found or nothing))
         return int(any(places.values()))
-    request = by_request(names)
+    with progress.CURRENT.showing("forget"):
+        request = by_request(names)
     receipt = request.receipt
     replaced = ", ".join(f"{counts['replaced']} {zone}" for zone, counts in receipt.lake.items())
     removed = receipt.warehouse.get("removed", 0)

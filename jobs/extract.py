@@ -1,18 +1,17 @@
 """Extraction as a task: one source in one hour."""
 
-import sys
 from functools import cached_property
 from typing import Any
 
 import luigi
-from tqdm import tqdm
 
-from jobs import resources
+from jobs import progress, resources
 from jobs.plan import Plan
 from jobs.task import ReceiptTask, log
 from reddit_etl import sources
 from reddit_etl.entities.schema import Entity
 from reddit_etl.errors import ConfigurationError, LakeError
+from reddit_etl.lake.layout import hour_text
 from reddit_etl.lake.receipts import Extracted
 from reddit_etl.sources.look import Look
 from reddit_etl.sources.refresh import Refresh
@@ -48,6 +47,11 @@ class Extract(ReceiptTask[Extracted]):
         return self.what.entity
 
     @property
+    def title(self) -> str:
+        """See `ReceiptTask`."""
+        return f"{self.what.title} {hour_text(self.hour)}"
+
+    @property
     def receipt_name(self) -> str:
         """See `ReceiptTask`."""
         return self.name
@@ -63,21 +67,15 @@ class Extract(ReceiptTask[Extracted]):
         if read := self._read:
             return taken_over(attempt, read)
         reddit, what = resources.reddit(self.hour), self._planned()
-        with tqdm(
-            desc=what.title,
-            total=what.expected,
-            unit=f" {self.entity.name}",
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        ) as bar:
-            receipt = extract(
-                attempt,
-                what,
-                source=reddit.source,
-                client=reddit.client,
-                past=resources.past_receipts(self.hour),
-                progress=bar.update,
-            )
+        progress.CURRENT.expect(what.expected, self.entity.name)
+        receipt = extract(
+            attempt,
+            what,
+            source=reddit.source,
+            client=reddit.client,
+            past=resources.past_receipts(self.hour),
+            progress=progress.CURRENT.add,
+        )
         counts = {"records": receipt.records, "rejects": receipt.rejects, "requests": receipt.requests}
         counts["gaps"] = int(receipt.gap is not None)
         log.info("extracted", extra=self.log_fields() | counts | receipt.coverage | {"verdict": receipt.verdict})

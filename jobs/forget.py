@@ -9,7 +9,7 @@ from functools import cached_property
 
 import luigi
 
-from jobs import resources
+from jobs import progress, resources
 from jobs.parameters import HourParameter, NamesParameter
 from jobs.process import end_as
 from jobs.task import ReceiptTarget, log
@@ -179,7 +179,8 @@ def still_there(names: Sequence[str]) -> dict[str, list[str]]:
     ones = requested(names, datetime(9999, 1, 1))  # noqa: DTZ001
     _check_stores()
     found: dict[str, list[str]] = {name: [] for name in names}
-    for one, place in prove(resources.lake(), resources.warehouse(), ones):
+    progress.CURRENT.expect(None, "objects")
+    for one, place in prove(resources.lake(), resources.warehouse(), ones, progress=progress.CURRENT.add):
         found[_name(one.entity, one.id)].append(place)
     return found
 

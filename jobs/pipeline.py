@@ -12,7 +12,7 @@ from typing import Any
 
 import luigi
 
-from jobs import parameters, resources, restored
+from jobs import parameters, progress, resources, restored
 from jobs.catch_up import Past, known_loads
 from jobs.config import check_section
 from jobs.extract import Extract
@@ -174,8 +174,9 @@ class RedditPipeline(luigi.Task):
         yield self._lost
         report = "\n".join(("", *text.lines(self._facts()), ""))
         try:
-            sys.stdout.write(report)
-            sys.stdout.flush()
+            with progress.CURRENT.hidden():
+                sys.stdout.write(report)
+                sys.stdout.flush()
         except (OSError, AttributeError) as error:  # A closed pipe, a full disk, no standard output at all.
             log.warning("the report could not be printed", extra={"error": str(error)})
         if self._past.errors:

@@ -19,13 +19,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from queue import Queue
 from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import luigi
 from luigi.parameter import MissingParameterException
 from luigi.retcodes import retcode
 from luigi.task_register import TaskClassException
 
+from jobs import progress
+from jobs.terminal import Terminal, can_redraw
 from reddit_etl.errors import ConfigurationError, EtlError
 
 MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
@@ -107,7 +109,10 @@ def set_up() -> None:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     if not logging.getLogger().handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler: logging.StreamHandler[TextIO] = logging.StreamHandler(sys.stderr)
+        if can_redraw(sys.stderr):
+            handler = terminal = Terminal(sys.stderr, progress.CURRENT.text)
+            progress.CURRENT.follow(terminal)
         handler.setFormatter(LineFormatter(words=sys.stderr.isatty()))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
     # At DEBUG they log requests with credentials; at WARNING each retry, which the client logs itself.
@@ -168,6 +173,7 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
         misconfigured(ConfigurationError(" ".join(str(error).split())))
         logging.shutdown()
         os._exit(MISCONFIGURED)
+    progress.CURRENT.hide()
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return

@@ -2,16 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from jobs import lines, output, resources
+from jobs import lines, output, progress, resources
 from jobs.table import table
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.warehouse import tables
 
+Row = tuple[object, ...]
 ROWS = 1000
 """Of a table; its columns can be aligned only once all of its rows are known."""
 FORMATS = ("table", "csv", "json", "parquet")
@@ -81,7 +83,7 @@ def export_sql(name: str, day: date | None) -> str:
 
 def _write(sql: str, name: str, chosen: str) -> None:
     """Write the rows to a file, and print how many there are."""
-    with output.appearing(name) as new:
+    with output.appearing(name) as new, progress.CURRENT.showing(f"write {chosen}"):
         if chosen == "parquet":
             rows = resources.warehouse().to_parquet(sql, new)
         else:
@@ -94,8 +96,10 @@ def _stream(sql: str, out: output.Output, chosen: str) -> int:
     """Write the rows; gives how many there are."""
     warehouse = resources.warehouse()
     if chosen != "table":
+        progress.CURRENT.expect(None, "rows")
         with warehouse.answer(sql) as answer:
-            return lines.write_csv(answer, out) if chosen == "csv" else lines.write_json(answer, out)
+            counted = replace(answer, rows=_counted(answer.rows))
+            return lines.write_csv(counted, out) if chosen == "csv" else lines.write_json(counted, out)
     columns, rows = warehouse.query(sql, limit=ROWS + 1)
     shown = rows[:ROWS]
     text = table(columns, shown)
@@ -103,6 +107,12 @@ def _stream(sql: str, out: output.Output, chosen: str) -> int:
     if len(rows) > ROWS:
         print(f"only the first {ROWS:,} rows are shown; --format csv, json or parquet has all", file=sys.stderr)
     return len(shown)
+
+
+def _counted(rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        progress.CURRENT.add(1)
+        yield row
 
 
 def _day(text: str) -> date:

@@ -9,7 +9,7 @@ from itertools import groupby
 import luigi
 from luigi.task import flatten
 
-from jobs import resources
+from jobs import progress, resources
 from jobs.catch_up import Past, ours
 from jobs.load import Load, load_from
 from jobs.parameters import HourParameter
@@ -44,15 +44,16 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
     if first > last:
         raise ConfigurationError(f"--first {hour_text(first)} is after --last {hour_text(last)}: swap them")
     resources.used_lake()
+    progress.CURRENT.expect(int((last - first) / HOUR) + 1, "hours")
     number = compared = 0
     begin = first
     while begin <= last:
         end = min(begin.replace(hour=0) + DAY, last + HOUR)
         past = Past(end, first=begin)
-        found = _printed(_of_a_day(past, end, deep=deep))
+        found = _printed(_of_a_day(first, past, end, deep=deep))
         if found and repair:
             _repair(found)
-            found = _printed(_of_a_day(Past(end, first=begin), end, deep=deep))
+            found = _printed(_of_a_day(first, Past(end, first=begin), end, deep=deep))
             log.info("repaired", extra={"day": f"{begin:%Y-%m-%d}", "left": len(found)})
         number += len(found)
         compared += len({key.hour for key in past.receipts.all if key.entity in ENTITIES})
@@ -69,14 +70,15 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
 
 def _printed(differences: Iterable[Difference]) -> list[Difference]:
     found = sorted(differences, key=lambda one: (one.hour, one.store, one.what))
-    for one in found:
-        sys.stdout.write(f"{one}\n")
-    sys.stdout.flush()
+    with progress.CURRENT.hidden():
+        for one in found:
+            sys.stdout.write(f"{one}\n")
+        sys.stdout.flush()
     return found
 
 
-def _of_a_day(past: Past, end: datetime, *, deep: bool) -> Iterator[Difference]:
-    """Of the hours of `past`, which are of one day and end before `end`."""
+def _of_a_day(first: datetime, past: Past, end: datetime, *, deep: bool) -> Iterator[Difference]:
+    """Of the hours of `past`, which are of one day and end before `end`; `first` is the first hour of all."""
     keys = past.receipts.all
     yield from _undone(past)
     done = {
@@ -89,6 +91,7 @@ def _of_a_day(past: Past, end: datetime, *, deep: bool) -> Iterator[Difference]:
     # What was merged stands for many hours.
     compared: set[DataObject] = set()
     for hour, of_hour in groupby(keys, key=lambda key: key.hour):
+        progress.CURRENT.reach(int((hour - first) / HOUR))
         yield from _of_an_hour(hour, list(of_hour), lost, compared, deep=deep)
 
 

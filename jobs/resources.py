@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
+from jobs import progress
 from jobs.settings import Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
 from reddit_etl.errors import ConfigurationError
@@ -185,5 +186,12 @@ def reddit(hour: datetime) -> Reddit:
         log.info("no Reddit credentials set: using the built-in sandbox with invented data")
     login = (chosen.reddit_client_id, chosen.reddit_client_secret, chosen.reddit_user_agent)
     client_id, client_secret, user_agent = (given or visitor for given, visitor in zip(login, VISITOR, strict=True))
-    client = RedditClient(client_id=client_id, client_secret=client_secret, user_agent=user_agent, url=url, clock=now)
+    client = RedditClient(
+        client_id=client_id,
+        client_secret=client_secret,
+        user_agent=user_agent,
+        url=url,
+        clock=now,
+        waits=progress.CURRENT.wait,
+    )
     return Reddit(client=client, clock=now, source=chosen.source)

@@ -29,20 +29,23 @@ def width(text: str) -> int:
     return len(text) if text.isascii() else sum(wide for _, wide in _measured(text))
 
 
-def _cell(value: object) -> str:
-    text = "NULL" if value is None else " ".join(str(value).split())
-    if not text.isprintable():
-        # Among them are the sequences by which a text could control the terminal, and those that change its direction.
-        text = "".join(c if c.isprintable() or c == JOINER else c.encode("unicode_escape").decode() for c in text)
-    if width(text) <= WIDEST:
-        return text
-    taken, left = "", WIDEST - 1
+def fitting(text: str, columns: int) -> str:
+    """As much of the beginning of a text as fits in columns of a terminal."""
+    taken, left = "", columns
     for part, wide in _measured(text):
         left -= wide
         if left < 0:
             break
         taken += part
-    return f"{taken}…"
+    return taken
+
+
+def _cell(value: object) -> str:
+    text = "NULL" if value is None else " ".join(str(value).split())
+    if not text.isprintable():
+        # Among them are the sequences by which a text could control the terminal, and those that change its direction.
+        text = "".join(c if c.isprintable() or c == JOINER else c.encode("unicode_escape").decode() for c in text)
+    return text if width(text) <= WIDEST else f"{fitting(text, WIDEST - 1)}…"
 
 
 def _measured(text: str) -> Iterator[tuple[str, int]]:

@@ -95,6 +95,11 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
         """The entity of the task's objects."""
 
     @property
+    def title(self) -> str:
+        """What is shown of it while it runs."""
+        return f"{self.step} {self.entity.name} {hour_text(self.hour)}"
+
+    @property
     @abstractmethod
     def receipt_name(self) -> str:
         """What identifies the receipt, in addition to step, hour and entity."""

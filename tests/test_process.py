@@ -3,18 +3,13 @@
 import json
 import logging
 import multiprocessing
-import os
-import pty
 import random
 import signal
-import sys
-import termios
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, Popen, TimeoutExpired
+from subprocess import TimeoutExpired
 from typing import Any
 
 import pytest
@@ -24,7 +19,6 @@ from jobs.process import LineFormatter
 from reddit_etl.sandbox import server
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Listing, Refusal
-from tests import PROJECT
 from tests.commands import Command
 from tests.conftest import Pipeline
 
@@ -168,28 +162,6 @@ def test_a_traceback_that_luigi_puts_into_its_message_becomes_one_line() -> None
     said = json.loads(LineFormatter(words=False).format(_record(msg=message)))
     assert said["event"] == "Will not run X due to error in complete() method"
     assert said["error"] == "LakeError: no"
-
-
-def test_on_a_terminal_extraction_shows_its_progress(pipeline: Pipeline) -> None:
-    leader, follower = pty.openpty()
-    termios.tcsetwinsize(follower, (24, 120))
-    code = "from luigi.cmdline import luigi_run; luigi_run()"
-    with Popen(
-        [sys.executable, "-c", code, "--module=jobs", "RedditPipeline", f"--hour={HOUR}", "--limit=100"],
-        env=os.environ | pipeline.environment() | {"PYTHONPATH": str(PROJECT)},
-        cwd=PROJECT,
-        stdout=DEVNULL,
-        stderr=follower,
-    ) as process:
-        os.close(follower)
-        shown = b""
-        with suppress(OSError):  # Linux ends a terminal with EIO.
-            while chunk := os.read(leader, 4096):
-                shown += chunk
-    os.close(leader)
-    assert process.returncode == 0
-    assert b"r/python new:" in shown
-    assert b"extracted  hour=" in shown
 
 
 def test_a_container_without_shared_memory_runs_the_pipeline(

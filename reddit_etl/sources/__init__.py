@@ -51,7 +51,7 @@ class Source(Protocol):
 
     @property
     def expected(self) -> int | None:
-        """The maximum or approximate number of observations, for the progress bar; None if unknown."""
+        """The maximum or approximate number of observations, to show progress; None if unknown."""
 
     def is_full(self, seen: int) -> bool:
         """Whether `seen` observations are as many as Reddit returns, so that more may exist."""

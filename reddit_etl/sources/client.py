@@ -31,6 +31,7 @@ PAGE = 100  # Reddit's maximum of items per request.
 EMPTY_PAGES = 3  # Consecutive ones end a listing.
 
 ATTEMPTS = 6  # Per page; prawcore retries each of them up to twice after a 5xx.
+RATE_LIMIT = "Reddit's rate limit"
 KIND = re.compile(r"t\d")  # The kind of a thing; that of a listing is Listing.
 REACH = "check the network, the proxy and https://www.redditstatus.com"
 
@@ -62,7 +63,8 @@ class NotUnderstoodError(Exception):
 class RedditClient:
     """One OAuth client, read-only. Not thread-safe: use one per thread.
 
-    `url` replaces Reddit's base URLs for both login and API, for tests and the sandbox.
+    `url` replaces Reddit's base URLs for both login and API, for tests and the sandbox. `waits` is called before each
+    wait, with its seconds and what it is for.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class RedditClient:
         url: str | None = None,
         clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
+        waits: Callable[[float, str], object] = lambda *_: None,
     ) -> None:
         session = requests.Session()
         # No proxy for loopback addresses.
@@ -101,12 +104,13 @@ class RedditClient:
         self._requestor: CountingRequestor = self._reddit._core.requestor  # type: ignore[attr-defined]
         self._served = False  # Whether a page was read.
         self._clock = clock
+        self._waits = waits
         self._retrying = Retrying(
             retry=retry_if_exception_type(Transient),
             wait=_wait,
             stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(LONGEST_WAIT),
             sleep=sleep,
-            before_sleep=_log_retry,
+            before_sleep=self._retry,
             reraise=True,
         )
 
@@ -167,6 +171,10 @@ class RedditClient:
         """
 
         def once() -> tuple[Answer, datetime]:
+            # As long as prawcore is going to sleep.
+            allowed = self._reddit._core.rate_limiter.next_request_timestamp_ns  # type: ignore[attr-defined]
+            if allowed and (seconds := allowed / 1e9 - time.monotonic()) > 0:
+                self._waits(seconds, RATE_LIMIT)
             answer = self._send(path, params, form)
             observed_at = self._clock()
             try:
@@ -177,6 +185,12 @@ class RedditClient:
             return understood, observed_at
 
         return self._retrying(once)
+
+    def _retry(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("request retried", extra={"reason": str(error), "wait_seconds": state.upcoming_sleep})
+        is_limit = isinstance(error, Transient) and error.is_limit
+        self._waits(state.upcoming_sleep, RATE_LIMIT if is_limit else "another attempt")
 
     def _send(self, path: str, params: Mapping[str, str | int] | None, form: Mapping[str, str | int] | None) -> object:
         try:
@@ -217,8 +231,3 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     requested = error.wait if isinstance(error, Transient) else None
     return min(LONGEST_WAIT, 2.0**state.attempt_number if requested is None else requested)
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning("request retried", extra={"reason": str(error), "wait_seconds": state.upcoming_sleep})

@@ -29,11 +29,12 @@ class Unavailable(RedditError):
 
 
 class Transient(RedditError):
-    """An error worth retrying, after `wait` seconds if Reddit requests that."""
+    """An error worth retrying, after `wait` seconds if Reddit requests that; `is_limit` if for too many requests."""
 
-    def __init__(self, message: str, wait: float | None = None) -> None:
+    def __init__(self, message: str, wait: float | None = None, *, is_limit: bool = False) -> None:
         super().__init__(message)
         self.wait = wait
+        self.is_limit = is_limit
 
 
 def verdict_on(error: ResponseException, *, logged_in: bool, served: bool) -> RedditError | ConfigurationError:
@@ -58,7 +59,7 @@ def verdict_on(error: ResponseException, *, logged_in: bool, served: bool) -> Re
     if isinstance(error, BadJSON):
         return Transient(f"{path}: the response is not JSON")
     if status in TRANSIENT:
-        return Transient(f"{path}: HTTP {status}", _requested_wait(response))
+        return Transient(f"{path}: HTTP {status}", _requested_wait(response), is_limit=status == 429)
     reason = body.get("reason")
     if status == 404 and (body or _is_page(response)):
         return Unavailable("banned" if reason == "banned" else "not_found")

@@ -15,10 +15,13 @@ from reddit_etl.warehouse.tables import SCHEMA
 
 PORTION = 500
 """Ids in one query."""
+Progress = Callable[[int], object]
 Changes = Callable[[Sequence[Tombstone]], rewrite.Change]
 
 
-def prove(lake: Lake, warehouse: Warehouse, tombstones: Sequence[Tombstone]) -> Iterator[tuple[Tombstone, str]]:
+def prove(
+    lake: Lake, warehouse: Warehouse, tombstones: Sequence[Tombstone], *, progress: Progress = lambda _: None
+) -> Iterator[tuple[Tombstone, str]]:
     """The objects and tables that hold what these tombstones take, whether a receipt lists them or not.
 
     Gives each place with the tombstone that takes something of it. Copies each object of a lake in S3 to this machine,
@@ -30,11 +33,11 @@ def prove(lake: Lake, warehouse: Warehouse, tombstones: Sequence[Tombstone]) -> 
     for entity in ENTITIES.values():
         changes: dict[str, Changes] = {"raw": partial(lines.of_records, entity), "rejected": lines.of_rejects}
         for zone, change in changes.items():
-            for place in _places(lake, zone, entity):
+            for place in _places(lake, zone, entity, progress):
                 if rewrite.touched(lake, place.key, change(tombstones)):
                     takes = partial(_takes, lake, place.key, change)
                     yield from ((one, f"{lake.url}/{place.key}") for one in _takers(tombstones, takes))
-        keys = (place.key for place in _places(lake, "curated", entity) if place.key.endswith(".parquet"))
+        keys = (place.key for place in _places(lake, "curated", entity, progress) if place.key.endswith(".parquet"))
         for key in touched(lake, entity, keys, tombstones):
             takes = partial(_takes_curated, lake, key, entity)
             yield from ((one, f"{lake.url}/{key}") for one in _takers(tombstones, takes))
@@ -71,9 +74,11 @@ def _takes_curated(lake: Lake, key: str, entity: Entity, tombstone: Tombstone) -
     return any(touched(lake, entity, [key], [tombstone]))
 
 
-def _places(lake: Lake, zone: str, entity: Entity) -> Iterator[Place]:
+def _places(lake: Lake, zone: str, entity: Entity, progress: Progress) -> Iterator[Place]:
     for day in inventory.days(lake, zone, entity.name):
-        yield from day.places
+        for place in day.places:
+            yield place
+            progress(1)
 
 
 def _tables(warehouse: Warehouse, entity: Entity, tombstone: Tombstone) -> list[str]:
