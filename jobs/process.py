@@ -173,7 +173,6 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
         misconfigured(ConfigurationError(" ".join(str(error).split())))
         logging.shutdown()
         os._exit(MISCONFIGURED)
-    progress.CURRENT.hide()
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return

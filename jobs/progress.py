@@ -33,7 +33,6 @@ class Tasks:
 
     def omit(self, task: luigi.Task) -> None:
         """It is complete."""
-        self._seen.add(task.task_id)
         self._left.pop(task.task_id, None)
 
     def finish(self, task: luigi.Task, seconds: float) -> None:

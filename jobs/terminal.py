@@ -112,7 +112,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         return COLUMNS
 
     def _is_in_background(self) -> bool:
-        """Whether the shell has the terminal at the moment."""
+        """Whether another command, or the shell, has the terminal at the moment."""
         with suppress(OSError):
             return os.tcgetpgrp(self._descriptor) != os.getpgrp()
         return False
