@@ -109,7 +109,7 @@ def _reconcile(given: argparse.Namespace) -> int:
 def _forget(names: list[str], *, prove: bool) -> int:
     """1 if it is to be proved, and something is still there."""
     if prove:
-        with progress.CURRENT.showing("prove"):
+        with progress.CURRENT.showing("forget --prove"):
             places = still_there(names)
         nothing = [f"nothing found in {resources.lake().url} and {resources.warehouse().url}"]
         print("\n".join(f"{name}: {place}" for name, found in places.items() for place in found or nothing))

@@ -11,7 +11,7 @@ import luigi
 from jobs.terminal import Terminal
 
 SHORTEST = 1.0
-"""Seconds of a wait that is shown, and of work that has a rate."""
+"""Seconds of a wait and of a time left that are shown, and of work that has a rate."""
 
 
 class Tasks:
@@ -55,21 +55,17 @@ class Tasks:
         failed = f", {self._failed:,} failed" if self._failed else ""
         return f"{self._done.total():,}/{self.planned:,} tasks{failed}"
 
-    def seconds_left(self, family: str, elapsed: float) -> float | None:
-        """The seconds until all are done, if one of this family began `elapsed` seconds ago.
+    def seconds_left(self, family: str, elapsed: float) -> tuple[float, bool]:
+        """Seconds until all are done, if one of this family began `elapsed` seconds ago.
 
-        A task counts as the mean of those of its family that are done, or of all if none is. None if most of those left
-        are of families of which none is done.
+        A task counts as the mean of those of its family that are done. False if there are tasks left of a family of
+        which none is done: they are not counted, and the seconds are a minimum.
         """
         # Copies: another thread asks, and must not meet a change in its loops.
         done, left = dict(self._done), Counter(self._left.values())
-        known = sum(number for one, number in left.items() if one in done)
-        if not known or known * 2 < left.total():
-            return None
         means = {one: self._seconds[one] / number for one, number in done.items()}
-        mean = sum(self._seconds[one] for one in done) / sum(done.values())
-        seconds = sum(number * means.get(one, mean) for one, number in left.items())
-        return seconds - min(elapsed, means.get(family, mean))
+        seconds = sum(number * means.get(one, 0) for one, number in left.items())
+        return seconds - min(elapsed, means.get(family, 0)), left.keys() <= done.keys()
 
 
 class Progress:
@@ -138,8 +134,7 @@ class Progress:
         now = self._now()
         wait = max(0.0, self._wait_until - now)
         parts = [f"waiting {math.ceil(wait)} s for {self._reason}"] if wait else []
-        left = self._seconds_left(now)
-        time_left = "" if left is None else f", {_span(left + wait)} left"
+        time_left = self._time_left(now, wait)
         if self.tasks.planned > 1:
             parts.append(f"{self.tasks}{time_left}")
             time_left = ""
@@ -151,12 +146,17 @@ class Progress:
             parts.append(_span(now - self._begun))
         return " | ".join(parts)
 
-    def _seconds_left(self, now: float) -> float | None:
+    def _time_left(self, now: float, wait: float) -> str:
         if self.tasks.planned > 1:
-            return self.tasks.seconds_left(self._family, now - self._begun)
-        if not self._total or not self._count:
-            return None
-        return (now - self._counting) / self._count * max(0, self._total - self._count)
+            seconds, is_all = self.tasks.seconds_left(self._family, now - self._begun)
+        elif self._total and self._count:
+            seconds = (now - self._counting) / self._count * max(0, self._total - self._count)
+            is_all = True
+        else:
+            return ""
+        if seconds < SHORTEST:
+            return ""
+        return f", {'' if is_all else 'over '}{_span(seconds + wait)} left"
 
     def _rate(self, now: float) -> str:
         """Of all that were read so far: a listing may take less than a second."""
