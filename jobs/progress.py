@@ -150,7 +150,7 @@ class Progress:
         if self.tasks.planned > 1:
             seconds, is_all = self.tasks.seconds_left(self._family, now - self._begun)
         elif self._total and self._count:
-            seconds = (now - self._counting) / self._count * max(0, self._total - self._count)
+            seconds = (now - self._counting) / self._count * (self._total - self._count)
             is_all = True
         else:
             return ""

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import count, repeat
 from pathlib import Path
@@ -80,7 +80,9 @@ def client(reddit: ScriptedReddit, waits: list[float]) -> Iterator[RedditClient]
     made.close()
 
 
-def make_client(url: str, waits: list[float]) -> RedditClient:
+def make_client(
+    url: str, waits: list[float], announced: Callable[[float, str], object] = lambda *_: None
+) -> RedditClient:
     return RedditClient(
         client_id="an-id",
         client_secret=SECRET,
@@ -88,6 +90,7 @@ def make_client(url: str, waits: list[float]) -> RedditClient:
         url=url,
         clock=TickingClock(),
         sleep=waits.append,
+        waits=announced,
     )
 
 
@@ -524,6 +527,19 @@ def test_a_used_up_rate_limit_waits_for_the_next_window_and_never_longer_than_te
     )
     assert len(read(client)) == 300
     assert naps == [pytest.approx(42, abs=1), pytest.approx(600, abs=1)]
+
+
+def test_each_wait_is_announced_with_its_reason(reddit: ScriptedReddit) -> None:
+    announced: list[tuple[int, str]] = []
+    client = make_client(reddit.url, [], lambda seconds, reason: announced.append((round(seconds), reason)))
+    reddit.content = Posts(300)
+    used_up = {"x-ratelimit-remaining": "0.0", "x-ratelimit-used": "1000", "x-ratelimit-reset": "42"}
+    lost = [answer(429, HTML, {"retry-after": "7"}), answer(200, "{")]
+    reddit.script(pages=[None, *lost, with_headers(used_up)])
+    assert len(read(client)) == 300
+    limit = "Reddit's rate limit"
+    assert announced == [(7, limit), (4, "another attempt"), (42, limit)]
+    client.close()
 
 
 # Refusals
