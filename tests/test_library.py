@@ -188,8 +188,6 @@ def ran(fresh: Path, *words: str, code: int = 0, **settings: str) -> tuple[str, 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_a_snippet_of_the_page_runs_from_the_wheel(fresh: Path, block: str) -> None:
-    if "pandas" in block:
-        pytest.importorskip("pandas")
     settings = {f"REDDIT_{name}".upper(): value for name, value in LOGIN.items()}
     printed, warned = ran(fresh, "python", "-W", "error", "-c", block, **settings)
     assert warned == ""

@@ -14,6 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import polars
+import pyarrow.parquet
 import pytest
 
 from benchmarks.memory import WHOLE_JOB, measured
@@ -121,14 +123,11 @@ def test_an_export_read_back_equals_the_table_with_its_types(
 
 
 def test_pyarrow_and_polars_read_the_same_rows_and_types(loads: Loads, main: Main, tmp_path: Path) -> None:
-    """Neither is in the tests' lock."""
-    pyarrow = pytest.importorskip("pyarrow.parquet")
-    polars = pytest.importorskip("polars")
     loads.load(*ROWS_OF_POSTS)
     path = tmp_path / "posts.parquet"
     assert main(loads.warehouse, "export", "posts", "--output", str(path)) == 0
     rows = sorted(map(repr, loads.rows("SELECT * FROM reddit.posts")))
-    assert sorted(repr(tuple(row.values())) for row in pyarrow.read_table(path).to_pylist()) == rows
+    assert sorted(repr(tuple(row.values())) for row in pyarrow.parquet.read_table(path).to_pylist()) == rows
     assert sorted(map(repr, polars.read_parquet(path).rows())) == rows
 
 
