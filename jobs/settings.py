@@ -106,7 +106,7 @@ class Settings(
         for name, own, endpoint in (
             ("LAKE_URL", kind_of_lake(self.lake_url) == "folder", _endpoint(environment, "S3")),
             ("Glue", not glue and self.glue_database is None, _endpoint(environment, "GLUE")),
-            ("WAREHOUSE_URL", kind_of_warehouse(self.warehouse_url) == "duckdb", self.warehouse_url),
+            ("WAREHOUSE_URL", _is_own(self.warehouse_url), self.warehouse_url),
         ):
             # Tests may combine stand-ins for Reddit and AWS; neither is ever combined with the real other.
             rehearsal = self.has_login and self.reddit_url is not None and _is_loopback(endpoint)
@@ -181,6 +181,12 @@ def _endpoint(environment: Mapping[str, str], service: str) -> str:
     if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return ""
     return environment.get(f"AWS_ENDPOINT_URL_{service}") or environment.get("AWS_ENDPOINT_URL", "")
+
+
+def _is_own(warehouse_url: str) -> bool:
+    """Whether the warehouse is this machine's own, and none of AWS."""
+    kind = kind_of_warehouse(warehouse_url)
+    return kind == "duckdb" or (kind == "other" and _is_loopback(warehouse_url))
 
 
 def _is_loopback(url: str) -> bool:

@@ -25,7 +25,7 @@ from reddit_etl.sandbox.server import Content, RedditServer
 from tests import NO_LOOKS, commands
 from tests.commands import Command
 
-pytest_plugins = ["tests.aws", "tests.images", "tests.stack"]
+pytest_plugins = ["tests.aws", "tests.images", "tests.postgresql", "tests.stack"]
 
 MINUTE = timedelta(minutes=17)
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'"

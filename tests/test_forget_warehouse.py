@@ -34,11 +34,11 @@ from tests.standins.redshift import CONFLICT, Drop
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-@pytest.fixture(params=["duckdb", "redshift"])
+@pytest.fixture(params=["duckdb", "redshift", "postgresql"])
 def loads(request: pytest.FixtureRequest, tmp_path: Path) -> Loads:
     if request.param == "duckdb":
         return DuckDBLoads(tmp_path)
-    return request.getfixturevalue("redshift_loads")  # type: ignore[no-any-return]
+    return request.getfixturevalue(f"{request.param}_loads")  # type: ignore[no-any-return]
 
 
 def comment(comment_id: str, post_id: str = "a", **fields: object) -> dict[str, object]:

@@ -14,11 +14,11 @@ from tests.standins.loads import LOADED_AT, NEWER, OLDER, DuckDBLoads
 from tests.standins.payloads import MINUTE, NOON, post
 
 
-@pytest.fixture(params=["duckdb", "redshift"])
+@pytest.fixture(params=["duckdb", "redshift", "postgresql"])
 def loads(request, tmp_path):
     if request.param == "duckdb":
         return DuckDBLoads(tmp_path)
-    return request.getfixturevalue("redshift_loads")
+    return request.getfixturevalue(f"{request.param}_loads")
 
 
 def test_new_rows_are_inserted_with_every_column_and_counted(loads):

@@ -1,4 +1,4 @@
-"""A query is one statement."""
+"""Statements as text: a query is one, and the places of its bound values."""
 
 import re
 
@@ -12,6 +12,8 @@ EMPTY = re.compile(r"(?:\s|;|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # What makes it hard to tell where a quote ends.
 OBSCURE = ("--", "/*", "\\", "$")
+# In a statement of the pipeline's own: a quoted name, or the place of a value.
+PLACE = re.compile(r"\"[^\"]*\"|\?")
 
 
 def single(sql: str) -> str:
@@ -26,3 +28,8 @@ def single(sql: str) -> str:
     if ";" in QUOTED.sub("", statement) or (";" in statement and any(mark in statement for mark in OBSCURE)):
         raise WarehouseError(f"{SEVERAL}; in a text write CHR(59) for a semicolon")
     return statement
+
+
+def with_percent(sql: str) -> str:
+    """A statement of the pipeline's own, whose places of bound values are `?`, for drivers that write `%s`."""
+    return PLACE.sub(lambda found: "%s" if found[0] == "?" else found[0].replace("%", "%%"), sql)

@@ -1,7 +1,6 @@
 """Connections to Amazon Redshift: what an error means, which transactions are tried again, how values are bound."""
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 from reddit_etl.warehouse.base import Execute
 from reddit_etl.warehouse.redshift.errors import CANCELLED, LostError, PassingError, code_of, meaning
 from reddit_etl.warehouse.redshift.login import Login
+from reddit_etl.warehouse.statement import with_percent
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,6 @@ Answer = TypeVar("Answer")
 TRIES = 6
 LONGEST_WAIT = 30.0  # Seconds between tries.
 LOCK_WAIT = 60.0  # Seconds that a try waits for another session; who reads a table that is to be altered waits too.
-# In a statement of the pipeline's own: a quoted name, or the place of a value.
-PLACE = re.compile(r"\"[^\"]*\"|\?")
 
 
 class Connections:
@@ -99,7 +97,6 @@ def executing(connection: sa.Connection) -> Execute:
     def execute(sql: str, values: Sequence[object]) -> sa.CursorResult[Any]:
         if not values:
             return connection.exec_driver_sql(sql)
-        marked = PLACE.sub(lambda found: "%s" if found[0] == "?" else found[0].replace("%", "%%"), sql)
-        return connection.exec_driver_sql(marked, tuple(values))
+        return connection.exec_driver_sql(with_percent(sql), tuple(values))
 
     return execute
