@@ -230,7 +230,7 @@ class WarehouseSettings:
 
     warehouse_url: str = setting(
         "DuckDB file, or `redshift+psycopg2://user:password@host:5439/database`; the port is optional; write `@` in a "
-        "password as `%40`",
+        "password as `%40`; or the URL of [another warehouse](another-warehouse.md)",
         shown="`duckdb:///data/warehouse.duckdb`",
         needed=True,
         secret=True,
