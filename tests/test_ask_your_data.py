@@ -1,12 +1,15 @@
 """The queries of docs/ask-your-data.md, on a warehouse that two hours' runs of the main job have filled."""
 
 import os
+import random
 import re
 import shutil
 from datetime import timedelta
+from statistics import median
 
 import pytest
 
+from reddit_etl.report import queries
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests import NO_LOOKS, PROJECT, commands
 from tests.standins.loads import DuckDBLoads
@@ -112,12 +115,12 @@ def test_the_best_time_to_post_is_found_at_equal_age_in_each_subreddit(tmp_path)
     midnight = NOON - 12 * HOURS
     posts = {
         # Posted at this hour, in this subreddit: the score at each age in hours.
-        ("a", 3, "python"): {1: 900, 25: 10, 29: 700, 72: 1000},
+        ("a", 3, "python"): {1: 900, 25: 700, 47: 10, 72: 1000},
         ("b", 5, "python"): {2: 1, 25: 50},
         ("c", 3, "aws"): {24: 5},
         ("d", 5, "aws"): {29: 4},
         ("too-young", 7, "aws"): {23: 1},
-        ("seen-too-late", 9, "aws"): {20: 1, 30: 9},
+        ("seen-too-late", 9, "aws"): {20: 1, 48: 9},
     }
     rows = [
         post(name, subreddit=subreddit, created_at=midnight + hour * HOURS, score=score,
@@ -128,8 +131,61 @@ def test_the_best_time_to_post_is_found_at_equal_age_in_each_subreddit(tmp_path)
     loads.load(*rows)
     found = loads.rows(QUESTIONS["What is the best time of day to post?"])
     assert found == [
-        ("aws", 3, 1, 5.0, 100.0),
-        ("aws", 5, 1, 4.0, 0.0),
-        ("python", 5, 1, 50.0, 100.0),
-        ("python", 3, 1, 10.0, 0.0),
+        ("aws", 3, 1, 5.0, 75.0),
+        ("aws", 5, 1, 4.0, 25.0),
+        ("python", 5, 1, 50.0, 75.0),
+        ("python", 3, 1, 10.0, 25.0),
     ]
+
+
+def test_the_report_ranks_the_hours_of_the_day_the_same(tmp_path):
+    loads = DuckDBLoads(tmp_path)
+    dice = random.Random(5)
+    midnight = NOON - 12 * HOURS
+    rows = []
+    for number in range(200):
+        created = midnight + dice.randrange(48) * HOURS / 2
+        fixed = {"subreddit": dice.choice(["python", "aws"]), "created_at": created}
+        for age in sorted(dice.uniform(0, 60) for _ in range(4)):
+            score = dice.choice([1, 1, 2, 50, 700, None])
+            rows.append(post(f"p{number}", seen=created + age * HOURS, **fixed | {"score": score}))
+    loads.load(*rows)
+    range_ = [rows[0]["source"], midnight, midnight + 24 * HOURS, midnight]
+    drawn = {
+        (name, int(hour)): (int(number), 100 * float(places) / int(number))
+        for name, hour, number, places in loads.warehouse.find("post_metrics", queries.best(), [*range_, 24])
+    }
+    answered = {
+        (name, int(hour)): (number, float(better))
+        for name, hour, number, _, better in loads.rows(QUESTIONS["What is the best time of day to post?"])
+    }
+    assert len(drawn) > 40
+    assert answered == {key: (number, pytest.approx(share, abs=0.501)) for key, (number, share) in drawn.items()}
+    # Whatever is equal, half of the posts are better than the other half.
+    for name in ("python", "aws"):
+        shares = [(number, share) for (one, _), (number, share) in drawn.items() if one == name]
+        assert sum(number * share for number, share in shares) == pytest.approx(
+            50 * sum(number for number, _ in shares)
+        )
+
+
+def test_of_posts_of_one_moment_the_report_has_the_same_risers(tmp_path):
+    """Where all are of the same age and began with nothing, most per hour is most at an equal age."""
+    loads = DuckDBLoads(tmp_path)
+    scores = random.Random(6).sample(range(1, 1000), 40)
+    seen = [(NOON, 0), (NOON + 2 * HOURS, 500), (NOON + 5 * HOURS, None)]
+    rows = [
+        post(f"p{number}", created_at=NOON, seen=at, score=last if score is None else score)
+        for number, last in enumerate(scores)
+        for at, score in seen
+    ]
+    loads.load(*rows)
+    range_ = [rows[0]["source"], NOON, NOON + HOURS, NOON]
+    share = 4
+    drawn = loads.warehouse.find("post_metrics", queries.rises(share), [*range_, 3])
+    [(number, middle)] = [
+        (number, middle) for _, is_fastest, band, number, _, middle in drawn if is_fastest and band == 3
+    ]
+    answered = loads.rows(QUESTIONS["Which posts are rising fastest?"])[: len(scores) // share]
+    assert (number, middle) == (len(answered), median(score for _, _, _, score, _, _ in answered))
+    assert [gained for *_, gained, _ in answered] == sorted(scores, reverse=True)[: len(answered)]

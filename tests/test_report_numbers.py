@@ -101,8 +101,7 @@ def add_scores(
     places = defaultdict(list)
     for score, post_id in ranked:
         lower, equal = sum(-score > one for one in scores), scores.count(-score)
-        place = (lower / max(1, len(scores) - 1) + (lower + equal) / len(scores)) / 2
-        places[posts[post_id]["created_at"].hour].append(place)
+        places[posts[post_id]["created_at"].hour].append((lower + equal / 2) / len(scores))
     for hour, of_hour in sorted(places.items()):
         if len(of_hour) >= 5:
             found.best.append(Best(name, hour, 1, len(of_hour), mean(of_hour)))

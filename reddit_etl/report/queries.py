@@ -133,14 +133,16 @@ ORDER BY name, is_fastest, band"""
 def best() -> str:
     """By subreddit and hour of the day, the sum of the places among the subreddit's posts at an equal age, each 0 to 1.
 
-    Posts of the same score share the middle of their places. Binds the same as `rises`.
+    A place is the share of the posts with a lower score and half of those with the same, so the average of all posts
+    is 0.5. docs/ask-your-data.md has the same query for ages of 24 to 48 hours. Binds the same as `rises`.
     """
     return f"""\
 {_aged()},
 placed AS (
   SELECT name, EXTRACT(HOUR FROM created_at) AS hour_of_day,
-    (PERCENT_RANK() OVER (PARTITION BY name ORDER BY score)
-      + CUME_DIST() OVER (PARTITION BY name ORDER BY score)) / 2 AS place
+    CUME_DIST() OVER (PARTITION BY name ORDER BY score)
+      - CAST(COUNT(*) OVER (PARTITION BY name, score) AS DOUBLE PRECISION)
+        / COUNT(*) OVER (PARTITION BY name) / 2 AS place
   FROM aged
   WHERE band = ?
 )
