@@ -1,5 +1,6 @@
 """The package as other programs use it: installed from its wheel, by its page, on Reddit's good and bad answers."""
 
+import configparser
 import json
 import re
 import shutil
@@ -195,6 +196,21 @@ def test_a_snippet_of_the_page_runs_from_the_wheel(fresh: Path, block: str) -> N
     if block == BLOCKS[0]:
         assert len(block.splitlines()) == 5
         assert printed.count("\n") == 100
+
+
+@pytest.mark.slow
+def test_the_wheel_describes_itself(fresh: Path) -> None:
+    code = "import json; from importlib.metadata import metadata; print(json.dumps(metadata('reddit-etl').json))"
+    described = json.loads(ran(fresh, "python", "-c", code)[0])
+    config = configparser.ConfigParser()
+    config.read(PROJECT / "setup.cfg")
+    assert described["summary"] == config["metadata"]["description"]
+    assert described["description"].strip() == (PROJECT / "README.md").read_text().strip()
+    assert described["description_content_type"] == "text/markdown"
+    assert described["license"] == "MIT"
+    assert "LICENSE" in described["license_file"]
+    assert described["requires_python"] == ">=3.11"
+    assert {"Typing :: Typed", "Programming Language :: Python :: 3.13"} <= set(described["classifier"])
 
 
 @pytest.mark.slow
