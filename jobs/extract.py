@@ -67,6 +67,8 @@ class Extract(ReceiptTask[Extracted]):
         if read := self._read:
             return taken_over(attempt, read)
         reddit, what = resources.reddit(self.hour), self._planned()
+        if what.has_past:
+            resources.know_stored()
         progress.CURRENT.expect(what.expected, self.entity.name)
         receipt = extract(
             attempt,

@@ -67,7 +67,6 @@ class RedditPipeline(luigi.Task):
             parameters.checked_hour(self.hour, sandbox=settings.source == "sandbox")
             limit = checked_limit(self.limit)
             subreddits = checked_subreddits(self.subreddits)
-            resources.SUBREDDITS.update(subreddits)
             self._names = [
                 full_name(Listing(subreddit, listing, limit).name, settings.source)
                 for subreddit in subreddits

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jobs import progress
 from jobs.settings import Settings, misspelt
 from reddit_etl.clock import Clock, clock_in, utc_now
+from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake import open_lake, tombstones
 from reddit_etl.lake.base import Lake
@@ -17,7 +18,7 @@ from reddit_etl.lake.index import ReceiptKey, Receipts
 from reddit_etl.lake.layout import RECEIPTS
 from reddit_etl.transform import open_transform
 from reddit_etl.transform.base import TransformEngine
-from reddit_etl.warehouse import open_warehouse
+from reddit_etl.warehouse import due, open_warehouse
 from reddit_etl.warehouse.base import Warehouse
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ COPIES = 64 << 20
 
 # The sandbox requires credentials like Reddit, and accepts any.
 VISITOR = ("sandbox", "sandbox", "linux:reddit-etl:sandbox (by /u/sandbox)")
-
-
-SUBREDDITS: set[str] = set()
-"""The subreddits of this process, in which the sandbox finds posts whose listing it has not served."""
 
 
 @cache
@@ -171,6 +168,26 @@ def requests_sent(hour: datetime) -> int:
     return reddit(hour).client.requests if reddit.cache_info().currsize else 0
 
 
+def know_stored() -> None:
+    """Let the sandbox of this process find by their ids what is stored, of the subreddits of all earlier runs too.
+
+    The ids do not say of which subreddit they are. Raises WarehouseError.
+    """
+    if not _is_sandbox():
+        return
+    from reddit_etl.sandbox import know  # noqa: PLC0415
+
+    with warehouse().reading():
+        for entity in ENTITIES.values():
+            found = warehouse().find(entity.name, due.subreddits(entity), [settings().source])
+            know(str(name) for (name,) in found)
+
+
+def _is_sandbox() -> bool:
+    """Whether the sandbox of this process stands for Reddit."""
+    return not settings().has_login and not settings().reddit_url
+
+
 @cache
 def reddit(hour: datetime) -> Reddit:
     """Real Reddit, a stand-in at REDDIT_URL, or the sandbox, started in this process."""
@@ -179,10 +196,10 @@ def reddit(hour: datetime) -> Reddit:
 
     chosen = settings()
     url, now = chosen.reddit_url, clock(hour)
-    if not chosen.has_login and not url:
+    if _is_sandbox():
         from reddit_etl.sandbox import start  # noqa: PLC0415
 
-        url = start(clock=now, subreddits=SUBREDDITS)
+        url = start(clock=now)
         log.info("no Reddit credentials set: using the built-in sandbox with invented data")
     login = (chosen.reddit_client_id, chosen.reddit_client_secret, chosen.reddit_user_agent)
     client_id, client_secret, user_agent = (given or visitor for given, visitor in zip(login, VISITOR, strict=True))

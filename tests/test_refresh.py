@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import pytest
 from reddit_etl.entities import POSTS
 from reddit_etl.errors import RedditError
 from reddit_etl.lake.layout import hour_text
+from reddit_etl.sandbox import content
 from reddit_etl.sources.client import Observation
 from reddit_etl.sources.look import Look
 from reddit_etl.sources.refresh import Refresh
@@ -209,6 +211,28 @@ def test_what_reddit_does_not_return_is_counted_and_the_rest_is_stored(
     assert f"{len(gone)} not returned by Reddit" in report
     # Nobody has read any.
     assert "comments seen" not in report
+
+
+class BuiltIn(Pipeline):
+    """Runs that start the sandbox themselves."""
+
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in super().environment().items() if name != "REDDIT_URL"}
+
+
+def test_the_sandbox_finds_by_id_what_a_run_of_other_subreddits_has_stored(
+    make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMENT_TREE_AGES", '["1h"]')
+    pipeline = make_pipeline(kind=BuiltIn)
+    for hour, name in zip(hours(2), ("python", "rust"), strict=True):
+        # As in a process of its own.
+        monkeypatch.setattr(content, "_KNOWN", {})
+        assert pipeline.run(hour, subreddits=[name], listings=BOTH, limit=100) == 0
+    [_, looks] = pipeline.receipts("extract-posts-sandbox.refresh-*.json")
+    assert (looks["coverage"]["done"], looks["coverage"]["absent"]) == (141, 0)  # type: ignore[index]
+    [_, trees] = pipeline.receipts("extract-comments-sandbox.tree-*.json")
+    assert (trees["coverage"]["done"], trees["coverage"]["unavailable"]) == (6, 0)  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

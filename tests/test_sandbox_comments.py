@@ -19,7 +19,7 @@ import requests
 from reddit_etl import sandbox
 from reddit_etl.sandbox.answers import Listing, Thing, Tree
 from reddit_etl.sandbox.comments import thread
-from reddit_etl.sandbox.content import CAP, InventedReddit
+from reddit_etl.sandbox.content import CAP, InventedReddit, know
 from reddit_etl.sandbox.posts import HUGE, Subreddit, named
 from reddit_etl.sandbox.server import RedditServer
 
@@ -133,7 +133,8 @@ def largest(subreddit: str) -> tuple[Subreddit, int]:
 
 @pytest.fixture
 def server() -> Iterator[RedditServer]:
-    with RedditServer(InventedReddit(lambda: HOUR, subreddits=[*DEFAULTS, HUGE])) as made:
+    know([*DEFAULTS, HUGE])
+    with RedditServer(InventedReddit(lambda: HOUR)) as made:
         made.start()
         yield made
         made.shutdown()
@@ -170,17 +171,17 @@ def test_an_hour_holds_the_same_comments_in_another_process_that_has_listed_noth
     script = f"""
 import json
 from datetime import datetime
-from reddit_etl.sandbox.content import InventedReddit
-reddit = InventedReddit(lambda: datetime(2026, 11, 23, 4, 59), subreddits=["aws"])
+from reddit_etl.sandbox.content import InventedReddit, know
+know(["aws"])
+reddit = InventedReddit(lambda: datetime(2026, 11, 23, 4, 59))
 tree = reddit.tree("{subreddit.post_id(number)}", limit=500, subreddit=None, comment=None)
 print(json.dumps([tree.post, tree.comments]))
 """
     there = subprocess.run(
         [sys.executable, "-c", script], cwd=PROJECT, env={"PYTHONHASHSEED": "7"}, capture_output=True, check=True
     )
-    here = InventedReddit(lambda: HOUR, subreddits=["aws"]).tree(
-        subreddit.post_id(number), limit=500, subreddit=None, comment=None
-    )
+    know(["aws"])
+    here = InventedReddit(lambda: HOUR).tree(subreddit.post_id(number), limit=500, subreddit=None, comment=None)
     assert isinstance(here, Tree)
     assert json.loads(there.stdout) == [here.post, here.comments]
     assert len(payloads(list(flat(here.comments)))) > 100
@@ -412,7 +413,8 @@ class Holding(InventedReddit):
     """Holds the answer to the first request for more comments back until it is released."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: HOUR, subreddits=[HUGE])
+        super().__init__(lambda: HOUR)
+        know([HUGE])
         self.asked, self.released = Event(), Event()
 
     def more(self, link: str, children: list[str], *, only_these: bool) -> Any:
@@ -477,9 +479,11 @@ def test_what_is_not_there_is_not_found(api: Api) -> None:
 
 
 def test_a_tree_is_found_once_its_subreddit_was_named() -> None:
-    first, second = Subreddit("named_at_the_start"), Subreddit("named_in_a_path")
-    api = Api(sandbox.start(clock=lambda: HOUR, subreddits=["Named_At_The_Start"]))
+    first, second = Subreddit("named_by_hand"), Subreddit("named_in_a_path")
+    api = Api(sandbox.start(clock=lambda: HOUR))
     with api.session:
+        api.get(f"/comments/{first.post_id(7)}", status=404)
+        sandbox.know(["Named_By_Hand"])
         api.get(f"/comments/{first.post_id(7)}")
         api.get(f"/comments/{second.post_id(7)}", status=404)
         api.get(f"/r/{second.name}/comments/{second.post_id(7)}")

@@ -13,7 +13,7 @@ from reddit_etl.entities import COMMENTS
 from reddit_etl.entities.record import Record, to_record
 from reddit_etl.errors import RedditError
 from reddit_etl.sandbox.comments import thread
-from reddit_etl.sandbox.content import InventedReddit
+from reddit_etl.sandbox.content import InventedReddit, know
 from reddit_etl.sandbox.posts import named
 from reddit_etl.sandbox.server import RedditServer
 from reddit_etl.sources.client import Observation, RedditClient
@@ -42,7 +42,8 @@ def _no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sandbox() -> Iterator[RedditServer]:
-    server = RedditServer(InventedReddit(lambda: MOMENT, subreddits=["huge_example"]))
+    know(["huge_example"])
+    server = RedditServer(InventedReddit(lambda: MOMENT))
     server.start()
     yield server
     server.shutdown()

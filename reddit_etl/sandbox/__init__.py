@@ -4,20 +4,21 @@ A real HTTP server that PRAW really talks to: the token endpoint, listings with 
 `/api/morechildren`, `/api/info`, rate limit headers. What it holds depends on the subreddit's name and the hour alone.
 """
 
-from collections.abc import Iterable
 from typing import TypedDict
 
 from reddit_etl.clock import Clock, utc_now
-from reddit_etl.sandbox.content import InventedReddit
+from reddit_etl.sandbox.content import InventedReddit, know
 from reddit_etl.sandbox.server import RedditServer
 
+__all__ = ["Login", "know", "login", "start"]
 
-def start(*, clock: Clock, port: int = 0, subreddits: Iterable[str] = ()) -> str:
+
+def start(*, clock: Clock, port: int = 0) -> str:
     """Start a server in a thread of this process, which ends with it; give its URL.
 
-    Posts and comments are found by their ids alone in these `subreddits` and in those that a request has named.
+    Posts and comments are found by their ids alone in the subreddits of `know`, and in those that a request has named.
     """
-    return RedditServer(InventedReddit(clock, subreddits=subreddits), port=port).start()
+    return RedditServer(InventedReddit(clock), port=port).start()
 
 
 class Login(TypedDict):

@@ -30,7 +30,7 @@ ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "controversial": lambda post: -post["upvote_ratio"],
 }
 
-# By checksum, the subreddits that were named to this process: the 13 digits of an id have room for a checksum of the
+# By checksum, the subreddits that this process knows: the 13 digits of an id have room for a checksum of the
 # subreddit's name, which may be 21 letters long, and not for the name.
 _KNOWN: dict[int, Subreddit] = {}
 
@@ -38,15 +38,12 @@ _KNOWN: dict[int, Subreddit] = {}
 class InventedReddit:
     """The content of the sandbox at the hour that its clock shows.
 
-    By their ids alone, posts and comments are found in the subreddits that were named to this process before, as an
-    argument here or by a request for a listing or a tree.
+    By their ids alone, posts and comments are found in the subreddits that this process knows: by `know`, or by an
+    earlier request for a listing or a tree.
     """
 
-    def __init__(self, clock: Clock, *, subreddits: Iterable[str] = ()) -> None:
-        """Posts and comments of `subreddits` can be asked for by their ids at once."""
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        for name in subreddits:
-            _known(name)
 
     def _hour(self) -> int:
         return int(hour_of(self._clock()).replace(tzinfo=UTC).timestamp())
@@ -94,6 +91,12 @@ class InventedReddit:
             return FORBIDDEN
         found = thread(*post, hour)
         return trees.flat(found, _numbers(found, children), limit=MORE_AT_ONCE, only_these=only_these)
+
+
+def know(names: Iterable[str]) -> None:
+    """From now on, posts and comments of these subreddits are found by their ids, by each server of this process."""
+    for name in names:
+        _known(name)
 
 
 def _known(name: str) -> Subreddit:

@@ -70,6 +70,11 @@ WHERE place <= {most}
 ORDER BY subreddit, place"""
 
 
+def subreddits(entity: Entity) -> str:
+    """Those of which something is stored. Binds the source."""
+    return f"SELECT DISTINCT subreddit\nFROM {SCHEMA}.{entity.name}\nWHERE source = ? AND subreddit IS NOT NULL"
+
+
 def marks(count: int) -> str:
     """The places of so many bound values."""
     return ", ".join("?" * count)
