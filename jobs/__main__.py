@@ -60,7 +60,7 @@ def main() -> int:
     page = commands.add_parser("report", help="write an HTML page on the pipeline's state and what it collected")
     page.add_argument("--output", required=True, metavar="FILE")
     page.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: seven days in all")
-    page.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the newest hour read")
+    page.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: that of the newest run")
     for name, command in commands.choices.items():
         command.epilog = f"exit codes: {EXIT_CODES.get(name, DONE)}"
     arguments = parser.parse_args()

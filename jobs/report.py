@@ -6,10 +6,11 @@ from importlib import import_module
 
 from jobs import output, resources
 from jobs.catch_up import Past
+from reddit_etl.clock import utc_now
 from reddit_etl.errors import ConfigurationError, LakeError, WarehouseError
 from reddit_etl.extras import needing
-from reddit_etl.lake.index import Receipts
-from reddit_etl.lake.layout import RECEIPTS, hour_text
+from reddit_etl.lake.index import newest
+from reddit_etl.lake.layout import hour_text
 from reddit_etl.report import state
 from reddit_etl.report.collection import Collection, collect
 
@@ -29,7 +30,7 @@ def check(setting: str) -> None:
 def write(name: str, first: datetime | None, last: datetime | None) -> str:
     """Write the page of the hours from `first` to `last`, inclusive, to that file; gives a line that reports it.
 
-    By default the seven days up to the newest hour with a receipt. Raises EtlError.
+    By default the seven days up to the newest run or maintenance. Raises EtlError.
     """
     check("report")
     last = last or _newest()
@@ -63,7 +64,7 @@ def page(first: datetime, last: datetime) -> tuple[str, bool]:
     made = Page(
         first=first,
         last=last,
-        made_at=now,
+        made_at=utc_now(),
         source=source,
         stores={"lake": lake.url, "warehouse": warehouse.url},
         facts=list(status.facts(facts, now)),
@@ -75,14 +76,11 @@ def page(first: datetime, last: datetime) -> tuple[str, bool]:
 
 
 def _newest() -> datetime:
-    """The newest hour with a receipt. Raises EtlError."""
+    """The newest hour of a run or a maintenance. Raises EtlError."""
     lake = resources.lake()
-    days = [day.removeprefix("dt=") for day in lake.folders(RECEIPTS) if day.startswith("dt=")]
-    for day in sorted(days, reverse=True):
-        begin = datetime.fromisoformat(day)
-        found = [one.hour for one in Receipts(lake, begin, begin + 23 * HOUR).all if one.step == "extract"]
-        if found:
-            return max(found)
+    # Not that of a request: the sandbox has hours far from those in which requests are made.
+    if hour := newest(lake, ("extract", "retain")):
+        return hour
     raise LakeError(f"{lake.url} has no receipt of an extract: run the pipeline first")
 
 

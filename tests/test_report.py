@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from jobs import report, resources
-from reddit_etl.clock import moment
+from reddit_etl.clock import moment, utc_now
 from reddit_etl.errors import LakeError
 from tests import commands
 from tests.aws import AwsPipeline
@@ -27,6 +27,7 @@ from tests.standins.reddit import Posts, post
 from tests.test_real_input import SUBREDDITS, Recorded, scheduled_runs
 
 HOURS = ("2026-11-23T04", "2026-11-23T05", "2026-11-23T06")
+DAILY = "2026-11-23T07"
 VOID = {"meta", "link", "br", "img"}
 PLOTS = ["hours", "requests", "lag", "posts-per-hour", "comments-per-hour", "rises", "best", "kinds", "trees"]
 
@@ -131,7 +132,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Made:
         for hour in HOURS:
             what = {"subreddits": ["python", "aws"], "listings": ["new", "comments"], "limit": 500}
             assert pipeline.run(hour, **what) == 0
-        assert pipeline.maintain(HOURS[-1]) == 0
+        assert pipeline.maintain(DAILY) == 0
         return Made(pipeline, written(pipeline))
 
 
@@ -238,7 +239,8 @@ def test_the_hours_are_those_of_runs(sandbox: Made, broken: Made) -> None:
     def hours(made: Made) -> str:
         return re.search(r"Hours loaded\|([\d,]+ of [\d,]+)\|", "|".join(made.page.text))[1]  # type: ignore[index]
 
-    assert hours(sandbox) == "3 of 3"
+    # The last hour is that of the maintenance.
+    assert hours(sandbox) == "3 of 4"
     # The last hour was read, and could not be loaded.
     assert hours(broken) == f"3 of {6 * 24 + 1}"
     assert "Read and not loaded: 2026-11-23T04." in "".join(broken.page.text)
@@ -251,11 +253,12 @@ def test_the_hours_are_those_of_runs(sandbox: Made, broken: Made) -> None:
 def test_what_was_forgotten_is_shown_with_the_time_that_it_took(sandbox: Made) -> None:
     [receipt] = sandbox.pipeline.receipts("forget-*.json")
     [[hour, why, took, tombstones, removed, _]] = sandbox.page.tables["Runs of forgetting"][1:]
-    assert (hour, why, tombstones) == (HOURS[-1], "noticed", str(receipt["tombstones"]))
+    assert (hour, why, tombstones) == (DAILY, "noticed", str(receipt["tombstones"]))
     hours = (moment(receipt["gone_at"]) - moment(receipt["noticed_at"])) / timedelta(hours=1)  # type: ignore[arg-type]
     assert took == f"{hours:.1f} h"
     assert removed == f"{receipt['warehouse']['removed']:,}"  # type: ignore[index]
     kinds = sandbox.pipeline.rows("SELECT entity, kind, count(*) FROM reddit.tombstones GROUP BY ALL ORDER BY ALL")
+    assert [*sandbox.page.rows("Objects by run")] == [DAILY]
     assert sandbox.page.tables["Tombstones"][1:] == [[str(cell) for cell in row] for row in kinds]
 
 
@@ -427,8 +430,13 @@ def test_the_command_writes_the_page_and_reports_what_it_cannot(
         return done.returncode, done.stdout, done.stderr
 
     page = tmp_path / "page.html"
+    before = utc_now()
     assert command("--output", str(page)) == (0, f"{page}: 2026-11-16T05 to 2026-11-23T04\n", "")
-    assert is_harmless(Read(page.read_text()))
+    read = Read(page.read_text())
+    assert is_harmless(read)
+    # By the real clock, whatever the hour of the run was.
+    [made] = re.findall(r"made (\S+ \S+) UTC", "".join(read.text))
+    assert before - timedelta(minutes=1) < datetime.fromisoformat(made) <= utc_now()
     code, _, error = command("--output", str(tmp_path / "none" / "page.html"))
     assert (code, error.count("\n")) == (78, 1)
     assert "--output" in error

@@ -1,6 +1,6 @@
 """The receipts of a range of hours by their keys, from one listing of the lake instead of one read per receipt."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -27,6 +27,17 @@ class ReceiptKey:
             return None
         hour = datetime.fromisoformat(f"{found['day']}T{found['hour']}:00")
         return cls(hour, found["step"], found["entity"], found["name"], key)
+
+
+def newest(lake: Lake, steps: Container[str]) -> datetime | None:
+    """The newest hour with a receipt of one of these steps; None if there is none. Raises LakeError."""
+    days = [day.removeprefix("dt=") for day in lake.folders(RECEIPTS) if day.startswith("dt=")]
+    for day in sorted(days, reverse=True):
+        begin = datetime.fromisoformat(day)
+        found = [one.hour for one in Receipts(lake, begin, begin + timedelta(hours=23)).all if one.step in steps]
+        if found:
+            return max(found)
+    return None
 
 
 class Receipts:
