@@ -39,7 +39,7 @@ def add_query(parser: argparse.ArgumentParser) -> None:
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     """The arguments of `export`."""
-    parser.add_argument("table", choices=DAYS)
+    parser.add_argument("table", type=_table, metavar=f"{{{','.join(DAYS)}}}")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="it replaces a file of that name")
     parser.add_argument(
         "--day",
@@ -113,6 +113,13 @@ def _counted(rows: Iterator[Row]) -> Iterator[Row]:
     for row in rows:
         progress.CURRENT.add(1)
         yield row
+
+
+def _table(name: str) -> str:
+    if name in DAYS:
+        return name
+    fix = f'for another table use query "SELECT * FROM {tables.SCHEMA}.{name}" --output {name}.csv'
+    raise argparse.ArgumentTypeError(f"{name!r} is not a table of posts or comments: {fix}")
 
 
 def _day(text: str) -> date:

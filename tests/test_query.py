@@ -228,6 +228,14 @@ def test_a_wrong_argument_is_one_line_that_names_it(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_of_another_table_names_the_query_for_it(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(DuckDBLoads(tmp_path).warehouse, "export", "tombstones", "-o", "tombstones.csv")
+    assert 'use query "SELECT * FROM reddit.tombstones" --output tombstones.csv' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("sql", ["", " \n", ";", "-- nothing", "/* none\n */;"])
 def test_a_query_without_a_statement_is_refused(loads: Loads, sql: str, tmp_path: Path) -> None:
     loads.load(post())
