@@ -14,6 +14,5 @@ def needing(extra: str, setting: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         # The image's target batch has neither, which is easily overlooked.
         image = f", or run the image's target {extra}" if extra in ("local", "report") else ""
-        raise ConfigurationError(
-            f"{setting}: {error.name} is not installed: pip install -e '.[{extra}]' in the project's folder{image}"
-        ) from error
+        fix = f".venv/bin/pip install -e '.[{extra}]' in the project's folder{image}"
+        raise ConfigurationError(f"{setting}: {error.name} is not installed: {fix}") from error
