@@ -30,7 +30,7 @@ def test_a_run_lands_every_post_once_and_says_so(pipeline: Pipeline, capsys: pyt
     assert pipeline.rows("SELECT count(*) FROM reddit.post_metrics") == [(500,)]
     assert pipeline.rows("SELECT rows_staged, rows_inserted FROM reddit.load_audit") == [(500, 500)]
     report = capsys.readouterr().out
-    assert "posts seen    500 in 2 listings" in report
+    assert "  posts         500 observations in 2 listings\n" in report
     assert "requests      7" in report  # Three pages each, and the token.
     assert str(pipeline.lake) in report
     assert str(pipeline.warehouse) in report
@@ -120,7 +120,7 @@ def test_the_report_counts_what_this_run_did(
     report = capsys.readouterr().out
     before = "by an earlier run of this hour"
     # Both runs have the hour's looks at all 100 posts that were stored, and the listing of python.
-    assert f"  posts seen    300 in 2 listings and looks, 200 of them {before}\n" in report
+    assert f"  posts         300 observations in 2 listings and looks, 200 of them {before}\n" in report
     assert "  new           100\n  updated       0\n  not newer     200\n" in report
     assert f"  looked again  100 of 100 known posts and comments, {before}\n" in report
     assert pipeline.run(HOUR, subreddits=["python", "aws"], limit=100) == 0

@@ -210,7 +210,7 @@ def test_what_reddit_does_not_return_is_counted_and_the_rest_is_stored(
     report = capsys.readouterr().out
     assert f"{len(gone)} not returned by Reddit" in report
     # Nobody has read any.
-    assert "comments seen" not in report
+    assert "  comments " not in report
 
 
 class BuiltIn(Pipeline):

@@ -189,7 +189,7 @@ def title_of(receipt: dict[str, Any]) -> str:
 
 def test_the_state_is_what_the_objects_of_the_lake_hold(made: Made) -> None:
     extracts: list[Any] = made.pipeline.receipts("extract-*.json")
-    for column, name in (("runs", ""), ("records", "records"), ("rejects", "rejects"), ("requests", "requests")):
+    for column, name in (("runs", ""), ("observations", "records"), ("rejects", "rejects"), ("requests", "requests")):
         counted: Counter[str] = Counter()
         for receipt in extracts:
             counted[title_of(receipt)] += receipt[name] if name else 1
@@ -496,4 +496,4 @@ runpy.run_module("jobs", run_name="__main__", alter_sys=True)
 def test_a_missing_library_is_one_line_that_names_the_extra(library: str) -> None:
     done = commands.run("-c", WITHOUT.format(library=library))
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
-    assert re.match(rf"report: {library}\S* is not installed: .*\[report\]", done.stderr)
+    assert re.match(rf"report: {library}\S* is not installed: \.venv/bin/pip install -e '\.\[report\]'", done.stderr)

@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import pytest
+
 from reddit_etl.clock import iso
 from reddit_etl.entities import COMMENTS
 from reddit_etl.lake.folder import FolderLake
@@ -16,6 +18,7 @@ from reddit_etl.lake.receipts import Extracted, Loaded, Receipt
 from reddit_etl.report import collection_plots, state, state_plots
 from reddit_etl.report.collection import Best, Collection, Rise, Trees, collect
 from reddit_etl.report.queries import BANDS
+from reddit_etl.report.text import percent
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
 from tests.standins.loads import Loads
 from tests.standins.payloads import post
@@ -170,6 +173,23 @@ def test_the_plots_of_two_months_are_by_day_and_stay_small() -> None:
 
 
 # ---- Receipts
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "digits", "shown"),
+    [
+        (770, 776, 0, "99%"),
+        (995, 1000, 0, ">99%"),
+        (1000, 1000, 0, "100%"),
+        (1100, 1000, 0, "110%"),
+        (4, 1000, 0, "<1%"),
+        (0, 1000, 0, "0%"),
+        (1, 6000, 1, "<0.1%"),
+        (5999, 6000, 1, ">99.9%"),
+    ],
+)
+def test_a_share_is_rounded_neither_to_all_nor_to_nothing(part: int, whole: int, digits: int, shown: str) -> None:
+    assert percent(part, whole, digits) == shown
 
 
 def commit(lake: FolderLake, step: str, name: str, receipt: Receipt) -> None:

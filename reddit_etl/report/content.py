@@ -9,6 +9,7 @@ from reddit_etl.report.collection import Collection, largest
 from reddit_etl.report.page import Part, Table
 from reddit_etl.report.queries import LEAST, NAMELESS
 from reddit_etl.report.state import PROFILES
+from reddit_etl.report.text import percent
 
 LISTED = 50
 """Rows of a table; beyond, subreddits are added up."""
@@ -88,7 +89,7 @@ def _best(found: Collection) -> Part:
             "left out."
         )
     rows = [
-        [named(one.name), f"{one.hour:02}:00 to {one.hour + one.hours - 1:02}:59", f"{one.posts:,}", f"{one.place:.0%}"]
+        [named(one.name), f"{one.hour:02}:00 to {one.hour + one.hours - 1:02}:59", f"{one.posts:,}", percent(one.place)]
         for one in found.best
     ]
     columns = ["subreddit", "hours, UTC", "posts", "outscored"]
@@ -103,7 +104,7 @@ def _kinds(found: Collection) -> Part:
         [named(name), *(f"{found.kinds[name][kind]:,}" for kind in order)]
         for name in largest(dict(found.kinds), LISTED)
     ]
-    text = ", ".join(f"{number / total.total():.0%} {kind}" for kind, number in total.most_common())
+    text = ", ".join(f"{percent(number, total.total())} {kind}" for kind, number in total.most_common())
     return Part(
         "types",
         "Types of posts",

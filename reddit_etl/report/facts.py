@@ -34,7 +34,10 @@ class EntityFacts:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Rows that were new, updated a stored one, and were not newer; in this run, what was loaded before is not."""
+        """Observations of what was new, that updated an older state, and that were not newer than what was stored.
+
+        What an earlier run has loaded is not newer in this one.
+        """
         return (
             sum(load.inserted for load in self.loads),
             sum(load.updated for load in self.loads),

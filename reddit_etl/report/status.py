@@ -8,6 +8,7 @@ from reddit_etl.lake.layout import hour_text, spans_text
 from reddit_etl.report import state_plots
 from reddit_etl.report.page import NONE, Fact, Part, Table
 from reddit_etl.report.state import State
+from reddit_etl.report.text import percent
 
 REQUESTS_AN_HOUR = 6000
 """Reddit allows 100 requests a minute for each OAuth client (Reddit Data API Wiki)."""
@@ -40,7 +41,7 @@ def facts(state: State, now: datetime) -> Iterator[Fact]:
     note = f"{waiting} read, not loaded" if waiting else "since the first run" if state.begun else "of the range"
     yield Fact("Hours loaded", f"{len(state.loaded):,} of {every:,}", note, bool(waiting))
     records = sum(one.records for one in state.readings.values())
-    yield Fact("Records read", f"{records:,}", f"in {len(state.read):,} hours")
+    yield Fact("Observations", f"{records:,}", f"of posts and comments, in {len(state.read):,} hours")
     rejects = sum(one.rejects for one in state.readings.values())
     yield Fact("Rejected", f"{rejects:,}", "payloads that are not a valid record", bool(rejects))
     yield Fact("Gaps", f"{len(state.gaps):,}", "times in which something was missed", bool(state.gaps))
@@ -52,7 +53,7 @@ def facts(state: State, now: datetime) -> Iterator[Fact]:
         yield Fact("Last finished task", duration(age), "before this report was made", age > STALE * 3600)
     most = max(state.requests.values(), default=0)
     note = f"{most:,} of {REQUESTS_AN_HOUR:,} that Reddit allows an hour"
-    yield Fact("Requests, at most", f"{most / REQUESTS_AN_HOUR:.1%}", note, most > 0.9 * REQUESTS_AN_HOUR)
+    yield Fact("Requests, at most", percent(most, REQUESTS_AN_HOUR, digits=1), note, most > 0.9 * REQUESTS_AN_HOUR)
 
 
 def parts(state: State, lost: int | None) -> list[Part]:
@@ -103,13 +104,14 @@ def _readings(state: State) -> Part:
         "extracts",
         "What was read, gaps and cut-offs",
         f"Recorded gaps: {len(gaps):,}. A listing is full if it had as many items as its limit allows; it has a gap if "
-        "it ended after the newest item of the previous reading. A text is cut if it is longer than its column.",
+        "it ended after the newest item of the previous reading. What is in two extracts is observed twice. A text is "
+        "cut if it is longer than its column.",
         tables=[
             Table("Gaps: what was created between these times was missed", ["extract", "entity", "from", "to"], gaps),
             Table("Not readable, by Reddit's answer", ["extract", "answer", "runs"], skipped),
             Table(
                 "Extracts",
-                ["extract", "runs", "records", "rejects", "requests", "full", "gaps", "cut"],
+                ["extract", "runs", "observations", "rejects", "requests", "full", "gaps", "cut"],
                 rows,
             ),
         ],

@@ -43,7 +43,8 @@ def _counts(entity: EntityFacts) -> Iterator[str]:
     read += sorted(others, reverse=True)
     before = entity.earlier_records
     whose = f", {before:,} of them by an earlier run of this hour" if before and entity.loads else ""
-    yield _line(f"{entity.name} seen", f"{entity.records:,} in {' and '.join(read)}{whose}")
+    observed = f"{entity.records:,} observation{'' if entity.records == 1 else 's'}"
+    yield _line(entity.name, f"{observed} in {' and '.join(read)}{whose}")
     new, updated, known = entity.counts
     yield _line("new", f"{new:,}")
     yield _line("updated", f"{updated:,}")
@@ -69,7 +70,7 @@ def _looks(looks: Summary, whose: str) -> Iterator[str]:
         "not returned by Reddit": coverage["absent"],
         # Older receipts have neither of these two.
         "taken for deleted": coverage.get("gone", 0),
-        "absent with all else of their subreddit": coverage.get("unclear", 0),
+        "not taken for deleted, as nothing of their subreddit was returned": coverage.get("unclear", 0),
         "deferred to the next run": looks.left + coverage.get("waiting", 0),
         "missed": coverage["missed"],
     }
@@ -83,7 +84,7 @@ def _coverage(trees: Summary, whose: str) -> Iterator[str]:
     """How much of the comment trees was read. `whose` says so if an earlier run did it."""
     coverage = trees.coverage
     fetched, number = coverage["fetched"], coverage["num_comments"]
-    share = f" ({fetched / number:.0%})" if number else ""
+    share = f" ({percent(fetched, number)})" if number else ""
     posts = f"{coverage['done']:,} of {coverage['due']:,} posts"
     read = f"{posts}, with {fetched:,} of their {number:,} comments{share}"
     yield _line("trees", f"{read}{whose}" if coverage["due"] else "no post is due")
@@ -113,6 +114,15 @@ def _issues(listing: str, entity: EntityFacts, extracted: Summary) -> Iterator[s
         yield _line("cleaned", f"{listing}: {', '.join(changed)}")
     if extracted.truncated:
         yield _line("truncated", f"{listing}: {extracted.truncated} with a text longer than its column")
+
+
+def percent(part: float, whole: float = 1, digits: int = 0) -> str:
+    """A share, rounded; 100% only if it is all and 0% only if it is nothing: else it is >99% or <1%."""
+    share, least = part / whole, 10.0**-digits
+    text = f"{share:.{digits}%}"
+    if share < 1 and text == f"{1:.{digits}%}":
+        return f">{100 - least:.{digits}f}%"
+    return f"<{least:.{digits}f}%" if share > 0 and text == f"{0:.{digits}%}" else text
 
 
 def _line(name: str, value: str) -> str:
