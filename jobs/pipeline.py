@@ -199,7 +199,7 @@ class RedditPipeline(luigi.Task):
             caught_up=[task.receipt.read() for task in self._catch_up],
             reloaded=self._restored | {f"{hour_text(task.hour)} {task.entity.name}": task.rows for task in self._lost},
             stores={"lake": resources.lake().url} | catalog | {"warehouse": resources.warehouse().url},
-            query=f'{_python()} -m jobs query "SELECT subreddit, count(*) FROM reddit.posts GROUP BY 1"',
+            query=f'{_python()} -m jobs query "SELECT subreddit, count(*) AS posts FROM reddit.posts GROUP BY 1"',
         )
 
     def _facts_of(self, entity: str, loads: list[Load]) -> EntityFacts:
