@@ -51,7 +51,7 @@ def main() -> int:
     compare = commands.add_parser("reconcile", help="compare the lake, the catalog and the warehouse")
     hour = HourParameter
     compare.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: 48 hours in all")
-    compare.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the last full hour")
+    compare.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: the newest run")
     compare.add_argument("--deep", action="store_true", help="compare the checksum of every object of the lake, too")
     compare.add_argument("--repair", action="store_true", help="load, publish and make again what is missing")
     forget = commands.add_parser("forget", help="remove posts and comments from every store")

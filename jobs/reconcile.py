@@ -20,7 +20,7 @@ from jobs.transform import Transform
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError, LakeError
-from reddit_etl.lake.index import ReceiptKey
+from reddit_etl.lake.index import ReceiptKey, newest
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
 from reddit_etl.lake.receipts import DataObject
 from reddit_etl.sources import named
@@ -37,25 +37,30 @@ HOUR = timedelta(hours=1)
 def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bool = False) -> int:
     """Compare all stores for the hours from `first` to `last`, inclusive; returns the number of differences.
 
-    Prints a line per difference. With `deep` every object is read. With `repair` what can be loaded, published or made
-    again is, and only what then still differs counts. Holds one day at a time. Raises EtlError, ConfigurationError also
-    if there is nothing to compare.
+    Prints a line per difference, or one of what was compared. With `deep` every object is read. With `repair` what can
+    be loaded, published or made again is, and only what then still differs counts. Holds one day at a time. Raises
+    EtlError, ConfigurationError also if there is nothing to compare.
     """
     if first > last:
         raise ConfigurationError(f"--first {hour_text(first)} is after --last {hour_text(last)}: swap them")
     resources.used_lake()
     progress.CURRENT.expect(int((last - first) / HOUR) + 1, "hours")
-    number = compared = 0
+    number = compared = rows = objects = 0
     begin = first
     while begin <= last:
         end = min(begin.replace(hour=0) + DAY, last + HOUR)
         past = Past(end, first=begin)
-        found = _printed(_of_a_day(first, past, end, deep=deep))
+        # What was merged stands for many hours.
+        loaded: set[DataObject] = set()
+        found = _printed(_of_a_day(first, past, end, loaded, deep=deep))
         if found and repair:
             _repair(found)
-            found = _printed(_of_a_day(first, Past(end, first=begin), end, deep=deep))
+            loaded.clear()
+            found = _printed(_of_a_day(first, Past(end, first=begin), end, loaded, deep=deep))
             log.info("repaired", extra={"day": f"{begin:%Y-%m-%d}", "left": len(found)})
         number += len(found)
+        rows += sum(one.rows for one in loaded)
+        objects += len(loaded)
         compared += len({key.hour for key in past.receipts.all if key.entity in ENTITIES})
         begin = end
     if not compared and not number:
@@ -63,6 +68,13 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
             f"nothing to compare: {resources.lake().url} has no receipts of the hours from {hour_text(first)} to "
             f"{hour_text(last)}: choose hours that were run, with --first and --last"
         )
+    if not number:
+        stores = "lake, catalog and warehouse" if resources.catalog() else "lake and warehouse"
+        sys.stdout.write(
+            f"{stores} agree on the {compared:,} {'hour' if compared == 1 else 'hours'} with receipts from "
+            f"{hour_text(first)} to {hour_text(last)}: {rows:,} rows in {objects:,} objects compared\n"
+        )
+        sys.stdout.flush()
     fields = {"first": hour_text(first), "last": hour_text(last), "hours": compared, "differences": number}
     log.log(logging.ERROR if number else logging.INFO, "reconciled", extra=fields)
     return number
@@ -77,8 +89,13 @@ def _printed(differences: Iterable[Difference]) -> list[Difference]:
     return found
 
 
-def _of_a_day(first: datetime, past: Past, end: datetime, *, deep: bool) -> Iterator[Difference]:
-    """Of the hours of `past`, which are of one day and end before `end`; `first` is the first hour of all."""
+def _of_a_day(
+    first: datetime, past: Past, end: datetime, compared: set[DataObject], *, deep: bool
+) -> Iterator[Difference]:
+    """Of the hours of `past`, which are of one day and end before `end`; `first` is the first hour of all.
+
+    Adds to `compared` the objects that are compared with the warehouse.
+    """
     keys = past.receipts.all
     yield from _undone(past)
     done = {
@@ -88,8 +105,6 @@ def _of_a_day(first: datetime, past: Past, end: datetime, *, deep: bool) -> Iter
     }
     yield from unlisted({one for one in past.known_loads if _is_before(one, end)}, done)
     lost = set(past.lost_loads)
-    # What was merged stands for many hours.
-    compared: set[DataObject] = set()
     for hour, of_hour in groupby(keys, key=lambda key: key.hour):
         progress.CURRENT.reach(int((hour - first) / HOUR))
         yield from _of_an_hour(hour, list(of_hour), lost, compared, deep=deep)
@@ -188,7 +203,7 @@ class Reconcile(luigi.Task):
         default=None, flag="--first", description="the first UTC hour; without it 48 hours are compared"
     )
     last: datetime | None = HourParameter(
-        default=None, flag="--last", description="the last UTC hour; without it the last full one"
+        default=None, flag="--last", description="the last UTC hour; without it the newest that was run"
     )
     deep: bool = luigi.BoolParameter(description="compare the checksum of every object, too")
     repair: bool = luigi.BoolParameter(description="load, publish and make again what is missing")
@@ -209,6 +224,13 @@ class Reconcile(luigi.Task):
 
 
 def hours(first: datetime | None, last: datetime | None) -> tuple[datetime, datetime]:
-    """The given hours, by default the 48 up to the last full one; what the current one holds is still on its way."""
-    last = last or hour_of(utc_now()) - HOUR
+    """The given hours, by default the 48 up to the newest that was run.
+
+    The current one is left out until all that it has read is loaded, as its run may be at work. Raises EtlError.
+    """
+    now = hour_of(utc_now())
+    if not last:
+        last = newest(resources.lake(), ["extract"]) or now
+        if last == now and Past(last + HOUR, first=last).unfinished:
+            last -= HOUR
     return first or last - resources.REACH + HOUR, last

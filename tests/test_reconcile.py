@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from jobs import resources
-from jobs.reconcile import reconcile
+from jobs.reconcile import hours, reconcile
 from jobs.settings import Settings
 from reddit_etl.entities import POSTS
 from reddit_etl.entities.schema import Entity
@@ -24,7 +24,7 @@ from reddit_etl.lake.receipts import DataObject
 from reddit_etl.warehouse.base import Load
 from tests import commands
 from tests.aws import AwsPipeline
-from tests.conftest import Pipeline, bare_environment, forget_run, pipelines
+from tests.conftest import MINUTE, Pipeline, bare_environment, forget_run, pipelines
 from tests.standins.loads import NEWER, OLDER, DuckDBLoads, Loads
 from tests.standins.payloads import post
 from tests.standins.redshift import Redshift
@@ -40,11 +40,13 @@ def moment(hour: str) -> datetime:
 
 
 def found(capsys: pytest.CaptureFixture[str], **how: bool) -> list[str]:
-    """The lines of a reconciliation of the two hours."""
+    """The differences that a reconciliation of the two hours prints."""
     forget_run()
     capsys.readouterr()
     number = reconcile(moment(HOURS[0]), moment(HOURS[1]), **how)
     lines = capsys.readouterr().out.splitlines()
+    if not number:
+        assert "warehouse agree on the 2 hours with receipts from " in lines.pop()
     if not how.get("repair"):
         assert number == len(lines)
     return lines
@@ -480,10 +482,30 @@ def command(local: Local, *words: str) -> tuple[int, str, list[dict[str, Any]]]:
     return done.returncode, done.stdout, [json.loads(line) for line in done.stderr.splitlines() if line[:1] == "{"]
 
 
+AGREE = f"""\
+lake and warehouse agree on the 2 hours with receipts from {HOURS[0]} to {HOURS[1]}: 400 rows in 4 objects compared
+"""
+
+
+@pytest.mark.parametrize(("now", "left"), [(HOURS[1], HOURS[0]), ("2026-11-23T06", HOURS[1])])
+def test_the_current_hour_is_compared_once_all_that_it_has_read_is_loaded(
+    local: Local, monkeypatch: pytest.MonkeyPatch, now: str, left: str
+) -> None:
+    monkeypatch.setattr("jobs.reconcile.utc_now", lambda: moment(now) + MINUTE)
+    assert hours(None, None) == (moment("2026-11-21T06"), moment(HOURS[1]))
+    assert hours(moment(HOURS[0]), moment(HOURS[0])) == (moment(HOURS[0]), moment(HOURS[0]))
+    local.write(local.object("receipts/.*hr=05/load-comments-"), None)
+    forget_run()
+    assert hours(None, None)[1] == moment(left)
+
+
 def test_the_command_ends_with_what_it_found(local: Local) -> None:
     hours = ("--first", HOURS[0], "--last", HOURS[1])
     code, output, log = command(local, "-m", "jobs", "reconcile", *hours, "--deep")
-    assert (code, output) == (0, "")
+    assert (code, output) == (0, AGREE)
+    # By default, up to the newest hour that was run.
+    default = command(local, "-m", "jobs", "reconcile")
+    assert default[:2] == (0, AGREE.replace(HOURS[0], "2026-11-21T06"))
     assert [line["differences"] for line in log if line["event"] == "reconciled"] == [0]
     local.change(f"DELETE FROM reddit.post_metrics WHERE {SEEN}; DELETE FROM reddit.posts WHERE {SEEN}")
     code, output, log = command(local, "-m", "jobs", "reconcile", *hours)
