@@ -257,6 +257,7 @@ def test_what_was_forgotten_is_shown_with_the_time_that_it_took(sandbox: Made) -
     hours = (moment(receipt["gone_at"]) - moment(receipt["noticed_at"])) / timedelta(hours=1)  # type: ignore[arg-type]
     assert took == f"{hours:.1f} h"
     assert removed == f"{receipt['warehouse']['removed']:,}"  # type: ignore[index]
+    assert f"tombstones of their own. Removed rows: {removed}; objects" in "".join(sandbox.page.text)
     kinds = sandbox.pipeline.rows("SELECT entity, kind, count(*) FROM reddit.tombstones GROUP BY ALL ORDER BY ALL")
     assert [*sandbox.page.rows("Objects by run")] == [DAILY]
     assert sandbox.page.tables["Tombstones"][1:] == [[str(cell) for cell in row] for row in kinds]

@@ -175,14 +175,13 @@ def _deletions(state: State) -> Part:
     text = "No content was removed because it was deleted on Reddit, or on request."
     if state.removals:
         number = sum(one.tombstones for one in state.removals if one.hours is not None)
-        text = (
-            f"Runs of forgetting: {len(state.removals):,}, with {number:,} tombstones of their own. Rows were removed, "
-        )
-        text += "objects of the lake replaced or removed."
+        rows, objects = sum(one.rows for one in state.removals), sum(one.objects for one in state.removals)
+        text = f"Runs of forgetting: {len(state.removals):,}, with {number:,} tombstones of their own. "
+        text += f"Removed rows: {rows:,}; objects of the lake that were replaced or removed: {objects:,}."
     if took:
         text += f" From notice to the last byte: at most {duration(max(took) * 3600)}"
         text += f"; Reddit asks for {DELETED_WITHIN} hours."
-    rows = [
+    table = [
         [
             hour_text(one.hour),
             one.why,
@@ -192,7 +191,7 @@ def _deletions(state: State) -> Part:
         for one in state.removals
     ]
     columns = ["hour", "why", "took", "tombstones", "rows", "objects"]
-    return Part("deletions", "Deletions", text, tables=[Table("Runs of forgetting", columns, rows)])
+    return Part("deletions", "Deletions", text, tables=[Table("Runs of forgetting", columns, table)])
 
 
 def _reconciled(lost: int | None) -> Part:
