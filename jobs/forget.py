@@ -68,7 +68,8 @@ class Forget(luigi.Task):
         if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
         counts = {zone: counts["replaced"] for zone, counts in receipt.lake.items()}
-        log.info("forgotten", extra=self.log_fields() | {"tombstones": receipt.tombstones} | counts)
+        counts = {"tombstones": receipt.tombstones, "removed": receipt.warehouse.get("removed", 0)} | counts
+        log.info("forgotten", extra=self.log_fields() | counts)
 
     def __repr__(self) -> str:
         return f"Forget({hour_text(self.hour)}, {self.name})"
@@ -99,7 +100,7 @@ class Request:
         counts = [self.receipt.warehouse.get(count, 0) for count in ("removed", "cleared")]
         counts += [zone["replaced"] for zone in self.receipt.lake.values()]
         # Which of the names an object held is not recorded.
-        unknown = "the warehouse had no row of it" if any(counts) else "nothing of this name is stored"
+        unknown = "not found in the warehouse" if any(counts) else "not found in any store"
         for name in self.names:
             said = (["requested before"] if name in self.earlier else []) + ([unknown] if name in self.unknown else [])
             if said:

@@ -460,14 +460,21 @@ def test_a_person_s_request_is_done_at_once_and_proved(pipeline: Pipeline) -> No
 def test_a_request_of_what_is_not_stored_says_so_and_is_recorded(pipeline: Pipeline) -> None:
     recorded = "the request is recorded, and applies to late loads too\n"
     assert command(pipeline, "t3_none", "t3_none").stdout.endswith(
-        f"warehouse: 0\nt3_none: nothing of this name is stored; {recorded}"
+        f"warehouse: 0\nt3_none: not found in any store; {recorded}"
     )
     [receipt] = pipeline.receipts("forget-all-request-*.json")
+    rows = "SELECT entity, id, kind FROM reddit.tombstones"
+    assert pipeline.rows(rows) == [("posts", "none", "request")]
+    repeated = command(pipeline, "t3_none")
+    assert repeated.stdout.endswith(f"warehouse: 0\nt3_none: requested before, and not found in any store; {recorded}")
+    assert '"tombstones": 1, "removed": 0,' in repeated.stderr
+    # The repeated request covers what was observed since the first one, in the same row.
+    assert pipeline.rows(rows) == [("posts", "none", "request")]
     assert receipt["tombstones"] == 1
     # Of the post `s` only rejects are stored.
     assert command(pipeline, "t3_none", "t3_a", "t3_s").stdout.endswith(
-        f"warehouse: 1\nt3_none: requested before, and the warehouse had no row of it; {recorded}"
-        f"t3_s: the warehouse had no row of it; {recorded}"
+        f"warehouse: 1\nt3_none: requested before, and not found in the warehouse; {recorded}"
+        f"t3_s: not found in the warehouse; {recorded}"
     )
     assert pipeline.request("t3_a") == 0
 

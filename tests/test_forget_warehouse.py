@@ -245,10 +245,27 @@ def test_a_new_warehouse_takes_in_all_tombstones_before_its_first_load(loads):
     for number in range(3):
         put(loads, *[tombstone(f"z{number}{n}") for n in range(number * 700)], tombstone(), name=f"{number}")
     assert loads.load_files(file) == LoadCounts(staged=2, inserted=1, updated=0, stale=0, forgotten=1)
-    assert loads.rows("SELECT count(*), count(DISTINCT object) FROM reddit.tombstones") == [(2103, 3)]
+    assert loads.rows("SELECT count(*), count(DISTINCT object) FROM reddit.tombstones") == [(2101, 2)]
     assert loads.rows("SELECT object, tombstones FROM reddit.forget_audit ORDER BY 1") == [
         (tombstones.tombstones_key(NOON, f"{number}"), number * 700 + 1) for number in range(3)
     ]
+
+
+def test_what_is_named_again_has_one_row_with_the_last_moment(loads):
+    loads.load(post("b"))
+    both = [tombstone(kind=kind, minutes=minutes) for kind, minutes in ((Kind.REQUEST, 1), (Kind.GONE, 3))]
+    forget(loads, *both, name="first")
+    first = tombstones.tombstones_key(NOON, "first")
+    rows = "SELECT id, kind, moment, object FROM reddit.tombstones ORDER BY kind"
+    for name, minutes in (("later", 2), ("earlier", 0)):
+        forget(loads, tombstone(kind=Kind.REQUEST, minutes=minutes), name=name)
+        later = tombstones.tombstones_key(NOON, "later")
+        assert loads.rows(rows) == [
+            ("a", "gone", NOON + 3 * MINUTE, first),
+            ("a", "request", NOON + 2 * MINUTE, later),
+        ]
+    assert loads.load(post("a", seen=NOON + 2 * MINUTE)).forgotten == 1
+    assert loads.rows("SELECT COUNT(*) FROM reddit.forget_audit") == [(3,)]
 
 
 def test_nothing_is_made_where_there_is_no_warehouse(loads):

@@ -64,7 +64,8 @@ COMMENT ON COLUMN reddit.tombstones.entity IS 'What it names: posts or comments.
 COMMENT ON COLUMN reddit.tombstones.id IS 'The id of what is forgotten.';
 COMMENT ON COLUMN reddit.tombstones.kind IS 'Why: deleted, removed, gone, request; or account, which takes the \
 author''s name alone.';
-COMMENT ON COLUMN reddit.tombstones.moment IS 'What was observed up to then is forgotten.';
+COMMENT ON COLUMN reddit.tombstones.moment IS 'What was observed up to then is forgotten. \
+If it is named again for the same reason, the last moment.';
 COMMENT ON COLUMN reddit.tombstones.object IS 'The object of the lake that it was copied from.';
 CREATE TABLE reddit.forget_audit (
   object VARCHAR(256),

@@ -107,17 +107,35 @@ def _insert(objects: Objects, execute: Execute) -> None:
     types = ", ".join(f"{column.name} {column.type.sql}" for column in TOMBSTONES)
     names = ", ".join(column.name for column in TOMBSTONES)
     execute(f"CREATE TEMPORARY TABLE coming ({types})", [])
-    rows = [
-        (one.entity, one.id, one.kind.value, _moment(key, one), key)
-        for key, ones in objects.items()
-        for one in sorted(ones)
-    ]
+    # What is named again for the same reason has one row, with the last moment.
+    last: dict[tuple[str, str, str], tuple[datetime, str]] = {}
+    for key, ones in objects.items():
+        for one in ones:
+            named, found = (one.entity, one.id, one.kind.value), (_moment(key, one), key)
+            last[named] = max(found, last.get(named, found))
+    rows = [(*named, *found) for named, found in sorted(last.items())]
     for begin in range(0, len(rows), PORTION):
         portion = rows[begin : begin + PORTION]
         places = ", ".join(["(?, ?, ?, ?, ?)"] * len(portion))
         execute(f"INSERT INTO coming ({names}) VALUES {places}", [value for row in portion for value in row])
+    between = execute("SELECT MIN(id), MAX(id) FROM coming", []).fetchall()[0]
+    execute(_OUTDATED, between)
     # A load reads them between bounds of ids.
-    execute(f"INSERT INTO {TABLE} ({names}) SELECT {names} FROM coming ORDER BY entity, id", [])
+    values = ", ".join(f"coming.{column.name}" for column in TOMBSTONES)
+    execute(f"INSERT INTO {TABLE} ({names})\nSELECT {values}\n{_UNKNOWN}\nORDER BY coming.entity, coming.id", between)
+
+
+# Both bind the least and the greatest id of `coming`.
+_OUTDATED = f"""\
+DELETE FROM {TABLE}
+USING coming
+WHERE coming.entity = {TABLE}.entity AND coming.id = {TABLE}.id AND coming.kind = {TABLE}.kind
+  AND {TABLE}.moment <= coming.moment AND {TABLE}.id >= ? AND {TABLE}.id <= ?"""
+_UNKNOWN = f"""\
+FROM coming
+LEFT JOIN {TABLE} AS known ON known.entity = coming.entity AND known.id = coming.id AND known.kind = coming.kind
+  AND known.id >= ? AND known.id <= ?
+WHERE known.id IS NULL"""
 
 
 def _moment(key: str, tombstone: Tombstone) -> datetime:

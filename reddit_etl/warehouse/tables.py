@@ -41,7 +41,12 @@ TOMBSTONES = (
         Origin.WAREHOUSE,
         "Why: deleted, removed, gone, request; or account, which takes the author's name alone.",
     ),
-    Column("moment", TIMESTAMP, Origin.WAREHOUSE, "What was observed up to then is forgotten."),
+    Column(
+        "moment",
+        TIMESTAMP,
+        Origin.WAREHOUSE,
+        "What was observed up to then is forgotten. If it is named again for the same reason, the last moment.",
+    ),
     Column("object", varchar(256), Origin.WAREHOUSE, "The object of the lake that it was copied from."),
 )
 
