@@ -136,7 +136,8 @@ def _again(state: State) -> Part:
         [title, *(f"{one.coverage[name]:,}" if name in one.coverage else NONE for name in names)]
         for title, one in readings.items()
     ]
-    text = "Known posts and comments that were to be looked at again, and posts whose comment trees were to be read."
+    text = "Known posts and comments that were to be requested by id (looks), and posts whose comment trees were due. "
+    text += "Absent: not returned by Reddit; deleted: not returned again an hour later."
     text = text if rows else "Neither looks nor comment trees are in these hours."
     doubted = sum(one.suspicious for one in readings.values())
     if doubted:
