@@ -70,11 +70,13 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
         )
     if not number:
         stores = "lake, catalog and warehouse" if resources.catalog() else "lake and warehouse"
-        sys.stdout.write(
-            f"{stores} agree on the {compared:,} {'hour' if compared == 1 else 'hours'} with receipts from "
-            f"{hour_text(first)} to {hour_text(last)}: {rows:,} rows in {objects:,} objects compared\n"
-        )
-        sys.stdout.flush()
+        what = f"the {compared:,} {'hour' if compared == 1 else 'hours'} with receipts"
+        with progress.CURRENT.hidden():
+            sys.stdout.write(
+                f"{stores} agree on {what} from {hour_text(first)} to {hour_text(last)}: "
+                f"{rows:,} rows in {objects:,} objects compared\n"
+            )
+            sys.stdout.flush()
     fields = {"first": hour_text(first), "last": hour_text(last), "hours": compared, "differences": number}
     log.log(logging.ERROR if number else logging.INFO, "reconciled", extra=fields)
     return number
