@@ -21,6 +21,7 @@ SMALL = {
     "start": ["--rounds", "1"],
     "container": ["1"],
     "transformation": ["1000"],
+    "year": ["--days", "1", "--each", "1"],
 }
 
 

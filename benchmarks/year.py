@@ -134,7 +134,7 @@ class Year:
     def months(self, days: int, each: int) -> Iterator[Month]:
         """After every `each` days."""
         with mock.patch.dict(os.environ, self._environment):
-            for number in range(days * 24):
+            for number in range(days * 24 + 1):
                 now = BEGIN + number * HOUR + MINUTE
                 self._feed.advance(now)
                 if number and number % (each * 24) == 0:
@@ -222,7 +222,7 @@ def table(days: int, each: int, log: Callable[[str], object] = print) -> Iterato
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.year", description=__doc__)
-    parser.add_argument("--days", type=int, default=365 + 1)
+    parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--each", type=int, default=30, help="days between two measurements")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)

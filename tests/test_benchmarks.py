@@ -42,7 +42,7 @@ def shown(name: str) -> str:
 
 
 # Of `memory`, which takes longest, tests/test_memory.py runs the parts.
-@pytest.mark.parametrize("name", ["aws", "age", "start", "container", "transformation"])
+@pytest.mark.parametrize("name", ["aws", "age", "start", "container", "transformation", "year"])
 def test_a_small_form_has_the_table_of_the_page(name: str) -> None:
     assert shown(name)
 
