@@ -4,7 +4,7 @@ from datetime import datetime
 
 import luigi
 
-from jobs import report, resources
+from jobs import resources
 from jobs.parameters import HourParameter
 from jobs.process import end_as
 from jobs.task import log
@@ -46,6 +46,9 @@ class DailyReport(luigi.Task):
 
     def run(self) -> None:
         """Make the page, unless another run was first."""
+        # Imported here, as each run of any task imports this module.
+        from jobs import report  # noqa: PLC0415
+
         html, _ = report.page(self.hour - report.RANGE + report.HOUR, self.hour)
         key = self.output().key
         resources.lake().create(key, html.encode(), media_type="text/html; charset=utf-8")

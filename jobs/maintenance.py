@@ -6,7 +6,7 @@ from typing import Any
 
 import luigi
 
-from jobs import parameters, report, resources
+from jobs import parameters, resources
 from jobs.config import check_section
 from jobs.daily_report import DailyReport
 from jobs.forget import Forget, stores
@@ -31,6 +31,8 @@ class Maintenance(luigi.Task):
             with held():
                 stores()
                 if resources.settings().daily_report:
+                    from jobs import report  # noqa: PLC0415
+
                     report.check("DAILY_REPORT")
             check_section("Maintenance", [name for name, _ in self.get_params()])  # type: ignore[no-untyped-call]
             parameters.checked_hour(self.hour, sandbox=resources.settings().source == "sandbox")
