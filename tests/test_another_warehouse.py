@@ -7,9 +7,11 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import polars
+import psycopg2
 import pytest
 
 from jobs import resources
@@ -122,6 +124,26 @@ def test_the_commands_work_on_it(
     assert sorted(map(repr, polars.read_parquet(path).rows())) == sorted(map(repr, rows))
     for block in re.findall(r"^\$ .*python -m jobs (query \".+\")$", PAGE, re.MULTILINE):
         assert "python" in ran(*block.replace('"', "").split(" ", 1))
+
+
+def test_a_run_that_waits_for_another_s_load_ends_at_once_by_a_signal(
+    pipeline_of: Callable[[], PostgreSQLPipeline], database: Database, installed: Path
+) -> None:
+    pipeline = pipeline_of()
+    environment = os.environ | pipeline.environment() | {"PYTHONPATH": f"{installed}{os.pathsep}{PROJECT}"}
+    command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", "--hour", HOURS[0]]
+    with closing(psycopg2.connect(database.url)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reddit_etl'))")
+        with subprocess.Popen([*command, "--limit", "10"], env=environment, cwd=PROJECT) as run:
+            while not database.rows("SELECT 1 FROM pg_locks WHERE NOT granted") and run.poll() is None:
+                pass
+            run.terminate()
+            try:
+                # It ends itself after 8 seconds even if the exception of the signal is lost.
+                assert run.wait(timeout=6) == 143
+            finally:
+                run.kill()
+    assert database.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'") == []
 
 
 def test_what_the_page_shows_of_the_package_is_in_it() -> None:
