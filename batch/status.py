@@ -94,11 +94,16 @@ def _report(bucket: str) -> str:
         key = max((entry["Key"] for page in pages for entry in page.get("Contents", ())), default=None)
         if not key:
             return "none yet: maintenance makes it"
-        # By default links are signed in a way that newer regions do not accept.
-        signing = boto3.client("s3", config=Config(signature_version="s3v4"))
-        link = signing.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS)
+        link = _link(bucket, key)
     hour = key.rpartition("/")[2].removesuffix(".html")
     return f"to {hour}, for an hour, or until your login ends: {link}"
+
+
+def _link(bucket: str, key: str) -> str:
+    # By default links are signed in a way that newer regions do not accept, and name a host that serves none of these.
+    signing = boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+    link: str = signing.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS)
+    return link
 
 
 def _moment(milliseconds: int) -> datetime:

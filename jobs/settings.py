@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from jobs.config import SECTION, check_file, stored, whole
 from jobs.declarations import (
@@ -186,7 +186,19 @@ def _endpoint(environment: Mapping[str, str], service: str) -> str:
 def _is_own(warehouse_url: str) -> bool:
     """Whether the warehouse is this machine's own, and none of AWS."""
     kind = kind_of_warehouse(warehouse_url)
-    return kind == "duckdb" or (kind == "other" and _is_loopback(warehouse_url))
+    return kind == "duckdb" or (kind == "other" and _names_only_loopback(warehouse_url))
+
+
+def _names_only_loopback(url: str) -> bool:
+    """Whether drivers, which differ in how they read a URL, find no other host in it either."""
+    parts = urlsplit(url)
+    # PostgreSQL's driver tries each of several hosts, and takes a fragment for a part of the host.
+    if not _is_loopback(url) or "," in parts.netloc or "#" in url:
+        return False
+    # A host in the query replaces the other, and a service names a file with one. A path is that of a socket.
+    query = [(name.lower(), value) for name, value in parse_qsl(parts.query)]
+    hosts = [value for name, value in query if "host" in name]
+    return all(one.startswith("/") or is_loopback(one) for one in hosts) and "service" not in dict(query)
 
 
 def _is_loopback(url: str) -> bool:

@@ -5,10 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import polars
+import psycopg2
 import pytest
 
 from jobs import resources
@@ -123,13 +126,44 @@ def test_the_commands_work_on_it(
         assert "python" in ran(*block.replace('"', "").split(" ", 1))
 
 
+def test_a_run_that_waits_for_another_s_load_ends_at_once_by_a_signal(
+    pipeline_of: Callable[[], PostgreSQLPipeline], database: Database, installed: Path
+) -> None:
+    pipeline = pipeline_of()
+    environment = os.environ | pipeline.environment() | {"PYTHONPATH": f"{installed}{os.pathsep}{PROJECT}"}
+    command = [sys.executable, "-m", "luigi", "--module", "jobs", "RedditPipeline", "--hour", HOURS[0]]
+    with closing(psycopg2.connect(database.url)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reddit_etl'))")
+        with subprocess.Popen([*command, "--limit", "10"], env=environment, cwd=PROJECT) as run:
+            while not database.rows("SELECT 1 FROM pg_locks WHERE NOT granted") and run.poll() is None:
+                pass
+            run.terminate()
+            try:
+                # It ends itself after 8 seconds even if the exception of the signal is lost.
+                assert run.wait(timeout=6) == 143
+            finally:
+                run.kill()
+    assert database.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'reddit'") == []
+
+
 def test_what_the_page_shows_of_the_package_is_in_it() -> None:
     [shown] = re.findall(r"^```toml\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert shown in (EXAMPLE / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize(
-    ("url", "is_allowed"), [("postgresql://me:hush@localhost/reddit", True), ("postgresql://me:hush@db/reddit", False)]
+    ("url", "is_allowed"),
+    [
+        ("postgresql://me:hush@localhost/reddit", True),
+        ("postgresql://me:hush@127.0.0.1/reddit?host=/run/postgresql&sslmode=disable", True),
+        ("postgresql://me:hush@db/reddit", False),
+        # In each of these PostgreSQL's driver finds another host.
+        ("postgresql://me:hush@localhost/reddit?host=db", False),
+        ("postgresql://me:hush@localhost/reddit?hostaddr=192.0.2.1", False),
+        ("postgresql://me:hush@localhost/reddit?service=db", False),
+        ("postgresql://me:hush@localhost:5432,db:5432/reddit", False),
+        ("postgresql://localhost#:hush@db/reddit", False),
+    ],
 )
 def test_invented_data_goes_only_into_one_of_this_machine(
     url: str, is_allowed: bool, installed: Path, monkeypatch: pytest.MonkeyPatch
@@ -143,11 +177,15 @@ def test_invented_data_goes_only_into_one_of_this_machine(
     assert "hush" not in str(caught.value)
 
 
-def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = tmp_path / "broken-1.0.dist-info"
+def package(folder: Path, name: str, opens: str) -> None:
+    info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[reddit_etl.warehouses]\nbroken = nowhere_to_be_found:Warehouse\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[reddit_etl.warehouses]\nbroken = {opens}\n")
+
+
+def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package(tmp_path, "broken", "nowhere_to_be_found:Warehouse")
     monkeypatch.syspath_prepend(tmp_path)
     assert kind_of_warehouse("broken://me:hush@host/database") == "other"
     with pytest.raises(ConfigurationError) as caught:
@@ -156,3 +194,30 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path, monkeypatch:
         "WAREHOUSE_URL: nowhere_to_be_found:Warehouse cannot be imported: No module named 'nowhere_to_be_found': "
         "install what it needs"
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("Warehouse = (", r"raised_on_use:Warehouse cannot be imported: '\(' was never closed .*: install what"),
+        ("def Warehouse(url): raise OSError(url)", r"raised_on_use:Warehouse cannot open it \(OSError\): check the"),
+    ],
+)
+def test_a_package_that_fails_is_named_and_the_password_is_not(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(tmp_path, "broken", "raised_on_use:Warehouse")
+    (tmp_path / "raised_on_use.py").write_text(f"{code}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    url = "broken://me:hush@host/database"
+    with pytest.raises(ConfigurationError, match=f"^WAREHOUSE_URL: {reason}") as caught:
+        open_warehouse(url)
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_two_packages_for_the_same_urls_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        package(tmp_path, name, f"{name}:Warehouse")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"^WAREHOUSE_URL: one:Warehouse and two:Warehouse both open broken:"):
+        kind_of_warehouse("broken://me:hush@host/database")

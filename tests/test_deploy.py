@@ -18,12 +18,13 @@ from botocore.loaders import create_loader
 
 from batch import aws, image, network, run, upload, warehouse
 from batch.__main__ import main
+from batch.status import _link
 from reddit_etl.lake.layout import REPORTS
 from reddit_etl.lake.s3 import S3Lake
 from reddit_etl.warehouse import tables
 from tests.standins.account import LOGIN, Emulated, emulated
 from tests.standins.policies import fits, listed
-from tests.standins.s3 import answering
+from tests.standins.s3 import ENVIRONMENT, answering
 from tests.standins.template import TEMPLATE, load
 
 # Each deploys into an emulated account, which takes a second.
@@ -615,6 +616,14 @@ def test_status_has_a_link_to_the_newest_report_for_an_hour(account: Account) ->
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256&" in link
     with urlopen(link) as answer:
         assert (answer.headers["Content-Type"], answer.read()) == ("text/html; charset=utf-8", page)
+
+
+def test_the_link_to_a_report_is_to_the_host_of_its_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (ENVIRONMENT | {"AWS_DEFAULT_REGION": "eu-south-2"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    link = _link("a-bucket", "lake/reports/2026-11-23T04.html")
+    assert link.startswith("https://a-bucket.s3.eu-south-2.amazonaws.com/lake/reports/2026-11-23T04.html?")
 
 
 def test_status_shows_a_subscriber_who_has_not_confirmed(account: Account) -> None:

@@ -61,6 +61,27 @@ def test_a_first_load_that_fails_leaves_no_table(loads):
     assert loads.rows("SELECT table_name FROM information_schema.tables") == []
 
 
+def test_reading_takes_what_fails_beside_it_for_no_error_of_the_warehouse(loads):
+    loads.load(post())
+    broken = "SELECT no_such_column FROM reddit.posts"
+    with pytest.raises(BrokenPipeError), loads.warehouse.reading():
+        # An error of the warehouse's is one at once, and the connection is good for the next query.
+        with pytest.raises(WarehouseError, match="no_such_column"):
+            loads.warehouse.find("posts", broken, [])
+        assert loads.warehouse.find("posts", "SELECT count(*) FROM reddit.posts", []) == [(1,)]
+        raise BrokenPipeError
+    # The file is free again.
+    assert loads.load(post("another")).inserted == 1
+
+
+def test_reading_sees_one_state_of_a_file_that_is_removed_meanwhile(loads):
+    loads.load(post())
+    with loads.warehouse.reading():
+        loads.warehouse.path.unlink()
+        assert loads.warehouse.find("posts", "SELECT count(*) FROM reddit.posts", []) == [(1,)]
+    assert loads.warehouse.find("posts", "SELECT count(*) FROM reddit.posts", []) == []
+
+
 def test_the_tables_have_the_declared_types_and_a_comment_on_every_column(loads):
     loads.load(post())
     found = loads.rows(

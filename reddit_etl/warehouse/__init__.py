@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Literal
 
-from reddit_etl.errors import ConfigurationError
+from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.extras import needing
 from reddit_etl.paths import expanded
 
@@ -63,15 +63,29 @@ def _other(url: str) -> "EntryPoint | None":
     from importlib.metadata import entry_points  # noqa: PLC0415
 
     scheme, separator, _ = url.partition("://")
-    return next(iter(entry_points(group=OTHERS, name=scheme)), None) if separator else None
+    found = {one.value: one for one in entry_points(group=OTHERS, name=scheme)} if separator else {}
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"WAREHOUSE_URL: {' and '.join(sorted(found))} both open {scheme}://: uninstall all packages but one"
+        )
+    return next(iter(found.values()), None)
 
 
 def _opened(other: "EntryPoint", url: str) -> "Warehouse":
     try:
         opens = other.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise ConfigurationError(
-            f"WAREHOUSE_URL: {other.value} cannot be imported: {error}: install what it needs"
+            f"WAREHOUSE_URL: {other.value} cannot be imported: {' '.join(str(error).split())}: install what it needs"
         ) from error
-    warehouse: Warehouse = opens(url)
+    try:
+        warehouse: Warehouse = opens(url)
+    except EtlError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        # Its text, and that of its causes, may hold the password.
+        raise ConfigurationError(
+            f"WAREHOUSE_URL: {other.value} cannot open it ({type(error).__name__}): check the URL, and the package's "
+            "documentation"
+        ) from None
     return warehouse

@@ -125,7 +125,7 @@ class Warehouse(Protocol):
         """
 
     def reading(self) -> AbstractContextManager[None]:
-        """For several `find` in a row: what need be opened is opened once. Nothing is loaded within it.
+        """For several `find` and `loaded` in a row, and nothing else: what need be opened is opened once.
 
         Raises `WarehouseError`.
         """

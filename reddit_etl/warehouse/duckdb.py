@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ class DuckDBWarehouse:
 
     def find(self, table: str, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """See `Warehouse`."""
-        if not self.path.exists():
+        if not self._kept and not self.path.exists():
             return []
         with self._to_read() as connection:
             if table not in dict(_columns(connection)):
@@ -140,20 +140,23 @@ class DuckDBWarehouse:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See `Warehouse`. To open the file takes 17 ms of CPU."""
-        if not self.path.exists():
+        if self._kept or not self.path.exists():
             yield
             return
-        with self._to_read() as connection:
-            before, self._kept = self._kept, connection
-            try:
-                yield
-            finally:
-                self._kept = before
+        # Not in a `with`: an OSError of something else in the block is not the warehouse's.
+        opened = ExitStack()
+        self._kept = opened.enter_context(self._file.connection(read_only=True))
+        try:
+            yield
+        finally:
+            self._kept = None
+            opened.close()
 
     @contextmanager
     def _to_read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         if self._kept:
-            yield self._kept
+            with self._file.failures():
+                yield self._kept
             return
         with self._file.connection(read_only=True) as connection:
             yield connection

@@ -62,16 +62,22 @@ class DuckDBFile:
             raise ConfigurationError(
                 f"WAREHOUSE_URL: {self.url}: {error}: name a file in a folder that can be made"
             ) from error
-        try:
+        with self.failures():
             if not read_only and not self.path.exists():
                 self._create(self.scratch)
             with (
                 ONE_AT_A_TIME,
                 self._waiting(lock_wait)(self._open, read_only=read_only, load_memory=load_memory) as connection,
-                duck.interruptible(),
             ):
                 self._is_held = False
                 yield connection
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Around what uses a connection. Raises ConfigurationError and WarehouseError in place of DuckDB's errors."""
+        try:
+            with duck.interruptible():
+                yield
         except (duckdb.Error, OSError) as error:
             raise self._meaning(error) from error
 

@@ -1,6 +1,7 @@
 """PostgreSQL as the warehouse, `WAREHOUSE_URL=postgresql://user:password@host/database`; see another-warehouse.md."""
 
 import re
+import select
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
@@ -29,8 +30,8 @@ DIALECT = Dialect("VARCHAR", "TO_CHAR({}, 'YYYYMMDDHH24MISSUS')", "('x' || {})::
 FIND_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?"
 # Loads and forgetting wait for each other here, until the transaction ends.
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('reddit_etl'))"
-# In what VACUUM reports: deleted rows that it left, since an older transaction is open.
-LEFT = re.compile(r"[1-9]\d* dead row versions cannot be removed")
+# In what VACUUM reports: how many deleted rows it left, since an older transaction is open.
+LEFT = re.compile(r"(\d+) dead row versions cannot be removed")
 PORTION = 1000  # Rows that are fetched at once.
 
 
@@ -103,7 +104,10 @@ class PostgreSQLWarehouse:
                 for table in (entity.name, entity.metrics_table):
                     connection.notices.clear()
                     execute(f"VACUUM (FULL, VERBOSE) {tables.SCHEMA}.{table}", [])
-                    if any(LEFT.search(notice) for notice in connection.notices):
+                    left = LEFT.findall("".join(connection.notices))
+                    if not left:
+                        raise WarehouseError(f"{self.url}: VACUUM reports in another language: set lc_messages to C")
+                    if any(map(int, left)):
                         raise WarehouseError(f"{self.url}: an open transaction keeps deleted rows of {table}: end it")
             execute(forget.erased(), [self._clock(), until])
 
@@ -169,6 +173,16 @@ class PostgreSQLWarehouse:
                 connection.commit()
         except (psycopg2.Error, duckdb.Error) as error:
             raise WarehouseError(f"WAREHOUSE_URL: {self.url}: {' '.join(str(error).split())}") from error
+
+
+def wait(connection: Any) -> None:
+    """Wait for the server in Python: within libpq a SIGTERM would wait for the end of the query, or of a lock."""
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        reading, writing = ([connection], []) if state == psycopg2.extensions.POLL_READ else ([], [connection])
+        select.select(reading, writing, [])
+
+
+psycopg2.extensions.set_wait_callback(wait)
 
 
 def executing(connection: Any) -> Execute:
