@@ -140,7 +140,10 @@ class FolderLake(Lake):
         """See `Lake`."""
         removed = 0
         with self._failures(""):
-            for path in chain(*((self.folder / folder).rglob(f".*{PARTIAL}") for folder in FOLDERS)):
+            # `os.walk` skips a folder that another run removes meanwhile.
+            walks = chain(*(os.walk(self.folder / folder) for folder in FOLDERS))
+            names = (Path(folder, name) for folder, _, files in walks for name in files)
+            for path in (one for one in names if one.name.startswith(".") and one.name.endswith(PARTIAL)):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < before.replace(tzinfo=UTC).timestamp():
                         path.unlink()
