@@ -28,9 +28,6 @@ class DailyReport(luigi.Task):
 
     hour: datetime = HourParameter()
 
-    # After the other maintenance, which is in it.
-    priority = -1
-
     def output(self) -> Page:
         """The page."""
         return Page(report_key(self.hour))

@@ -38,7 +38,7 @@ class Forget(luigi.Task):
     name: str = luigi.Parameter(default=NOTICED, description="which tombstones")
 
     # Before all other maintenance, since it has a deadline.
-    priority = 1
+    priority = 2
 
     @cached_property
     def receipt(self) -> ReceiptTarget[Forgotten]:

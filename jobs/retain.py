@@ -24,6 +24,9 @@ class Retain(luigi.Task):
 
     hour: datetime = HourParameter()
 
+    # Before the report, which has it. Luigi gives each task at least the priority of what needs it, which is 0.
+    priority = 1
+
     @cached_property
     def receipt(self) -> ReceiptTarget[Retained]:
         """The target."""

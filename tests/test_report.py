@@ -458,6 +458,7 @@ def test_maintenance_puts_the_page_into_the_lake_once(
     assert pipeline.maintain(HOURS[0]) == 0
     assert not (pipeline.lake / "reports").exists()
     monkeypatch.setenv("DAILY_REPORT", "yes")
+    caplog.clear()
     assert pipeline.maintain(HOURS[1]) == 0
     [path] = (pipeline.lake / "reports").iterdir()
     page = path.read_text()
@@ -465,7 +466,7 @@ def test_maintenance_puts_the_page_into_the_lake_once(
     assert is_harmless(Read(page))
     # What this maintenance did before is in it, and the next run of it leaves it as it is.
     done = [record.getMessage() for record in caplog.records]
-    assert done.index("retained") < done.index("reported")
+    assert done.index("forgotten") < done.index("retained") < done.index("reported")
     assert pipeline.maintain(HOURS[1]) == 0
     assert path.read_text() == page
     # A report is made without the warehouse, too.
