@@ -216,7 +216,7 @@ def _store(entity: Entity, rows: DataFrame) -> list[str]:
     rows.selectExpr(
         "*", *(f"CAST(NULL AS {column.type.spark}) AS {column.name}" for column in missing)
     ).createOrReplaceTempView("stored")
-    return rows.columns
+    return list(rows.columns)
 
 
 def _verify(files: Files, inputs: Sequence[dict[str, Any]]) -> None:
