@@ -6,9 +6,7 @@ import luigi
 
 from jobs import resources
 from jobs.parameters import HourParameter
-from jobs.process import end_as
-from jobs.task import log
-from reddit_etl.errors import ConfigurationError
+from jobs.task import LakeTask, log
 from reddit_etl.lake.layout import hour_text, report_key
 
 
@@ -23,7 +21,7 @@ class Page(luigi.Target):
         return resources.lake().read(self.key) is not None
 
 
-class DailyReport(luigi.Task):
+class DailyReport(LakeTask):
     """Puts the report of the seven days up to its hour into the lake."""
 
     hour: datetime = HourParameter()
@@ -32,15 +30,6 @@ class DailyReport(luigi.Task):
         """The page."""
         return Page(report_key(self.hour))
 
-    def complete(self) -> bool:
-        """Whether the page exists. A ConfigurationError is raised, and makes the exit code 78."""
-        try:
-            return self.output().exists()
-        except ConfigurationError as error:
-            # Luigi reports no failure here.
-            end_as(error)
-            raise
-
     def run(self) -> None:
         """Make the page, unless another run was first."""
         # Imported here, as each run of any task imports this module.
@@ -48,7 +37,8 @@ class DailyReport(luigi.Task):
 
         html, _ = report.page(self.hour - report.RANGE + report.HOUR, self.hour)
         key = self.output().key
-        resources.lake().create(key, html.encode(), media_type="text/html; charset=utf-8")
+        if not resources.lake().create(key, html.encode(), media_type="text/html; charset=utf-8"):
+            log.info("another run of this task was first; its page counts", extra={"hour": hour_text(self.hour)})
         log.info("reported", extra={"hour": hour_text(self.hour), "report": f"{resources.lake().url}/{key}"})
 
     def __repr__(self) -> str:

@@ -11,8 +11,7 @@ import luigi
 
 from jobs import progress, resources
 from jobs.parameters import HourParameter, NamesParameter
-from jobs.process import end_as
-from jobs.task import ReceiptTarget, log
+from jobs.task import LakeTask, ReceiptTarget, log
 from reddit_etl.clock import hour_of, iso, utc_now
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, WarehouseError
@@ -31,7 +30,7 @@ REQUEST = "request-"
 ID = re.compile(r"[0-9a-z]{1,16}")
 
 
-class Forget(luigi.Task):
+class Forget(LakeTask):
     """Removes from all stores what the tombstones under its hour and name take."""
 
     hour: datetime = HourParameter()
@@ -49,15 +48,6 @@ class Forget(luigi.Task):
     def output(self) -> ReceiptTarget[Forgotten]:
         """The receipt."""
         return self.receipt
-
-    def complete(self) -> bool:
-        """Whether the receipt exists. A ConfigurationError is raised, and makes the exit code 78."""
-        try:
-            return self.receipt.exists()
-        except ConfigurationError as error:
-            # Luigi reports no failure here.
-            end_as(error)
-            raise
 
     def run(self) -> None:
         """Forget, and commit the receipt, unless another run has committed one."""

@@ -4,14 +4,10 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
 
-import luigi
-
 from jobs import resources
 from jobs.parameters import HourParameter
-from jobs.process import end_as
-from jobs.task import ReceiptTarget, log
+from jobs.task import LakeTask, ReceiptTarget, log
 from reddit_etl.clock import iso
-from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake.layout import hour_text, receipt_key
 from reddit_etl.lake.receipts import Retained
 from reddit_etl.steps.attempt import new_name
@@ -19,7 +15,7 @@ from reddit_etl.steps.compact import Compacting
 from reddit_etl.steps.expire import Removed, expire
 
 
-class Retain(luigi.Task):
+class Retain(LakeTask):
     """Removes raw records and rejects that are older than RAW_DAYS, and merges the curated objects of past days."""
 
     hour: datetime = HourParameter()
@@ -35,15 +31,6 @@ class Retain(luigi.Task):
     def output(self) -> ReceiptTarget[Retained]:
         """The receipt."""
         return self.receipt
-
-    def complete(self) -> bool:
-        """Whether the receipt exists. A ConfigurationError is raised, and makes the exit code 78."""
-        try:
-            return self.receipt.exists()
-        except ConfigurationError as error:
-            # Luigi reports no failure here.
-            end_as(error)
-            raise
 
     def run(self) -> None:
         """Expire, compact, and commit the receipt, unless another run has committed one."""

@@ -73,7 +73,20 @@ def new_attempt(entity: Entity, hour: datetime) -> Attempt:
     return Attempt(resources.lake(), entity, hour, new_name(clock), clock, *known)
 
 
-class ReceiptTask(luigi.Task, Generic[Kind]):
+class LakeTask(luigi.Task):
+    """A task whose target is in the lake."""
+
+    def complete(self) -> bool:
+        """Whether the target exists. A ConfigurationError is raised, and makes the exit code 78."""
+        try:
+            return bool(super().complete())  # type: ignore[no-untyped-call]
+        except ConfigurationError as error:
+            # Luigi reports no failure here.
+            end_as(error)
+            raise
+
+
+class ReceiptTask(LakeTask, Generic[Kind]):
     """A task that does its work under a new attempt, and commits a receipt of it last."""
 
     hour: datetime = HourParameter()
@@ -118,15 +131,6 @@ class ReceiptTask(luigi.Task, Generic[Kind]):
     def output(self) -> ReceiptTarget[Kind]:
         """The receipt alone: data objects without a receipt do not count."""
         return self.receipt
-
-    def complete(self) -> bool:
-        """Whether the receipt exists. A ConfigurationError is raised, and makes the exit code 78."""
-        try:
-            return bool(super().complete())  # type: ignore[no-untyped-call]
-        except ConfigurationError as error:
-            # Luigi reports no failure here.
-            end_as(error)
-            raise
 
     def run(self) -> None:
         """Work under a new attempt and commit its receipt, unless another run has committed one."""
