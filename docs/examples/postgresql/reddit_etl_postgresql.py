@@ -182,7 +182,9 @@ def wait(connection: Any) -> None:
         select.select(reading, writing, [])
 
 
-psycopg2.extensions.set_wait_callback(wait)
+# It is that of all connections of the process: another one waits in Python, too.
+if psycopg2.extensions.get_wait_callback() is None:
+    psycopg2.extensions.set_wait_callback(wait)
 
 
 def executing(connection: Any) -> Execute:
