@@ -3,8 +3,9 @@
 One subreddit has a new post and a new comment every hour. One in fifty is deleted by its author two days later, one in
 a hundred after thirty days. All runs are in this process, one after the other, at simulated times: an hourly
 RedditPipeline with looks, and a daily Maintenance that forgets, expires and compacts; the lake is a folder. Every
-thirty days the hour that is due is run before by a process of its own, which is measured, on copies of the lake in S3
-and of the DuckDB file. Prints a Markdown table. TMPDIR=/dev/shm spares the waits for a disk.
+73 days the hour that is due is run before by a process of its own, which is measured, on copies of the lake in S3 and
+of the DuckDB file. Prints a Markdown table. TMPDIR=/dev/shm spares the waits for a disk; a call with the `--folder` of
+one that was stopped goes on from there.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -116,6 +117,8 @@ class Year:
         self._folder = folder
         self._bucket = bucket
         self._s3 = boto3.client("s3", endpoint_url=bucket.s3, **KEYS)
+        self._copied: set[str] = set()
+        self._done = folder / "hours"
         self._feed = Feed()
         self._reddit = server.RedditServer(self._feed.content)
         self._reddit.start()
@@ -133,15 +136,19 @@ class Year:
 
     def months(self, days: int, each: int) -> Iterator[Month]:
         """After every `each` days."""
+        done = int(self._done.read_text()) if self._done.exists() else 0
         with mock.patch.dict(os.environ, self._environment):
             for number in range(days * 24 + 1):
                 now = BEGIN + number * HOUR + MINUTE
                 self._feed.advance(now)
-                if number and number % (each * 24) == 0:
+                if number < done:
+                    continue
+                if self._hours and number % (each * 24) == 0:
                     yield self._measured(number // 24, now)
                 self._hours.append(self._run(now, *_pipeline(now)))
                 if now.hour == MAINTENANCE:
                     self._days.append(self._run(now, "Maintenance", "--hour", f"{now:%Y-%m-%dT%H}"))
+                self._done.write_text(str(number + 1))
 
     def _run(self, now: datetime, *arguments: str) -> float:
         """CPU seconds of a run in this process. Raises RuntimeError if it fails."""
@@ -171,7 +178,7 @@ class Year:
         usage, _ = measured(command, self._folder, os.environ | stores | {"PYTHONPATH": str(PROJECT)})
         requests = self._bucket.requests - before
         # The run in this process puts others of the same keys.
-        self._copy(objects)
+        self._remove_others(objects)
         Path(copy).replace(warehouse)
         month = Month(
             days,
@@ -188,12 +195,18 @@ class Year:
 
     def _copy(self, objects: dict[str, Path]) -> None:
         """Let the bucket have these and no others."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.key)
-        there = {entry["Key"] for page in pages for entry in page.get("Contents", ())}
-        for key in there - objects.keys():
+        for key in self._copied - objects.keys():
             self._s3.delete_object(Bucket=self._bucket.key, Key=key)
-        for key in objects.keys() - there:
+        for key in objects.keys() - self._copied:
             self._s3.put_object(Bucket=self._bucket.key, Key=key, Body=objects[key].read_bytes())
+        self._copied = set(objects)
+
+    def _remove_others(self, objects: dict[str, Path]) -> None:
+        """Remove what a run has put."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.key)
+        for entry in (entry for page in pages for entry in page.get("Contents", ())):
+            if entry["Key"] not in objects:
+                self._s3.delete_object(Bucket=self._bucket.key, Key=entry["Key"])
 
 
 def _pipeline(now: datetime) -> list[str]:
@@ -202,7 +215,7 @@ def _pipeline(now: datetime) -> list[str]:
     return ["RedditPipeline", "--hour", f"{now:%Y-%m-%dT%H}", "--limit", "100", *given]
 
 
-def table(days: int, each: int, log: Callable[[str], object] = print) -> Iterator[str]:
+def table(days: int, each: int, folder: Path, log: Callable[[str], object] = print) -> Iterator[str]:
     yield f"{where()}; a post and a comment an hour"
     yield ""
     yield (
@@ -210,8 +223,8 @@ def table(days: int, each: int, log: Callable[[str], object] = print) -> Iterato
         "| a run without its start: CPU s | maintenance without its start: CPU s |"
     )
     yield "|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
-    with moto_server() as s3, tempfile.TemporaryDirectory(prefix="benchmark-") as name:
-        for month in Year(Path(name), account(s3)).months(days, each):
+    with moto_server() as s3:
+        for month in Year(folder, account(s3)).months(days, each):
             yield (
                 f"| {month.days} | {month.objects:,} | {month.megabytes:.1f} | {month.file:.1f} "
                 f"| {month.usage.cpu:.2f} | {month.usage.peak:.0f} | {month.requests} | {month.hour:.2f} "
@@ -223,11 +236,20 @@ def table(days: int, each: int, log: Callable[[str], object] = print) -> Iterato
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.year", description=__doc__)
     parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--each", type=int, default=30, help="days between two measurements")
+    parser.add_argument("--each", type=int, default=73, help="days between two measurements")
+    parser.add_argument(
+        "--folder", type=Path, help="of the lake and the warehouse, which stay; a temporary one by default"
+    )
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
-    for line in table(arguments.days, arguments.each, lambda line: print(line, file=sys.stderr, flush=True)):
-        print(line, flush=True)
+    with ExitStack() as stack:
+        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-"))
+        folder = (arguments.folder or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        for line in table(
+            arguments.days, arguments.each, folder, lambda line: print(line, file=sys.stderr, flush=True)
+        ):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
