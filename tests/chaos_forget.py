@@ -182,9 +182,11 @@ class Game:
             commands += [(self.maintenance(self.tick), MAINTAIN)] * (1 + self.chance(0.4))
         if self.tick and self.chance(0.1):
             commands.append((self.maintenance(self.dice.randrange(self.tick)), MAINTAIN))
-        if self.chance(0.15):
+        # Without a receipt there is nothing to reconcile and nothing known, which both refuse.
+        has_receipts = any(key.startswith(RECEIPTS) for key, _ in self.stores.objects())
+        if self.chance(0.15) and has_receipts:
             commands.append((self.reconciliation("--repair"), MAINTAIN))
-        if self.chance(0.15) and any(key.startswith(RECEIPTS) for key, _ in self.stores.objects()):
+        if self.chance(0.15) and has_receipts:
             fate = self.dice.choice([fate for fate in self.world.fates if fate.born <= self.tick])
             commands.append((["forget", f"{fate.entity.kind}_{fate.id}"], MAINTAIN))
         if self.chance(0.5):
