@@ -11,8 +11,9 @@ from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError, EtlError
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import hour_text, load_prefix, receipt_key, selection_of
-from reddit_etl.lake.receipts import Transformed
+from reddit_etl.lake.receipts import Extracted, Transformed
 from reddit_etl.sources import full_name, grouped, named
+from reddit_etl.sources.refresh import Refresh
 
 Work = tuple[datetime, tuple[str, ...]]
 """An hour, and the names of extracts of one entity in it, to be transformed and loaded."""
@@ -61,11 +62,11 @@ class Past:
                 continue
             try:
                 extracts = {name: self._extracts_of(hour, entity, name) for name in steps.transformed}
+                left = [name for name in steps.extracted.difference(*extracts.values()) if self._was_read(hour, name)]
             except EtlError as error:
                 self.errors.append(error)
                 continue
             work += [(hour, extracts[name]) for name in sorted(steps.transformed - done) if ours(extracts[name])]
-            left = steps.extracted.difference(*extracts.values())
             work += [(hour, group) for group in _groups(left)]
         return work
 
@@ -129,6 +130,18 @@ class Past:
                 steps.published.add(selection)
         return found
 
+    def _was_read(self, hour: datetime, name: str) -> bool:
+        """Whether the extract was made, or can be taken over: an earlier version may have had fewer entities.
+
+        Raises LakeError.
+        """
+        source = resources.settings().source
+        what = named(name, source=source)
+        if not isinstance(what, Refresh) or self.receipts.has(receipt_key("extract", what.entity.name, hour, name)):
+            return True
+        reader = receipt_key("extract", what.reader.entity.name, hour, full_name(what.reader.name, source))
+        return read_receipt(reader, Extracted).part(what.entity.name) is not None
+
     def _extracts_of(self, hour: datetime, entity: str, selection: str) -> tuple[str, ...]:
         steps = self._steps[hour, entity]
         for group in _groups(steps.extracted) if selection not in steps.transformed else ():
@@ -152,7 +165,7 @@ def _groups(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def _taken_over(name: str) -> Iterator[tuple[str, str]]:
-    """The extracts, each with its entity, whose rows this one has read; a run may have ended before they were done."""
+    """The extracts, each with its entity, that take over what this one has read; a run may have ended before them."""
     source = resources.settings().source
     for part in named(name, source=source).parts:
         yield part.entity.name, full_name(part.name, source)

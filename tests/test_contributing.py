@@ -72,6 +72,9 @@ class MemoryLake(Lake):
 '''
 
 
+HOURS = ("03", "04", "05", "06", "07")
+
+
 def run(copy: Path, hour: str, listings: list[str], **settings: str) -> None:
     """The real command, on the copy."""
     chosen = ("--hour", hour, "--subreddits", '["python"]', "--listings", json.dumps(listings), "--limit", "100")
@@ -120,6 +123,29 @@ def test_an_entity_is_one_file_and_a_line_in_two_others(tmp_path: Path, reddit: 
     assert sorted(name.partition("-")[0] for name in receipts) == ["extract", "load", "transform"]
     done = commands.run("-m", "jobs", "dictionary", cwd=tmp_path)
     assert "\n## reddit.subreddits\n" in done.stdout
+
+
+def test_an_entity_can_be_added_to_a_lake_with_hours_from_before_it(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    stores = {"LAKE_URL": str(data / "lake"), "WAREHOUSE_URL": f"duckdb:///{data}/warehouse.duckdb"}
+    settings = stores | {"REFRESH_AGES": '["1h"]'}
+    for hour in ("2026-11-23T03", "2026-11-23T04", "2026-11-23T05"):
+        run(PROJECT, hour, ["new"], **settings)
+    # As after a run that ended too soon: what its looks have read of comments is still to be taken over.
+    for receipt in (data / "lake").glob("receipts/**/hr=04/*-comments-*"):
+        receipt.unlink()
+
+    carry_out("Add an entity", copy)
+    # The last hour from before it once more, then new ones.
+    for hour in ("2026-11-23T05", "2026-11-23T06", "2026-11-23T07"):
+        run(copy, hour, ["new"], **settings)
+    receipts = [path.relative_to(data / "lake").parts for path in (data / "lake").glob("receipts/**/extract-*.json")]
+    found = {hour: sorted({name.split("-")[1] for *_, at, name in receipts if at == f"hr={hour}"}) for hour in HOURS}
+    before, since = ["comments", "posts"], ["comments", "posts", "subreddits"]
+    assert found == {"03": before, "04": before, "05": since, "06": since, "07": since}
+    chosen = ("--first", "2026-11-23T03", "--last", "2026-11-23T07")
+    compared = commands.run("-m", "jobs", "reconcile", *chosen, cwd=copy, env=os.environ | settings)
+    assert compared.returncode == 0, compared.stdout + compared.stderr
 
 
 def test_an_engine_is_one_file_and_the_places_that_choose_it(tmp_path: Path) -> None:

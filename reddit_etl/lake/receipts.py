@@ -152,13 +152,15 @@ class Extracted(Receipt):
     others: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For looks: what the same requests gave of other entities, in the fields `records` to `newest`."""
 
-    def part(self, entity: str) -> dict[str, Any]:
-        """The fields of one of the other entities. Raises LakeError if it was not read."""
+    def part(self, entity: str) -> dict[str, Any] | None:
+        """The fields of one of the other entities; None if it was added later. Raises LakeError if it is damaged."""
         try:
+            if entity not in self.others:
+                return None
             values = _known(Extracted, self.others[entity])
             _read_objects(values)
         except (TypeError, KeyError, AttributeError) as error:
-            raise LakeError(f"the extract of {self.entity} has read no {entity}") from error
+            raise LakeError(f"the extract of {self.entity} of {self.hour}: its part of {entity} is damaged") from error
         return values
 
     @property

@@ -135,6 +135,8 @@ def _open(attempt: Attempt, entity: Entity, name: str, stack: ExitStack) -> Part
 
 
 def taken_over(attempt: Attempt, read: Extracted) -> Extracted:
-    """The receipt of an entity that the extract of another one has read too."""
+    """The receipt of an entity that the extract of another one has read too; empty if it was added after that."""
     part = read.part(attempt.entity.name)
+    if part is None:
+        part = {"records": 0, "rejects": 0, "objects": (), "rejected": ()}
     return Extracted(**attempt.header(), source=read.source, verdict=read.verdict, requests=0, **part)

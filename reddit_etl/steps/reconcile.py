@@ -85,11 +85,10 @@ class Hour:
         return None
 
     def _list_raw(self, key: ReceiptKey, extracted: Extracted) -> None:
-        parts = [extracted.part(entity) for entity in extracted.others]
-        objects = [*extracted.objects, *extracted.rejected]
-        for part in parts:
-            objects += [*part["objects"], *part["rejected"]]
         with self._noted(key):
+            objects = [*extracted.objects, *extracted.rejected]
+            for part in filter(None, map(extracted.part, extracted.others)):
+                objects += [*part["objects"], *part["rejected"]]
             standing = successors.standing(self._lake, objects, may_be=self._may_be)
             self._listed.update((entry.key, (entry, None)) for entry in standing)
 
