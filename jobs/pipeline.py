@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
@@ -197,10 +198,17 @@ class RedditPipeline(luigi.Task):
             requests=resources.requests_sent(self.hour),
             seconds=time.monotonic() - STARTED,
             caught_up=[task.receipt.read() for task in self._catch_up],
-            reloaded=self._restored | {f"{hour_text(task.hour)} {task.entity.name}": task.rows for task in self._lost},
+            reloaded=self._reloaded(),
             stores={"lake": resources.lake().url} | catalog | {"warehouse": resources.warehouse().url},
             query=f'{_python()} -m jobs query "SELECT subreddit, count(*) AS posts FROM reddit.posts GROUP BY 1"',
         )
+
+    def _reloaded(self) -> Counter[str]:
+        """The rows by hour or day, and entity. An hour has several loads of an entity: of listings, and of looks."""
+        rows = Counter(self._restored)
+        for task in self._lost:
+            rows[f"{hour_text(task.hour)} {task.entity.name}"] += task.rows
+        return rows
 
     def _facts_of(self, entity: str, loads: list[Load]) -> EntityFacts:
         extracts = [extract for load in loads for extract in load.requires().requires()]

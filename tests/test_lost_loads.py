@@ -1,6 +1,7 @@
 """What the warehouse has lost is loaded again, and what the lake has lost is made again."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,6 +112,24 @@ def test_what_the_warehouse_has_lost_is_loaded_by_the_next_run(
     assert calm.run(HOURS[-1], limit=100) == 0
     assert facts(calm) == before
     assert "nothing requested, nothing changed" in capsys.readouterr().out
+
+
+def test_the_report_counts_all_rows_that_are_loaded_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An hour has two loads of an entity if known posts are looked at again."""
+    monkeypatch.setenv("REFRESH_AGES", '["1h"]')
+    for hour in HOURS[:2]:
+        assert pipeline.run(hour, limit=100) == 0
+    loaded = pipeline.rows("SELECT entity, hour, rows_staged FROM reddit.load_audit WHERE rows_staged > 0")
+    assert sorted((entity, hour) for entity, hour, _ in loaded) == [
+        ("posts", hour) for hour in (HOURS[0], HOURS[1], HOURS[1])
+    ]
+    pipeline.warehouse.unlink()
+    capsys.readouterr()
+    assert pipeline.run(HOURS[1], limit=100) == 0
+    told = re.findall(r"([\d,]+) rows that were missing", capsys.readouterr().out)
+    assert sum(int(rows.replace(",", "")) for rows in told) == sum(int(str(rows)) for *_, rows in loaded)
 
 
 def test_the_run_of_another_hour_fills_a_restored_warehouse_too(
