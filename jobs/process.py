@@ -1,10 +1,11 @@
-"""The process: log lines, one line per error, exit codes, signals.
+"""The process: log lines, one line per error and a last one of what failed, exit codes, signals.
 
 Exit codes in addition to those of luigi.cfg's `[retcode]` (30: a task failed, a retry may succeed):
 78 a setting or permission is wrong, a retry cannot succeed; 143 stopped by SIGTERM (130 by Ctrl-C), no partial results
 remain.
 """
 
+import atexit
 import gc
 import io
 import json
@@ -26,7 +27,7 @@ from luigi.parameter import MissingParameterException
 from luigi.retcodes import retcode
 from luigi.task_register import TaskClassException
 
-from jobs import progress
+from jobs import failures, progress
 from jobs.terminal import Terminal, can_redraw
 from reddit_etl.errors import ConfigurationError, EtlError
 
@@ -38,6 +39,8 @@ LONGEST_GOODBYE = 8  # Seconds; AWS Batch gives 30 between SIGTERM and SIGKILL.
 # Errors logged without a traceback: our own, and those of the machine (full disk, missing permission).
 UNDERSTOOD = (EtlError, OSError)
 
+# What Luigi says of a task whose `complete` raised an error, before the traceback.
+INCOMPLETE = re.compile(r"Will not run (?P<task>.+) or any dependencies due to error in complete\(\) method:")
 # What Luigi says of a parameter that was not given.
 MISSING = re.compile(r"^(?P<task>\w+)\[.*requires the '(?P<name>\w+)' parameter", re.DOTALL)
 
@@ -85,6 +88,13 @@ def _not_logged_already(record: logging.LogRecord) -> bool:
     return not (text.startswith("[pid %s] Worker %s failed") or "due to error in deps() method" in text)
 
 
+def _not_the_same_error(record: logging.LogRecord) -> bool:
+    """Drops what Luigi says of a failed completeness check, if another task has failed with the same error."""
+    text = str(record.msg)
+    found = INCOMPLETE.match(text)
+    return not found or failures.CURRENT.add(found["task"], text.strip().splitlines()[-1])
+
+
 def _missing_parameter_in_one_line(record: logging.LogRecord) -> bool:
     """Luigi logs the traceback of a parameter that was not given, and exits as after an unexpected error."""
     error = record.exc_info[1] if record.exc_info else None
@@ -120,10 +130,11 @@ def set_up() -> None:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in ("luigi", "luigi-interface"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for drops_or_changes in (_not_logged_already, _missing_parameter_in_one_line):
+    for drops_or_changes in (_not_logged_already, _not_the_same_error, _missing_parameter_in_one_line):
         logging.getLogger("luigi-interface").addFilter(drops_or_changes)
     signal.signal(signal.SIGTERM, _terminate)
     sys.excepthook = _end
+    atexit.register(failures.CURRENT.close)
     _do_without_shared_memory()
 
 
@@ -184,10 +195,11 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 
 def _failed(task: luigi.Task, error: BaseException) -> None:
-    if isinstance(error, UNDERSTOOD):
-        log.error("task failed", extra={"task": str(task), "error": str(error)})
-    else:
-        log.error("task failed", extra={"task": str(task)}, exc_info=error)
+    is_understood = isinstance(error, UNDERSTOOD)
+    text = str(error) if is_understood else f"{type(error).__name__}: {error}"
+    if failures.CURRENT.add(str(task), text):
+        fields = {"task": str(task)} | ({"error": text} if is_understood else {})
+        log.error("task failed", extra=fields, exc_info=None if is_understood else error)
     end_as(error)
 
 

@@ -18,7 +18,7 @@ import pytest
 from luigi.retcodes import run_with_retcodes
 from luigi.task_register import Register
 
-from jobs import resources
+from jobs import failures, resources
 from reddit_etl.entities import ENTITIES
 from reddit_etl.sandbox.content import InventedReddit
 from reddit_etl.sandbox.server import Content, RedditServer
@@ -97,6 +97,9 @@ class Pipeline:
             run_with_retcodes(["--module", "jobs", task, *words])
         except SystemExit as end:
             return int(end.code or 0)
+        finally:
+            # This process goes on.
+            failures.CURRENT.clear()
         return 0
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
@@ -133,6 +136,7 @@ class Pipeline:
 def forget_run() -> None:
     """Clear what is cached between the tasks of a process."""
     Register.clear_instance_cache()
+    failures.CURRENT.clear()
     for kept in vars(resources).values():
         if hasattr(kept, "cache_clear"):
             kept.cache_clear()

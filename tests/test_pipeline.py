@@ -216,9 +216,9 @@ def test_a_warehouse_down_for_three_hours_costs_no_post(
         assert troubled.run(hour, limit=100) == MISCONFIGURED
         assert len(troubled.receipts("extract-*.json")) == len(troubled.receipts("transform-*.json")) == count
         assert not troubled.receipts("load-*.json")
-        failures = [record for record in caplog.records if record.getMessage() == "task failed"]
-        assert len(failures) == count  # This hour's load and those of the hours before.
-        assert all("WAREHOUSE_URL" in str(vars(record)["error"]) for record in failures)
+        # That of this hour's load and of those of the hours before is the same.
+        [failure] = [record for record in caplog.records if record.getMessage() == "task failed"]
+        assert "WAREHOUSE_URL" in str(vars(failure)["error"])
     troubled.warehouse.unlink()
     assert troubled.run(hours[3], limit=100) == 0
     assert len(troubled.receipts("load-*.json")) == 4

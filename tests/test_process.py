@@ -26,6 +26,7 @@ HOUR = "2026-11-23T04"
 SELECTION: dict[str, Any] = {"subreddits": ["python", "aws", "golang"], "limit": 300}
 TERMINATED = 143
 INTERRUPTED = 130
+MISCONFIGURED = 78
 
 Start = Callable[..., Command]
 
@@ -153,6 +154,21 @@ def test_on_a_terminal_each_event_is_a_line_of_words() -> None:
     assert LineFormatter(words=True).format(_record(records=3)) == "extracted  records=3"
     failed = _record(msg="task failed", levelno=logging.ERROR, levelname="ERROR", task="Load", error="LAKE_URL: no")
     assert LineFormatter(words=True).format(failed) == "error: task failed: LAKE_URL: no  task=Load"
+
+
+def test_an_error_is_logged_once_and_the_last_line_names_it(pipeline: Pipeline, run_luigi: Start) -> None:
+    pipeline.warehouse.write_text("not a database")
+    assert pipeline.run(HOUR, limit=100) == MISCONFIGURED
+    process = run_luigi(pipeline, "2026-11-23T05", subreddits=["python"], limit=100)
+    assert process.wait(timeout=60) == MISCONFIGURED
+    lines = [json.loads(line) for line in process.stdout.read().splitlines()]
+    [failed] = [line for line in lines if line["event"] == "task failed"]
+    assert failed["error"].startswith("WAREHOUSE_URL: ")
+    last = {name: lines[-1][name] for name in ("level", "event", "error", "task", "failed", "not_run")}
+    # The loads of both hours, and what needs them.
+    known = {"level": "error", "event": "run failed", "failed": 2, "not_run": 1}
+    assert last == known | {name: failed[name] for name in ("error", "task")}
+    assert failed["task"].startswith("Load(")
 
 
 def test_a_traceback_that_luigi_puts_into_its_message_becomes_one_line() -> None:
