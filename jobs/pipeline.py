@@ -3,7 +3,6 @@
 import logging
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
@@ -111,8 +110,8 @@ class RedditPipeline(luigi.Task):
         return [Reload(hour=hour, extracts=extracts) for hour, extracts in self._past.lost]
 
     @cached_property
-    def _restored(self) -> dict[str, int]:
-        """The rows of lost loads from before the hours of `_past`, which are loaded here, by day and entity.
+    def _restored(self) -> restored.Rows:
+        """The rows of lost loads from before the hours of `_past`, which are loaded here.
 
         The later losses are repeated after these: as long as there are any, the next run looks back as far.
         """
@@ -203,11 +202,10 @@ class RedditPipeline(luigi.Task):
             query=f'{_python()} -m jobs query "SELECT subreddit, count(*) AS posts FROM reddit.posts GROUP BY 1"',
         )
 
-    def _reloaded(self) -> Counter[str]:
-        """The rows by hour or day, and entity. An hour has several loads of an entity: of listings, and of looks."""
-        rows = Counter(self._restored)
+    def _reloaded(self) -> restored.Rows:
+        rows = self._restored.copy()
         for task in self._lost:
-            rows[f"{hour_text(task.hour)} {task.entity.name}"] += task.rows
+            rows[task.entity.name, task.hour] += task.rows
         return rows
 
     def _facts_of(self, entity: str, loads: list[Load]) -> EntityFacts:

@@ -1,6 +1,7 @@
 """Repeat loads that the warehouse lost from before the last 48 hours, as when it was restored from an old copy."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -19,19 +20,22 @@ log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 
+Rows = Counter[tuple[str, datetime]]
+"""How many were loaded again, by entity and hour. An hour has several loads of an entity: of listings, and of looks."""
 
-def reload_before(past: Past, end: datetime) -> dict[str, int]:
-    """Repeat the lost loads of the hours before `end`, the oldest day first; returns the rows by day and entity.
+
+def reload_before(past: Past, end: datetime) -> Rows:
+    """Repeat the lost loads of the hours before `end`, the oldest day first.
 
     Looks back day by day, until a day of whose loads none is lost. What cannot be loaded again holds up nothing else:
     it is added to `past.errors`, and the lake notes its hour, so that the runs of the next 48 hours try it again,
-    though no later load is lost any more. Holds one day at a time. Raises EtlError.
+    though no later load is lost any more. Holds the receipts of one day at a time. Raises EtlError.
     """
     lost = sorted({hour for hour, _ in past.lost})
     if lost:
         # They are loaded after this, and leave the hours of `past` if that fails for long.
         _note(past, lost)
-    rows: dict[str, int] = {}
+    rows = Rows()
     days = {hour.replace(hour=0) for hour in _noted(past) if hour < end} | set(_days_with_losses(end) if lost else ())
     for begin in sorted(days):
         failed = []
@@ -48,8 +52,7 @@ def reload_before(past: Past, end: datetime) -> dict[str, int]:
                 past.errors.append(error)
                 failed.append(hour)
             else:
-                title = f"{begin:%Y-%m-%d} {entity}"
-                rows[title] = rows.get(title, 0) + loaded
+                rows[entity, hour] += loaded
         if failed:
             # Before a later day is loaded, as a run that finds that whole looks no further back.
             _note(past, failed)

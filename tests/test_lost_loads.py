@@ -4,11 +4,15 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from reddit_etl.lake.receipts import Loaded
+from reddit_etl.report import text
+from reddit_etl.report.facts import Facts
 from tests.conftest import Pipeline, bare_environment, pipelines
 from tests.test_warehouse_duckdb import Holder
 
@@ -130,6 +134,34 @@ def test_the_report_counts_all_rows_that_are_loaded_again(
     assert pipeline.run(HOURS[1], limit=100) == 0
     told = re.findall(r"([\d,]+) rows that were missing", capsys.readouterr().out)
     assert sum(int(rows.replace(",", "")) for rows in told) == sum(int(str(rows)) for *_, rows in loaded)
+
+
+def test_the_report_has_a_line_for_each_entity_that_was_late_or_lost() -> None:
+    late = [
+        Loaded(entity=entity, hour=hour, attempt="a", committed_at="", rows=3, inserted=2, updated=1, stale=0)
+        for hour in HOURS[:3]
+        for entity in ("comments", "posts")
+    ]
+    hours = [datetime.fromisoformat(f"{hour}:00") for hour in HOURS]
+    reloaded = {("posts", hour): 1000 for hour in hours} | {("posts", hours[0] - timedelta(hours=5)): 1}
+    reloaded |= {("comments", hours[0] + timedelta(hours=2 * number)): 7 for number in range(24)}
+    facts = Facts(
+        hour=hours[-1],
+        source="sandbox",
+        was_complete=True,
+        entities=[],
+        requests=0,
+        seconds=0.0,
+        caught_up=late,
+        reloaded=reloaded,
+    )
+    lines = [line.split(maxsplit=1) for line in text.lines(facts) if line.startswith(("  caught", "  reloaded"))]
+    assert [line for _, line in lines] == [
+        "up     comments 2026-11-23T04 to 2026-11-23T06: 6 new, 3 updated",
+        "up     posts 2026-11-23T04 to 2026-11-23T06: 6 new, 3 updated",
+        "posts 2026-11-22T23, 2026-11-23T04 to 2026-11-23T07: 4,001 rows that were missing in the warehouse",
+        "comments 24 hours from 2026-11-23T04 to 2026-11-25T02: 168 rows that were missing in the warehouse",
+    ]
 
 
 def test_the_run_of_another_hour_fills_a_restored_warehouse_too(

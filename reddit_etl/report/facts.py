@@ -64,8 +64,8 @@ class Facts:
     seconds: float
     caught_up: Sequence[Loaded] = field(default=())
     """Loads of earlier hours."""
-    reloaded: Mapping[str, int] = field(default_factory=dict)
-    """The number of reloaded rows that were missing in the warehouse, by hour and entity."""
+    reloaded: Mapping[tuple[str, datetime], int] = field(default_factory=dict)
+    """The number of reloaded rows that were missing in the warehouse, by entity and hour."""
     stores: Mapping[str, str] = field(default_factory=dict)
     """The URLs of lake, catalog and warehouse."""
     query: str = ""

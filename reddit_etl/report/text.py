@@ -1,12 +1,15 @@
 """The report of a run as text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from datetime import datetime
 
-from reddit_etl.lake.layout import hour_text
+from reddit_etl.lake.layout import hour_text, spans_text
 from reddit_etl.lake.receipts import Summary
 from reddit_etl.report.facts import EntityFacts, Facts
 
 SANDBOX = "sandbox Reddit (invented data)"
+SPANS = 3
+"""Of hours, in one line."""
 
 
 def lines(facts: Facts) -> Iterator[str]:
@@ -23,10 +26,7 @@ def lines(facts: Facts) -> Iterator[str]:
             yield from _counts(entity)
     yield _line("requests", f"{facts.requests:,}")
     yield _line("time", f"{facts.seconds:.1f} s")
-    for late in facts.caught_up:
-        yield _line("caught up", f"{late.hour} {late.entity}: {late.inserted:,} new, {late.updated:,} updated")
-    for hour, rows in facts.reloaded.items():
-        yield _line("reloaded", f"{hour}: {rows:,} rows that were missing in the warehouse")
+    yield from _of_earlier_hours(facts)
     for entity in facts.entities:
         for listing, extracted in entity.extracts.items():
             yield from _issues(listing, entity, extracted)
@@ -34,6 +34,27 @@ def lines(facts: Facts) -> Iterator[str]:
         yield _line(name, url)
     if facts.query:
         yield _line("query", facts.query)
+
+
+def _of_earlier_hours(facts: Facts) -> Iterator[str]:
+    """A line for each entity that was loaded late, and for each that was loaded again."""
+    for entity in dict.fromkeys(load.entity for load in facts.caught_up):
+        loads = [load for load in facts.caught_up if load.entity == entity]
+        new, updated = sum(load.inserted for load in loads), sum(load.updated for load in loads)
+        hours = {datetime.fromisoformat(f"{load.hour}:00") for load in loads}
+        yield _line("caught up", f"{entity} {_hours(hours)}: {new:,} new, {updated:,} updated")
+    for entity in dict.fromkeys(entity for entity, _ in facts.reloaded):
+        of_hours = {hour: rows for (name, hour), rows in facts.reloaded.items() if name == entity}
+        rows = f"{sum(of_hours.values()):,} rows that were missing in the warehouse"
+        yield _line("reloaded", f"{entity} {_hours(of_hours.keys())}: {rows}")
+
+
+def _hours(hours: Set[datetime]) -> str:
+    """The spans, or how many hours there are if the spans are many."""
+    spans = spans_text(hours)
+    if spans.count(",") < SPANS:
+        return spans
+    return f"{len(hours):,} hours from {hour_text(min(hours))} to {hour_text(max(hours))}"
 
 
 def _counts(entity: EntityFacts) -> Iterator[str]:
