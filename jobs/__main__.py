@@ -64,6 +64,13 @@ def main() -> int:
     for name, command in commands.choices.items():
         command.epilog = f"exit codes: {EXIT_CODES.get(name, DONE)}"
     arguments = parser.parse_args()
+    removes = arguments.command == "forget" and not arguments.prove
+    with process.stopping("stopped: run it again to remove the rest" if removes else "stopped"):
+        return _done(arguments)
+
+
+def _done(arguments: argparse.Namespace) -> int:
+    """The exit code of the command."""
     if arguments.command == "reconcile":
         return _reconcile(arguments)
     if arguments.command == "doctor":

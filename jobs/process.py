@@ -34,6 +34,7 @@ from reddit_etl.errors import ConfigurationError, EtlError
 MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
+STOPPED = "stopped; committed work is kept, the next run does the rest"
 LONGEST_GOODBYE = 8  # Seconds; AWS Batch gives 30 between SIGTERM and SIGKILL.
 
 # Errors logged without a traceback: our own, and those of the machine (full disk, missing permission).
@@ -154,6 +155,16 @@ def _do_without_shared_memory() -> None:
 
 
 @contextmanager
+def stopping(text: str) -> Iterator[None]:
+    """If the block is stopped by a signal, log this text instead of `STOPPED`; that of the innermost block counts."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(text)
+        raise
+
+
+@contextmanager
 def held() -> Iterator[None]:
     """Defer signals: an exception during the import of a C library breaks it. Defer garbage collection, for speed."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -187,7 +198,7 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    log.warning("stopped; committed work is kept, the next run does the rest")
+    log.warning(getattr(error, "__notes__", [STOPPED])[0])
     logging.shutdown()
     sys.stdout.flush()
     # After a KeyboardInterrupt Python would end by SIGINT.

@@ -14,6 +14,7 @@ from jobs.catch_up import Past, ours
 from jobs.load import Load, load_from
 from jobs.parameters import HourParameter
 from jobs.pipeline import ends
+from jobs.process import stopping
 from jobs.repair import successor
 from jobs.task import new_attempt
 from jobs.transform import Transform
@@ -38,13 +39,19 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
     """Compare all stores for the hours from `first` to `last`, inclusive; returns the number of differences.
 
     Prints a line per difference, or one of what was compared. With `deep` every object is read. With `repair` what can
-    be loaded, published or made again is, and only what then still differs counts. Holds one day at a time. Raises
-    EtlError, ConfigurationError also if there is nothing to compare.
+    be loaded, published or made again is, and only what then still differs counts; a line says what was repaired. Holds
+    one day at a time. Raises EtlError, ConfigurationError also if there is nothing to compare.
     """
     if first > last:
         raise ConfigurationError(f"--first {hour_text(first)} is after --last {hour_text(last)}: swap them")
     resources.used_lake()
     progress.CURRENT.expect(int((last - first) / HOUR) + 1, "hours")
+    kept = ", what was repaired is kept" if repair else ""
+    with stopping(f"stopped; not all hours were compared{kept}: run it again"):
+        return _compared(first, last, deep=deep, repair=repair)
+
+
+def _compared(first: datetime, last: datetime, *, deep: bool, repair: bool) -> int:
     number = compared = rows = objects = 0
     begin = first
     while begin <= last:
@@ -52,13 +59,16 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
         past = Past(end, first=begin)
         # What was merged stands for many hours.
         loaded: set[DataObject] = set()
-        found = _printed(_of_a_day(first, past, end, loaded, deep=deep))
-        if found and repair:
-            _repair(found)
-            loaded.clear()
-            found = _printed(_of_a_day(first, Past(end, first=begin), end, loaded, deep=deep))
-            log.info("repaired", extra={"day": f"{begin:%Y-%m-%d}", "left": len(found)})
-        number += len(found)
+        found = left = sorted(_of_a_day(first, past, end, loaded, deep=deep), key=_in_order)
+        try:
+            if found and repair:
+                _repair(found)
+                loaded.clear()
+                left = sorted(_of_a_day(first, Past(end, first=begin), end, loaded, deep=deep), key=_in_order)
+                log.info("repaired", extra={"day": f"{begin:%Y-%m-%d}", "left": len(left)})
+        finally:
+            _print(found, left)
+        number += len(left)
         rows += sum(one.rows for one in loaded)
         objects += len(loaded)
         compared += len({key.hour for key in past.receipts.all if key.entity in ENTITIES})
@@ -82,13 +92,17 @@ def reconcile(first: datetime, last: datetime, *, deep: bool = False, repair: bo
     return number
 
 
-def _printed(differences: Iterable[Difference]) -> list[Difference]:
-    found = sorted(differences, key=lambda one: (one.hour, one.store, one.what))
+def _in_order(one: Difference) -> tuple[datetime, str, str]:
+    return one.hour, one.store, one.what
+
+
+def _print(found: Iterable[Difference], left: Iterable[Difference]) -> None:
+    """Those that are left after the repair, and before them those that are not."""
+    lines = list(map(str, left))
     with progress.CURRENT.hidden():
-        for one in found:
-            sys.stdout.write(f"{one}\n")
+        for line in (*(f"{one}: repaired" for one in map(str, found) if one not in lines), *lines):
+            sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-    return found
 
 
 def _of_a_day(

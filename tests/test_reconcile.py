@@ -32,7 +32,7 @@ from tests.standins.redshift import Redshift
 HOURS = ("2026-11-23T04", "2026-11-23T05")
 READ = {"listings": ["new", "comments"], "limit": 100}
 TABLES = ("posts", "post_metrics", "comments", "comment_metrics", "load_audit")
-DIFFERENT, MISCONFIGURED = 30, 78
+DIFFERENT, MISCONFIGURED, INTERRUPTED = 30, 78, 130
 
 
 def moment(hour: str) -> datetime:
@@ -316,11 +316,23 @@ def test_only_deep_reads_raw_records(local: Local, capsys: pytest.CaptureFixture
     assert len(found(capsys, deep=True)) == 2
 
 
-def test_a_receipt_that_is_damaged_is_named(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
-    key = local.object(r"^receipts/.*hr=04/extract-posts")
+@pytest.mark.parametrize("step", ["extract", "transform"])
+def test_a_receipt_that_is_damaged_is_named_with_what_to_do(
+    local: Local, step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = local.object(rf"^receipts/.*hr=04/{step}-posts")
     local.write(key, b"{}")
     [line] = found(capsys)
-    assert line.startswith(f"{HOURS[0]}  lake       {key}: not a receipt of this kind")
+    assert line.startswith(
+        f"{HOURS[0]}  lake       {key}: not a receipt of this kind (TypeError): restore it, or remove "
+    )
+    assert line.endswith(" and run the hour again")
+    receipts = re.findall(r"receipts/\S+\.json", line.partition("remove ")[2])
+    assert receipts[0] == key
+    for receipt in receipts:
+        local.write(receipt, None)
+    assert local.pipeline.run(HOURS[0], **READ) == 0
+    assert found(capsys) == []
 
 
 def test_only_the_hours_asked_for_are_compared(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
@@ -431,8 +443,9 @@ def test_what_the_warehouse_lacks_is_loaded_again_though_load_audit_has_it(
 ) -> None:
     whole = local.pipeline.tables()
     local.change("DELETE FROM reddit.posts; DELETE FROM reddit.post_metrics")
-    assert len(found(capsys)) == 4
-    found(capsys, repair=True)
+    lines = found(capsys)
+    assert len(lines) == 4
+    assert found(capsys, repair=True) == [f"{line}: repaired" for line in lines]
     assert found(capsys) == []
     tables = local.pipeline.tables()
     assert len(tables["load_audit"]) == len(whole["load_audit"])
@@ -468,9 +481,8 @@ def test_what_cannot_be_repaired_stays_a_difference(local: Local, capsys: pytest
     for pattern in (CURATED, CURATED.replace("curated", "raw").replace("parquet", "gz")):
         local.write(local.object(pattern), None)
     lines = found(capsys, repair=True)
-    # Before and after the repair.
-    assert sorted(lines[:2]) == sorted(lines[2:])
-    assert found(capsys) == lines[:2]
+    assert len(lines) == 2
+    assert found(capsys) == lines
 
 
 # The commands
@@ -525,6 +537,30 @@ def test_the_command_ends_with_what_it_found(local: Local) -> None:
     assert (code, "LAKE_URL: " in str(log[-1]["error"])) == (MISCONFIGURED, True)
     assert command(local, *luigi)[0] == MISCONFIGURED
     assert not local.pipeline.lake.exists()
+
+
+STOPPED_AT_ONCE = """\
+import os, runpy, signal, sys
+import jobs.reconcile
+jobs.reconcile._of_a_day = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT) or []
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "logged"),
+    [
+        (("jobs", "reconcile"), "stopped; not all hours were compared: run it again"),
+        (
+            ("luigi", "--module", "jobs", "Reconcile", "--repair"),
+            "stopped; not all hours were compared, what was repaired is kept: run it again",
+        ),
+    ],
+)
+def test_a_stop_is_logged_with_what_to_do(local: Local, words: tuple[str, ...], logged: str) -> None:
+    code, output, log = command(local, "-c", STOPPED_AT_ONCE, *words, "--first", HOURS[0], "--last", HOURS[1])
+    assert (code, output) == (INTERRUPTED, "")
+    assert [line["event"] for line in log] == [logged]
 
 
 # S3, the Glue Data Catalog and Redshift

@@ -66,10 +66,10 @@ class Hour:
         self.differences: list[Difference] = []
         self.rows: list[Rows] = []
         self._listed: dict[str, tuple[DataObject, Rows | None]] = {}
-        found = [key for key in keys if key.entity in ENTITIES]
-        self._successors = {key.key for key in found if key.step == "successor"}
+        self._found = [key for key in keys if key.entity in ENTITIES]
+        self._successors = {key.key for key in self._found if key.step == "successor"}
         self._expiries: dict[str, bool] = {}
-        for key in found:
+        for key in self._found:
             if key.step == "extract" and (extracted := self._read(key, Extracted)):
                 self._list_raw(key, extracted)
             elif key.step == "transform" and (transformed := self._read(key, Transformed)):
@@ -81,8 +81,21 @@ class Hour:
             # It was removed since the lake was listed.
             return None
         with self._noted(key):
-            return kind.from_json(content, key=key.key)
+            try:
+                return kind.from_json(content, key=key.key)
+            except LakeError as error:
+                receipts = ", ".join(self._to_repeat(key))
+                raise LakeError(f"{error}: restore it, or remove {receipts} and run the hour again") from error
         return None
+
+    def _to_repeat(self, key: ReceiptKey) -> Iterator[str]:
+        """The keys of the receipts without which a task is repeated: its own, and those of what is made of its rows."""
+        yield key.key
+        if key.step == "transform":
+            for one in self._found:
+                is_later = one.step in ("load", "publish") and one.entity == key.entity
+                if is_later and one.name.partition("-")[0] == key.name:
+                    yield one.key
 
     def _list_raw(self, key: ReceiptKey, extracted: Extracted) -> None:
         with self._noted(key):
