@@ -12,7 +12,7 @@ import pytest
 
 from tests import PROJECT, commands
 from tests.contributing import PAGE, carry_out, changes
-from tests.standins.reddit import Posts, ScriptedHandler, ScriptedReddit, answer
+from tests.standins.reddit import Posts, ScriptedHandler, ScriptedReddit, answer, page
 
 MEMORY_LAKE = '''
 """A lake in memory."""
@@ -85,19 +85,31 @@ def run(copy: Path, hour: str, listings: list[str], **settings: str) -> None:
 
 @pytest.fixture
 def reddit() -> Iterator[ScriptedReddit]:
-    """Posts, and a page about the subreddit, whose subscribers become more from look to look."""
+    """Posts, and a page about the subreddit, whose subscribers become more from look to look.
+
+    The first response to its id is without it.
+    """
     subscribers = iter(range(1000, 1100))
+    posts = Posts(3)
+    asked: list[str] = []
 
-    def page(handler: ScriptedHandler) -> None:
-        if not handler.path.startswith("/r/python/about"):
+    def about() -> dict[str, object]:
+        data = {"id": "2qh0y", "name": "t5_2qh0y", "display_name": "Python", "created_utc": 1201230879.0}
+        data |= {"title": "A title", "subscribers": next(subscribers), "over18": False}
+        return {"kind": "t5", "data": data}
+
+    def act(handler: ScriptedHandler) -> None:
+        if handler.path.startswith("/r/python/about"):
+            answer(200, about())(handler)
+        elif handler.path.startswith("/api/info") and "t5_2qh0y" in handler.path:
+            asked.append(handler.path)
+            children = [{"kind": "t3", "data": one} for one in posts.posts]
+            answer(200, page([*children, about()] if asked[1:] else children))(handler)
+        else:
             handler.ordinary()
-            return
-        about = {"id": "2qh0y", "display_name": "Python", "title": "A title", "created_utc": 1201230879.0}
-        about |= {"subscribers": next(subscribers), "over18": False}
-        answer(200, {"kind": "t5", "data": about})(handler)
 
-    with ScriptedReddit(Posts(3)) as server:
-        server.script(pages=iter(lambda: page, None))
+    with ScriptedReddit(posts) as server:
+        server.script(pages=iter(lambda: act, None))
         yield server
 
 
@@ -146,6 +158,17 @@ def test_an_entity_can_be_added_to_a_lake_with_hours_from_before_it(tmp_path: Pa
     chosen = ("--first", "2026-11-23T03", "--last", "2026-11-23T07")
     compared = commands.run("-m", "jobs", "reconcile", *chosen, cwd=copy, env=os.environ | settings)
     assert compared.returncode == 0, compared.stdout + compared.stderr
+
+
+def test_an_entity_without_an_author_is_looked_at_again(tmp_path: Path, reddit: ScriptedReddit) -> None:
+    carry_out("Add an entity", tmp_path)
+    # It is known from the first hour on and absent in the second. Nothing else of its subreddit would show that it is
+    # gone, so the third does not ask for it again.
+    for hour in ("2026-11-23T04", "2026-11-23T05", "2026-11-23T06", "2026-11-23T07"):
+        run(tmp_path, hour, ["new", "about"], REDDIT_URL=reddit.url, SWEEP_HOURS="1")
+    receipts = sorted((tmp_path / "data" / "lake").glob("receipts/**/extract-subreddits-sandbox.refresh-*.json"))
+    read = [json.loads(receipt.read_text()) for receipt in receipts]
+    assert [(one["records"], one["rejects"]) for one in read] == [(0, 0), (0, 0), (0, 0), (1, 0)]
 
 
 def test_an_engine_is_one_file_and_the_places_that_choose_it(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from reddit_etl.clock import moment
+from reddit_etl.entities import ENTITIES
+from reddit_etl.entities.record import kind_of
 from reddit_etl.sources.look import Look
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ CONTROLS = 5
 """Others in a request that asks again, and others of the same subreddit in the plan: one may have been deleted, too."""
 # So many are not all gone at once; Reddit has answered with an empty list while it was failing.
 MANY = 10
+CONTENT = {
+    entity.kind: {str(one.origin) for one in entity.payload if one.names_author or one.name == entity.sort}
+    for entity in ENTITIES.values()
+}
+"""The fields of a payload with content, by kind: when it was created, and the author if the entity has one."""
 APART = timedelta(hours=1)
 """Between the two answers without it."""
 
@@ -88,6 +95,7 @@ def is_evidence(looks: Sequence[Look], found: "Mapping[str, Observation]") -> bo
 
 
 def has_content(one: "Observation") -> bool:
-    """Whether it is more than an id. All of Reddit's payloads have these fields; the author may be `[deleted]`."""
+    """Whether it is more than an id. All of Reddit's payloads have `CONTENT`; the author may be `[deleted]`."""
     data = one.child.get("data") if isinstance(one.child, dict) else None
-    return isinstance(data, dict) and {"author", "created_utc"} <= data.keys()
+    wanted = CONTENT.get(kind_of(one.child) or "")
+    return isinstance(data, dict) and wanted is not None and wanted <= data.keys()

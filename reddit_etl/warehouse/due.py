@@ -56,15 +56,16 @@ WHERE source = ? AND {entity.key} IN ({marks(count)})"""
 def most_recent(entity: Entity, count: int, most: int) -> str:
     """Of each of so many subreddits the `most` that were observed last with an author, newest first.
 
-    With moment of creation and subreddit. Binds the source, then the subreddits.
+    With moment of creation and subreddit. An entity may have no author. Binds the source, then the subreddits.
     """
+    authors = "".join(f" AND {column.name} IS NOT NULL" for column in entity.columns if column.names_author)
     return f"""\
 SELECT {entity.key}, {entity.sort}, subreddit
 FROM (
   SELECT {entity.key}, {entity.sort}, subreddit,
     ROW_NUMBER() OVER (PARTITION BY subreddit ORDER BY observed_at DESC, {entity.key}) AS place
   FROM {SCHEMA}.{entity.name}
-  WHERE source = ? AND author IS NOT NULL AND subreddit IN ({marks(count)})
+  WHERE source = ?{authors} AND subreddit IN ({marks(count)})
 ) AS known
 WHERE place <= {most}
 ORDER BY subreddit, place"""
