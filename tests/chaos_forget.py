@@ -32,7 +32,8 @@ from jobs import forget as request
 from jobs import resources
 from reddit_etl import duck
 from reddit_etl.clock import utc_now
-from reddit_etl.lake.layout import RECEIPTS
+from reddit_etl.entities import ENTITIES
+from reddit_etl.lake.index import ReceiptKey
 from reddit_etl.sandbox.server import RedditServer
 from reddit_etl.steps import forget
 from tests.commands import LIBRARIES
@@ -182,8 +183,9 @@ class Game:
             commands += [(self.maintenance(self.tick), MAINTAIN)] * (1 + self.chance(0.4))
         if self.tick and self.chance(0.1):
             commands.append((self.maintenance(self.dice.randrange(self.tick)), MAINTAIN))
-        # Without a receipt there is nothing to reconcile and nothing known, which both refuse.
-        has_receipts = any(key.startswith(RECEIPTS) for key, _ in self.stores.objects())
+        # Without a receipt there is nothing to reconcile and nothing known, which both refuse. Maintenance puts others.
+        keys = (ReceiptKey.parse(key) for key, _ in self.stores.objects())
+        has_receipts = any(key and key.entity in ENTITIES for key in keys)
         if self.chance(0.15) and has_receipts:
             commands.append((self.reconciliation("--repair"), MAINTAIN))
         if self.chance(0.15) and has_receipts:
