@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -315,15 +314,11 @@ def test_loads_and_forgetting_at_once_end_as_one_after_the_other(loads):
     loads.load(gone, post("b"))
     key = put(loads, tombstone())
     files_of = [loads.file(gone, post(f"n{number}")) for number in range(3)]
-    done: list[object] = []
-    tasks = [lambda: done.append(loads.warehouse.forget(loads.lake, key))] * 2
-    tasks += [lambda file=file: done.append(loads.load_files(file)) for file in files_of]  # type: ignore[misc]
-    threads = [Thread(target=task) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(done) == 5
+    with ThreadPoolExecutor(5) as pool:
+        done = [pool.submit(loads.warehouse.forget, loads.lake, key) for _ in range(2)]
+        done += [pool.submit(loads.load_files, file) for file in files_of]
+        for one in done:
+            one.result()
     assert loads.rows("SELECT post_id FROM reddit.posts ORDER BY 1") == [("b",), ("n0",), ("n1",), ("n2",)]
     assert loads.rows("SELECT COUNT(*) FROM reddit.tombstones") == [(1,)]
     assert readable(loads, marks(gone)) == set()

@@ -1,6 +1,7 @@
 """What is Redshift's own about loads: COPY, conflicts, lost connections, rights."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from itertools import product
@@ -352,19 +353,14 @@ def test_the_first_loads_of_two_processes_at_once_make_the_tables_once(loads, se
         loads.load()
         server.rows("DROP TABLE reddit.load_lock")
     files = [loads.file(*[post(f"p{n}", seen=NOON + m * MINUTE) for n in range(20)]) for m in range(2)]
-    together = Barrier(2, timeout=20)
+    together = Barrier(2, timeout=60)
     server.fail(made, together.wait, times=2)
-    counts = []
 
     def load(number, file):
-        each = warehouse(server)
-        counts.append(each.load(loads.of(file, str(number))))
+        return warehouse(server).load(loads.of(file, str(number)))
 
-    threads = [Thread(target=load, args=(number, file)) for number, (file, _) in enumerate(files)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(load, range(2), [file for file, _ in files]))
     assert server.unspent == []
     assert sum(count.inserted for count in counts) == 20
     assert loads.rows("SELECT COUNT(*), COUNT(DISTINCT post_id) FROM reddit.posts") == [(20, 20)]
@@ -375,7 +371,7 @@ def test_loads_wait_for_each_other_before_they_look(loads, server):
     """While one is between its look at the tables and its commit, the other has not got its lock."""
     loads.load(post("a"))
     first, second = loads.file(post("b")), loads.file(post("b"))
-    order, inside, beside = [], Barrier(2, timeout=20), warehouse(server)
+    order, inside, beside = [], Barrier(2, timeout=60), warehouse(server)
 
     def other():
         inside.wait()
