@@ -10,12 +10,14 @@ from tests import PROJECT
 PAGE = (PROJECT / "CONTRIBUTING.md").read_text()
 
 
-def carry_out(section: str, copy: Path) -> None:
-    """Copy the code, and change it as the blocks of the page's section say."""
+def carry_out(section: str, copy: Path, **renamed: str) -> None:
+    """Copy the code, and change it as the blocks of the page's section say, with other names where any are given."""
     for package in ("reddit_etl", "jobs"):
         shutil.copytree(PROJECT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "luigi.cfg", copy)
     [text] = re.findall(rf"^## {section}\n(.+?)^## ", PAGE, re.MULTILINE | re.DOTALL)
+    for name, other in renamed.items():
+        text = text.replace(name, other)
     for path, content in re.findall(r"^```python\n# (\S+)\n(.+?)^```", text, re.MULTILINE | re.DOTALL):
         (copy / path).write_text(content)
     for path, block in re.findall(r"^```diff\n--- (\S+)\n(.+?)^```", text, re.MULTILINE | re.DOTALL):

@@ -11,6 +11,9 @@ import pytest
 from tests import PROJECT
 from tests.contributing import carry_out, changes
 
+# Instead of the page's example, which may be a column by now.
+NAME = "award_count"
+
 # From a payload to the warehouse, with whichever library is on the path.
 PASS = """
 import json, sys
@@ -25,7 +28,7 @@ from reddit_etl.entities import POSTS
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.entities.record import to_record
 
-folder, name = Path(sys.argv[1]), sys.argv[2]
+folder, name, column = Path(sys.argv[1]), *sys.argv[2:]
 observation = {"observed_at": f"2026-11-23T{name}:00:00.000000Z", "source": "sandbox", "listing": "a-new-1", "place": 1}
 lake = open_lake(str(folder / "lake"))
 with JsonLines(lake, f"raw/{name}.jsonl.gz") as lines:
@@ -34,20 +37,20 @@ done = open_transform("duckdb")(entity=POSTS, lake=lake, inputs=lines.entries(),
 counts = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}").load(
     Load(POSTS, load_id=name, hour=name, lake=lake, objects=done.objects, columns={})
 )
-print(json.dumps([counts.inserted, counts.updated, "num_crossposts" in dictionary()]))
+print(json.dumps([counts.inserted, counts.updated, column in dictionary()]))
 """
 
 
 @pytest.fixture
 def copy(tmp_path):
     """The library with one line more."""
-    carry_out("Add a column", tmp_path)
+    carry_out("Add a column", tmp_path, num_crossposts=NAME)
     return tmp_path
 
 
 def run(library, folder, name, post):
     done = subprocess.run(
-        [sys.executable, "-P", "-c", PASS, str(folder), name],
+        [sys.executable, "-P", "-c", PASS, str(folder), name, NAME],
         input=json.dumps({"kind": "t3", "data": post}),
         env=os.environ | {"PYTHONPATH": str(library)},
         cwd=folder,
@@ -62,12 +65,12 @@ def run(library, folder, name, post):
 def test_a_line_in_the_entity_brings_the_column_to_parquet_and_to_a_warehouse_that_is_there(tmp_path, copy):
     [(path, [line])] = changes(copy).items()
     assert path == "reddit_etl/entities/posts.py"
-    assert line.startswith('+         Column("num_crossposts", INTEGER, ')
+    assert line.startswith(f'+         Column("{NAME}", INTEGER, ')
 
-    post = {"id": "abc", "created_utc": 1580515200, "score": 1, "num_crossposts": 5}
+    post = {"id": "abc", "created_utc": 1580515200, "score": 1, NAME: 5}
     assert run(PROJECT, tmp_path, "01", post) == [1, 0, False]
-    assert run(copy, tmp_path, "02", post | {"num_crossposts": 6}) == [0, 1, True]
-    assert run(copy, tmp_path, "03", post | {"id": "def", "num_crossposts": "7"}) == [1, 0, True]
+    assert run(copy, tmp_path, "02", post | {NAME: 6}) == [0, 1, True]
+    assert run(copy, tmp_path, "03", post | {"id": "def", NAME: "7"}) == [1, 0, True]
     # What was extracted before the line, or comes from a process that has not got it, still loads.
     assert run(PROJECT, tmp_path, "04", post | {"id": "ghi"}) == [1, 0, False]
 
@@ -77,16 +80,15 @@ def test_a_line_in_the_entity_brings_the_column_to_parquet_and_to_a_warehouse_th
             for name in ("01", "02")
         }
         connection.execute(f"ATTACH '{tmp_path / 'warehouse.duckdb'}' AS warehouse (READ_ONLY)")
-        posts = connection.execute("SELECT post_id, num_crossposts FROM warehouse.reddit.posts ORDER BY 1").fetchall()
+        posts = connection.execute(f"SELECT post_id, {NAME} FROM warehouse.reddit.posts ORDER BY 1").fetchall()
         metrics = connection.execute(
-            "SELECT hour(observed_at), num_crossposts FROM warehouse.reddit.post_metrics ORDER BY 1"
+            f"SELECT hour(observed_at), {NAME} FROM warehouse.reddit.post_metrics ORDER BY 1"
         ).fetchall()
         kind = connection.execute(
-            "SELECT data_type, comment FROM duckdb_columns() "
-            "WHERE table_name = 'posts' AND column_name = 'num_crossposts'"
+            f"SELECT data_type, comment FROM duckdb_columns() WHERE table_name = 'posts' AND column_name = '{NAME}'"
         ).fetchall()
     at = parquet["01"].index("is_self")
-    assert parquet["02"] == [*parquet["01"][:at], "num_crossposts", *parquet["01"][at:]]
+    assert parquet["02"] == [*parquet["01"][:at], NAME, *parquet["01"][at:]]
     assert posts == [("abc", 6), ("def", 7), ("ghi", None)]
     assert metrics == [(1, None), (2, 6), (3, 7), (4, None)]
     assert kind == [("INTEGER", "How often it was crossposted.")]

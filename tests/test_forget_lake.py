@@ -475,7 +475,7 @@ def test_folders_lose_what_is_taken_and_the_others_stay(engine: TransformEngine,
 def test_files_of_another_version_keep_their_columns(
     engine: TransformEngine, curated: Curated, made_by: Entity
 ) -> None:
-    rows = [post(post_id, num_crossposts=9, link_flair_text="flair") for post_id in "ac"]
+    rows = [post(post_id, award_count=9, link_flair_text="flair") for post_id in "ac"]
     folder = curated.add(rows, by=made_by)
     [found] = engine.rewrite(lake=curated.lake, folders=[folder], tombstones=[tombstone("a")], prefix=f"{CURATED}x/")
     [made] = found.objects

@@ -374,7 +374,7 @@ def load_of(loads: Loads, file: DataObject, made_by: Entity, entity: Entity) -> 
     [
         (OLDER, POSTS, "link_flair_text = 'flair'"),
         (POSTS, OLDER, "link_flair_text = 'flair'"),
-        (POSTS, NEWER, "num_crossposts = 7"),
+        (POSTS, NEWER, "award_count = 7"),
     ],
 )
 def test_columns_that_one_side_lacks_are_not_compared(loads: Loads, made_by: Entity, now: Entity, value: str) -> None:
@@ -391,7 +391,7 @@ def test_columns_that_one_side_lacks_are_not_compared(loads: Loads, made_by: Ent
 
 def test_a_column_that_the_table_gains_with_the_next_load_is_not_compared(loads: Loads) -> None:
     """As after an upgrade between the transformation and the load, which an older version carried out."""
-    file, _ = loads.file(post("a", num_crossposts=7), entity=NEWER)
+    file, _ = loads.file(post("a", award_count=7), entity=NEWER)
     loads.warehouse.load(load_of(loads, file, NEWER, POSTS))
     assert loads.warehouse.compare(load_of(loads, file, NEWER, NEWER)).is_equal
 

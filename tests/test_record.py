@@ -22,7 +22,7 @@ def read(**fields):
 
 
 def test_a_payload_becomes_a_record_with_a_value_for_each_column():
-    assert read(edited=1580518800, crosspost_parent="t3_xyz", poll_data={"options": []}).values == {
+    expected = {
         "post_id": "abc",
         "subreddit": "python",
         "author": "someone",
@@ -54,6 +54,9 @@ def test_a_payload_becomes_a_record_with_a_value_for_each_column():
         "listing": "python-new-100",
         "place": 1,
     }
+    found = read(edited=1580518800, crosspost_parent="t3_xyz", poll_data={"options": []}).values
+    # A column that is added need not be listed here.
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_a_record_has_the_columns_that_its_entity_declares():

@@ -35,39 +35,6 @@ def test_each_reader_of_an_entity_gets_its_columns_in_the_declared_order():
     assert THINGS.metrics_table == "thing_metrics"
 
 
-def test_the_warehouse_has_the_columns_that_the_contract_names():
-    assert names(POSTS.table) == [
-        "post_id",
-        "subreddit",
-        "author",
-        "title",
-        "selftext",
-        "url",
-        "domain",
-        "permalink",
-        "post_type",
-        "link_flair_text",
-        "created_at",
-        "edited_at",
-        "score",
-        "upvote_ratio",
-        "num_comments",
-        "is_self",
-        "is_nsfw",
-        "is_spoiler",
-        "is_locked",
-        "is_stickied",
-        "crosspost_parent_id",
-        "removed_by_category",
-        "text_truncated",
-        "first_observed_at",
-        "observed_at",
-        "source",
-    ]
-    assert POSTS.metrics_table == "post_metrics"
-    assert set(names(POSTS.metrics)) == {"post_id", "observed_at", "score", "upvote_ratio", "num_comments"}
-
-
 @pytest.mark.parametrize("entity", ENTITIES.values(), ids=ENTITIES.keys())
 def test_an_entity_holds_together(entity):
     by_name = {column.name: column for column in entity.columns}

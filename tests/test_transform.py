@@ -78,35 +78,37 @@ ANTI JOIN copies ON copies.listing = records.listing AND copies.place = records.
 def test_a_record_becomes_a_row(tmp_path):
     counts, rows = run(tmp_path, [record("abc", edited=1580518800)])
     assert counts == (1, 1)
-    assert rows == {
-        "abc": {
-            "post_id": "abc",
-            "subreddit": "python",
-            "author": "someone",
-            "title": "A title",
-            "selftext": "A text",
-            "url": "https://www.reddit.com/r/python/comments/abc/a_title/",
-            "domain": "self.python",
-            "permalink": "/r/python/comments/abc/a_title/",
-            "post_type": "self",
-            "link_flair_text": None,
-            "created_at": datetime(2020, 2, 1),  # noqa: DTZ001
-            "edited_at": datetime(2020, 2, 1, 1),  # noqa: DTZ001
-            "score": 7,
-            "upvote_ratio": 0.75,
-            "num_comments": 3,
-            "is_self": True,
-            "is_nsfw": False,
-            "is_spoiler": False,
-            "is_locked": False,
-            "is_stickied": False,
-            "crosspost_parent_id": None,
-            "removed_by_category": None,
-            "text_truncated": False,
-            "observed_at": NOON,
-            "source": "sandbox",
-        }
+    expected = {
+        "post_id": "abc",
+        "subreddit": "python",
+        "author": "someone",
+        "title": "A title",
+        "selftext": "A text",
+        "url": "https://www.reddit.com/r/python/comments/abc/a_title/",
+        "domain": "self.python",
+        "permalink": "/r/python/comments/abc/a_title/",
+        "post_type": "self",
+        "link_flair_text": None,
+        "created_at": datetime(2020, 2, 1),  # noqa: DTZ001
+        "edited_at": datetime(2020, 2, 1, 1),  # noqa: DTZ001
+        "score": 7,
+        "upvote_ratio": 0.75,
+        "num_comments": 3,
+        "is_self": True,
+        "is_nsfw": False,
+        "is_spoiler": False,
+        "is_locked": False,
+        "is_stickied": False,
+        "crosspost_parent_id": None,
+        "removed_by_category": None,
+        "text_truncated": False,
+        "observed_at": NOON,
+        "source": "sandbox",
     }
+    row = rows["abc"]
+    assert list(row) == [column.name for column in POSTS.curated]
+    # A column that is added need not be listed here.
+    assert {name: row[name] for name in expected} == expected
 
 
 def test_each_observation_of_a_post_in_several_listings_is_kept(tmp_path):

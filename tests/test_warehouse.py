@@ -49,7 +49,7 @@ def test_new_rows_are_inserted_with_every_column_and_counted(loads):
         "observed_at": NOON,
         "source": "sandbox",
     }
-    assert set(row) == {column.name for column in POSTS.curated}
+    row = {column.name: row.get(column.name) for column in POSTS.curated}
     assert loads.load(row) == LoadCounts(staged=1, inserted=1, updated=0, stale=0)
     columns, found = loads.warehouse.query("SELECT * FROM reddit.posts", limit=9)
     assert columns == [column.name for column in POSTS.table]
@@ -205,12 +205,12 @@ def test_a_load_of_nothing_is_a_load(loads):
 
 def test_a_table_gains_the_column_that_the_definition_gained(loads):
     loads.load(post("a", score=1), entity=POSTS)
-    loads.load(post("a", seen=NOON + MINUTE, num_crossposts=5), post("b", num_crossposts=6), entity=NEWER)
-    assert loads.rows("SELECT post_id, score, num_crossposts FROM reddit.posts ORDER BY 1") == [
+    loads.load(post("a", seen=NOON + MINUTE, award_count=5), post("b", award_count=6), entity=NEWER)
+    assert loads.rows("SELECT post_id, score, award_count FROM reddit.posts ORDER BY 1") == [
         ("a", 7, 5),
         ("b", 7, 6),
     ]
-    assert loads.rows("SELECT observed_at, num_crossposts FROM reddit.post_metrics WHERE post_id = 'a' ORDER BY 1") == [
+    assert loads.rows("SELECT observed_at, award_count FROM reddit.post_metrics WHERE post_id = 'a' ORDER BY 1") == [
         (NOON, None),
         (NOON + MINUTE, 5),
     ]
@@ -229,7 +229,7 @@ def test_rows_that_waited_while_the_definition_gained_a_column_still_load(loads)
 def test_rows_of_a_newer_definition_load_into_an_older_one_s_table(loads):
     """As when a deploy is taken back."""
     loads.load(post("a"))
-    newer = loads.file(post("a", seen=NOON + MINUTE, num_crossposts=5, score=2), entity=NEWER)
+    newer = loads.file(post("a", seen=NOON + MINUTE, award_count=5, score=2), entity=NEWER)
     assert loads.load_files(newer) == LoadCounts(staged=1, inserted=0, updated=1, stale=0)
     assert loads.rows("SELECT post_id, score FROM reddit.posts") == [("a", 2)]
 

@@ -394,7 +394,7 @@ def test_loads_wait_for_each_other_before_they_look(loads, server):
 
 def test_files_of_an_older_and_of_a_newer_definition_are_copied_by_position(loads, server):
     older = loads.file(post("a", seen=NOON + MINUTE, score=2), entity=OLDER)
-    newer = loads.file(post("b", num_crossposts=5), entity=NEWER)
+    newer = loads.file(post("b", award_count=5), entity=NEWER)
     loads.load_files(older)
     loads.load_files(newer)
     assert "ALTER TABLE staged ADD COLUMN link_flair_text VARCHAR(1024)" in server.statements
@@ -412,12 +412,12 @@ def test_a_receipt_of_the_first_version_has_no_columns_and_loads_by_the_definiti
 def test_a_table_gains_a_column_alone_with_its_comment(loads, server):
     loads.load(post("a"))
     server.statements.clear()
-    loads.load(post("b", num_crossposts=5), entity=NEWER)
+    loads.load(post("b", award_count=5), entity=NEWER)
     assert [text for text in server.statements if text.startswith(("ALTER", "COMMENT", "CREATE TABLE"))] == [
-        "ALTER TABLE reddit.posts ADD COLUMN num_crossposts INTEGER",
-        "COMMENT ON COLUMN reddit.posts.num_crossposts IS 'How often it was repeated.'",
-        "ALTER TABLE reddit.post_metrics ADD COLUMN num_crossposts INTEGER",
-        "COMMENT ON COLUMN reddit.post_metrics.num_crossposts IS 'How often it was repeated.'",
+        "ALTER TABLE reddit.posts ADD COLUMN award_count INTEGER",
+        "COMMENT ON COLUMN reddit.posts.award_count IS 'How many awards it has.'",
+        "ALTER TABLE reddit.post_metrics ADD COLUMN award_count INTEGER",
+        "COMMENT ON COLUMN reddit.post_metrics.award_count IS 'How many awards it has.'",
     ]
 
 

@@ -21,7 +21,7 @@ LOADED_AT = datetime(2026, 11, 23, 13)  # noqa: DTZ001
 HOUR = "2026-11-23T12"
 
 # The definition as it was before somebody added a line, and as it will be after.
-GAINED = Column("num_crossposts", INTEGER, "num_crossposts", "How often it was repeated.", metric=True)
+GAINED = Column("award_count", INTEGER, "award_count", "How many awards it has.", metric=True)
 OLDER = replace(POSTS, columns=tuple(column for column in POSTS.columns if column.name != "link_flair_text"))
 NEWER = replace(POSTS, columns=(*POSTS.columns[:5], GAINED, *POSTS.columns[5:]))
 
