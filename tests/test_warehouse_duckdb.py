@@ -215,6 +215,22 @@ def test_a_file_that_is_cut_off_is_a_matter_for_a_person(loads, bytes_left):
     assert "\n" not in str(e.value)
 
 
+def test_a_file_that_is_cut_where_only_rows_are_is_found_by_the_check(loads):
+    """DuckDB opens it, and fails once it reads there."""
+    for number in range(3):
+        loads.load(*[post(f"p{number}-{n}", selftext=f"{n}" * 900) for n in range(1000)], load_id=str(number))
+    whole = loads.path.read_bytes()
+    loads.path.write_bytes(whole[:-300_000])
+    with duckdb.connect(str(loads.path), read_only=True):
+        pass
+    with pytest.raises(
+        ConfigurationError, match=r"truncated, it has [\d,]+ of [\d,]+ bytes: name another file, restore"
+    ):
+        loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor")
+    loads.path.write_bytes(whole)
+    assert loads.warehouse.check(entity=POSTS, lake=loads.lake, folder="doctor").endswith("can be written")
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "clockwork.txt"])
 def test_a_file_that_is_no_warehouse_is_an_error_that_names_the_setting_at_once(tmp_path, monkeypatch, name):
     (tmp_path / name).write_text("not a database" * 1000)

@@ -166,6 +166,7 @@ class DuckDBWarehouse:
         if self.path.exists():
             # A check says at once who has it.
             with self._file.connection(lock_wait=0) as connection:
+                self._file.check_whole(connection)
                 connection.begin()
                 self._define(connection, entity)
                 connection.rollback()

@@ -32,6 +32,10 @@ HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 # What it says of a file that it will never read, and of a log of changes that is another file's.
 DAMAGE = ("not a valid DuckDB database", "Could not read enough bytes", "Corrupt database file")
 LEFT_OVER = "Failure while replaying WAL"
+# Bytes that the file must have: three headers, and the blocks that the last of them counts.
+SIZE = (
+    "SELECT 3 * 4096 + block_size * total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+)
 
 
 def _is_locked(error: BaseException) -> bool:
@@ -100,6 +104,13 @@ class DuckDBFile:
         if self._wal.exists() and not self.path.exists():
             raise ConfigurationError(f"WAREHOUSE_URL: {self._wal} is left of a file that was removed: remove it too")
 
+    def check_whole(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Raises ConfigurationError for a file that was cut: DuckDB notices it when it reads what is missing."""
+        [(least,)] = connection.execute(SIZE).fetchall()
+        size = self.path.stat().st_size
+        if size < least:
+            raise self._damaged(f"the file is truncated, it has {size:,} of {least:,} bytes")
+
     def _say_waiting(self, attempt: int) -> None:
         if attempt == 1:
             log.info("the warehouse is open in another process: waiting", extra={"warehouse": self.url})
@@ -149,11 +160,14 @@ class DuckDBFile:
                 f"{place}: {self._wal} is of another copy of the file: remove it; what it held is loaded again"
             )
         if any(words in message for words in DAMAGE):
-            return ConfigurationError(
-                f"{place}: {message.rstrip('!.')}: name another file, restore this one from a copy, or remove it and "
-                "its .wal; what receipts say of the last 48 hours is loaded again"
-            )
+            return self._damaged(message.rstrip("!."))
         return WarehouseError(f"{place}: {message}")
+
+    def _damaged(self, what: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"WAREHOUSE_URL: {self.url}: {what}: name another file, restore this one from a copy, or remove it and "
+            "its .wal; the next run loads all that the lake has"
+        )
 
 
 def with_enough_memory(once: Callable[[str], Answer]) -> Answer:
