@@ -85,10 +85,11 @@ def _done(arguments: argparse.Namespace) -> int:
             print(report.write(arguments.output, arguments.first, arguments.last))
             return 0
         return _forget(arguments.names, prove=arguments.prove)
+    except ConfigurationError as error:
+        print(*error.faults, sep="\n", file=sys.stderr)
+        return process.MISCONFIGURED
     except EtlError as error:
         print(error, file=sys.stderr)
-        if isinstance(error, ConfigurationError):
-            return process.MISCONFIGURED
         return DIFFERENT if arguments.command == "forget" else 1
 
 
@@ -108,9 +109,13 @@ def _reconcile(given: argparse.Namespace) -> int:
         first, last = hours(given.first, given.last)
         with progress.CURRENT.showing("reconcile"):
             return DIFFERENT if reconcile(first, last, deep=given.deep, repair=given.repair) else 0
+    except ConfigurationError as error:
+        for fault in error.faults:
+            log.error("not reconciled", extra={"error": fault})
+        return process.MISCONFIGURED
     except EtlError as error:
         log.error("not reconciled", extra={"error": str(error)})
-        return process.MISCONFIGURED if isinstance(error, ConfigurationError) else DIFFERENT
+        return DIFFERENT
 
 
 def _forget(names: list[str], *, prove: bool) -> int:

@@ -34,12 +34,13 @@ LEAST_FREE = 500_000_000
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check; as text it is one line of the doctor's output."""
+    """The result of one check; as text it is one line of the doctor's output, or one for each fault."""
 
     name: str
     mark: str
     """ok, WRONG, or - for a skipped check."""
     text: str
+    """A line for each fault."""
 
     @property
     def good(self) -> bool:
@@ -47,7 +48,7 @@ class Finding:
         return self.mark == "ok"
 
     def __str__(self) -> str:
-        return f"{self.mark:<7}{self.name:<11}{self.text}"
+        return "\n".join(f"{self.mark:<7}{self.name:<11}{line}" for line in self.text.split("\n"))
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def _found(check: Check, deadline: float) -> Finding:
     try:
         return Finding(check.name, "ok", result.result())
     except (EtlError, OSError) as error:
-        return Finding(check.name, "WRONG", " ".join(str(error).split()))
+        faults = error.faults if isinstance(error, ConfigurationError) else (str(error),)
+        return Finding(check.name, "WRONG", "\n".join(" ".join(fault.split()) for fault in faults))
     except SystemExit as end:
         # From a parameter in luigi.cfg.
         return Finding(check.name, "WRONG", str(end.__cause__))
@@ -106,7 +108,7 @@ def _settings() -> str:
 def _names() -> str:
     found = [f"{name} is not a setting: rename it to {meant}, or unset it" for name, meant in misspelt().items()]
     if found:
-        raise ConfigurationError("; ".join(found))
+        raise ConfigurationError(*found)
     return "no misspelled settings found"
 
 

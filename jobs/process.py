@@ -177,8 +177,9 @@ def held() -> Iterator[None]:
 
 
 def misconfigured(error: ConfigurationError) -> SystemExit:
-    """Log the error; raise the result to exit with 78 before any task runs."""
-    log.error("not started", extra={"error": str(error)})
+    """Log a line for each fault; raise the result to exit with 78 before any task runs."""
+    for fault in error.faults:
+        log.error("not started", extra={"error": fault})
     return SystemExit(MISCONFIGURED)
 
 

@@ -53,7 +53,7 @@ class Settings(
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises ConfigurationError, which names every wrong setting and its fix.
+        """Raises ConfigurationError, whose `faults` name every wrong setting and its fix.
 
         How settings fit together is checked once each is right in itself.
         """
@@ -69,7 +69,7 @@ class Settings(
             settings = cls(**values)
             faults += [*settings._faulty_engines(), *settings._faulty_mixture(environment)]
         if faults:
-            raise ConfigurationError("; ".join(dict.fromkeys(faults)))
+            raise ConfigurationError(*dict.fromkeys(faults))
         return settings
 
     @property

@@ -6,7 +6,14 @@ class EtlError(Exception):
 
 
 class ConfigurationError(EtlError):
-    """A setting or permission is wrong; no run succeeds until a person fixes it."""
+    """A setting or permission is wrong; no run succeeds until a person fixes it.
+
+    If several are, `faults` has a line for each, and the message has all of them.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
 
 
 class RedditError(EtlError):

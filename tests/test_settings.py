@@ -115,10 +115,31 @@ def test_all_wrong_settings_are_named_at_once() -> None:
     wrong = {"SWEEP_HOURS": "x", "LAKE_URL": "gs://b", "TRANSFORM_ENGINE": "spark", "WAREHOUSE_URL": "mysql://host"}
     with pytest.raises(ConfigurationError) as caught:
         Settings.read(wrong | {"REDDIT_CLIENT_ID": "x", "AWS_ACCESS_KEY_ID": "x\n"})
-    named = [fault.split()[0].rstrip(":") for fault in str(caught.value).split("; ")]
+    named = [fault.split()[0].rstrip(":") for fault in caught.value.faults]
     assert sorted(named) == sorted([*wrong, "REDDIT_CLIENT_SECRET", "AWS_ACCESS_KEY_ID"])
     with pytest.raises(ConfigurationError, match=r"GLUE_JOB_NAME is not set.*; GLUE_DATABASE is set, and LAKE_URL"):
         Settings.read(LOGIN | {"TRANSFORM_ENGINE": "glue", "GLUE_DATABASE": "reddit"})
+
+
+@pytest.mark.parametrize(
+    ("words", "begin"),
+    [
+        (("jobs", "doctor"), "WRONG  settings   {}"),
+        (("jobs", "query", "SELECT 1"), "{}"),
+        (("jobs", "reconcile"), '"not reconciled", "error": "{}'),
+        (("luigi", "--module", "jobs", "RedditPipeline"), '"not started", "error": "{}'),
+    ],
+    ids=["doctor", "query", "reconcile", "run"],
+)
+def test_each_wrong_setting_has_a_line_of_its_own(tmp_path: Path, words: tuple[str, ...], begin: str) -> None:
+    (tmp_path / "luigi.cfg").write_text((PROJECT / "luigi.cfg").read_text())
+    wrong = {"SWEEP_HOURS": "x", "TRANSFORM_ENGINE": "spark", "WAREHOUSE_URL": "mysql://host"}
+    done = commands.run("-m", *words, cwd=tmp_path, env=os.environ | wrong)
+    assert done.returncode == MISCONFIGURED
+    lines = (done.stdout if "doctor" in words else done.stderr).splitlines()
+    named = [[name for name in wrong if begin.format(name) in line] for line in lines if "skipped" not in line]
+    assert sorted(name for names in named for name in names) == sorted(wrong)
+    assert max(map(len, named)) == 1
 
 
 LAKE = {"LAKE_URL": "s3://bucket/lake"}
