@@ -22,16 +22,13 @@ ROW_GROUP = 15 * 2048
 def connect(
     database: Path | None = None, *, scratch: Path, read_only: bool = False, load_memory: str = LOAD_MEMORY_LIMIT
 ) -> duckdb.DuckDBPyConnection:
-    """Open a database file, or an in-memory database; what exceeds the memory limit is spilled to `scratch`.
+    """Open a database file, as `warehouse`, or an in-memory database; what exceeds the memory limit goes to `scratch`.
 
     The limit is `load_memory` for a file that may be written to.
     """
-    to_load = database is not None and not read_only
     connection = duckdb.connect(
-        ":memory:" if database is None or to_load else str(database),
-        read_only=read_only,
         config={
-            "memory_limit": load_memory if to_load else MEMORY_LIMIT,
+            "memory_limit": MEMORY_LIMIT if database is None or read_only else load_memory,
             "threads": 1,
             "temp_directory": str(scratch),
             # Rows may be written as they come, instead of being buffered to keep their order.
@@ -41,14 +38,17 @@ def connect(
     )
     # After two seconds DuckDB prints it to standard output, where the report is, even without a terminal.
     connection.execute("SET enable_progress_bar = false")
-    if to_load:
+    if database:
         path = str(database).replace("'", "''")
+        # Only ATTACH has an option for the row group size, and in DuckDB 1.5 it takes no bound value.
+        options = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP}"
         try:
-            # Only ATTACH has an option for the row group size, and in DuckDB 1.5 it takes no bound value.
-            connection.execute(f"ATTACH '{path}' AS warehouse (ROW_GROUP_SIZE {ROW_GROUP})")
+            # Without a name it has the file's, and with reddit.duckdb the schema `reddit` could not be named.
+            connection.execute(f"ATTACH '{path}' AS warehouse ({options})")
             connection.execute("USE warehouse")
-            # By default five row groups are buffered before they are written.
-            connection.execute("SET write_buffer_row_group_count = 1")
+            if not read_only:
+                # By default five row groups are buffered before they are written.
+                connection.execute("SET write_buffer_row_group_count = 1")
         except BaseException:
             connection.close()
             raise

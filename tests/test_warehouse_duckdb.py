@@ -54,6 +54,15 @@ def test_a_load_that_lacks_memory_is_tried_again_with_more(loads, monkeypatch, c
     assert loads.rows("SELECT count(*) FROM reddit.load_audit") == [(1,)]
 
 
+@pytest.mark.parametrize("name", ["reddit", "main", "warehouse", "memory", "it's"])
+def test_the_file_may_have_any_name(tmp_path, name):
+    """DuckDB names an open file by its name, and with reddit.duckdb `reddit.posts` could mean two things."""
+    loads = DuckDBLoads(tmp_path, f"{name}.duckdb")
+    loads.load(post(), load_id="first")
+    assert loads.rows("SELECT post_id FROM reddit.posts") == [("abc",)]
+    assert loads.warehouse.loaded(first_hour=HOUR, last_hour=HOUR) == {"first"}
+
+
 def test_a_first_load_that_fails_leaves_no_table(loads):
     with pytest.raises(WarehouseError):
         file, entity = loads.file(post("b"))

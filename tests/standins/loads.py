@@ -80,8 +80,8 @@ class Loads:
 
 
 class DuckDBLoads(Loads):
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "warehouse.duckdb"
+    def __init__(self, folder: Path, name: str = "warehouse.duckdb") -> None:
+        self.path = folder / name
         warehouse = DuckDBWarehouse(self.path, clock=lambda: LOADED_AT)
         super().__init__(folder, warehouse, FolderLake(folder / "lake"), self._change)
 
