@@ -236,6 +236,21 @@ def test_an_export_of_another_table_names_the_query_for_it(
     assert 'use query "SELECT * FROM reddit.tombstones" --output tombstones.csv' in capsys.readouterr().err
 
 
+def test_show_tables_shows_the_tables_and_an_unknown_one_is_answered_with_them(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loads = DuckDBLoads(tmp_path)
+    loads.load(post())
+    names = ["forget_audit", "load_audit", "post_metrics", "posts", "tombstones"]
+    assert [name for (name,) in loads.rows("SHOW TABLES")] == names
+    assert loads.rows("SELECT post_id FROM posts") == loads.rows("SELECT post_id FROM reddit.posts") == [("abc",)]
+    assert main(loads.warehouse, "query", "SELECT 1 FROM reddit.post") == 1
+    said = (
+        f"query: Table with name post does not exist: the tables are {', '.join(f'reddit.{name}' for name in names)}\n"
+    )
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize("sql", ["", " \n", ";", "-- nothing", "/* none\n */;"])
 def test_a_query_without_a_statement_is_refused(loads: Loads, sql: str, tmp_path: Path) -> None:
     loads.load(post())

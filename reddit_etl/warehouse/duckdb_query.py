@@ -13,11 +13,15 @@ from reddit_etl.errors import WarehouseError
 from reddit_etl.warehouse.base import Answer
 from reddit_etl.warehouse.duckdb_file import DuckDBFile
 from reddit_etl.warehouse.statement import NOTHING, SEVERAL
+from reddit_etl.warehouse.tables import SCHEMA
 
 PORTION = 1000  # Rows that become Python objects together; 65 MB if each has the longest text.
 # As the lake's files are written. A row group is held in memory until it is written, and only in rows of any order can
 # its size be given in bytes; one thread still writes them in the order of the query.
 PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES 8_000_000, USE_TMP_FILE false"
+
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name"
+UNKNOWN = re.compile(r"Table with name \S+ does not exist")
 
 # Sorting a million wide rows takes more memory; other queries would only fill it with blocks of the file.
 SORT = re.compile(r"\border\s+by\b", re.IGNORECASE)
@@ -54,14 +58,23 @@ def _asking(file: DuckDBFile, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
     if not file.path.exists():
         raise WarehouseError(f"WAREHOUSE_URL: {file.path} is not there yet: run the pipeline first")
     with file.connection(read_only=True) as connection:
+        names = [name for (name,) in connection.execute(TABLES, [SCHEMA]).fetchall()]
         try:
+            if names:
+                # So that SHOW TABLES shows them.
+                connection.execute(f"USE warehouse.{SCHEMA}")
             if SORT.search(sql):
                 connection.execute(f"SET memory_limit = '{duck.MOST_LOAD_MEMORY}'")
             yield connection
         except duckdb.OutOfMemoryException as error:
             raise WarehouseError("query: it needs too much memory: select fewer columns or rows") from error
         except duckdb.Error as error:
-            raise WarehouseError(f"query: {' '.join(str(error).split())}") from error
+            message = " ".join(str(error).split())
+            unknown = UNKNOWN.search(message)
+            if unknown and names:
+                # What DuckDB proposes may be a table of its own.
+                message = f"{unknown[0]}: the tables are {', '.join(f'{SCHEMA}.{name}' for name in names)}"
+            raise WarehouseError(f"query: {message}") from error
 
 
 def _single(sql: str) -> str:
