@@ -21,7 +21,8 @@ def check_file(path: str, known: Collection[str]) -> None:
         raise ConfigurationError(f"LUIGI_CONFIG_PATH is {path!r}, which does not exist: set it to a luigi.cfg")
     if not get_config().has_section(SECTION):
         raise ConfigurationError(
-            f"luigi.cfg with [{SECTION}] not found: run in the project's folder, or set LUIGI_CONFIG_PATH to it"
+            f"luigi.cfg with [{SECTION}] not found: run in a folder with the project's luigi.cfg, or set "
+            "LUIGI_CONFIG_PATH to that file"
         )
     _check_core()
     check_section(SECTION, known)

@@ -1,5 +1,6 @@
 """Optional dependencies: the extras of setup.cfg, which only some engines need."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,5 +15,5 @@ def needing(extra: str, setting: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         # The image's target batch has neither, which is easily overlooked.
         image = f", or run the image's target {extra}" if extra in ("local", "report") else ""
-        fix = f".venv/bin/pip install -e '.[{extra}]' in the project's folder{image}"
+        fix = f"{sys.executable} -m pip install 'reddit-etl[{extra}]'{image}"
         raise ConfigurationError(f"{setting}: {error.name} is not installed: {fix}") from error

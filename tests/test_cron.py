@@ -70,7 +70,7 @@ def test_without_a_luigi_cfg_another_folder_gets_one_line_and_stays_empty(place:
     for command in ("luigi --module jobs RedditPipeline", "python -m jobs query 'SELECT 1'"):
         done = started(f"{place}/.venv/bin/{command}", folder, place)
         assert done.returncode == MISCONFIGURED
-        assert "run in the project's folder, or set LUIGI_CONFIG_PATH to it" in done.stderr
+        assert "run in a folder with the project's luigi.cfg, or set LUIGI_CONFIG_PATH" in done.stderr
         assert "Traceback" not in done.stderr
     assert list(folder.iterdir()) == []
 

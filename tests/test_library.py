@@ -222,4 +222,4 @@ def test_the_wheel_has_the_types_the_version_and_the_command(fresh: Path) -> Non
     assert (Path(folder) / "py.typed").is_file()
     assert ran(fresh, "reddit-etl", "--help")[0].startswith("usage: reddit-etl ")
     _, said = ran(fresh, "reddit-etl", "query", "SELECT 1", code=78)
-    assert "run in the project's folder, or set LUIGI_CONFIG_PATH to it" in said
+    assert "run in a folder with the project's luigi.cfg, or set LUIGI_CONFIG_PATH" in said

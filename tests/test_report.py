@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -498,4 +499,5 @@ runpy.run_module("jobs", run_name="__main__", alter_sys=True)
 def test_a_missing_library_is_one_line_that_names_the_extra(library: str) -> None:
     done = commands.run("-c", WITHOUT.format(library=library))
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
-    assert re.match(rf"report: {library}\S* is not installed: \.venv/bin/pip install -e '\.\[report\]'", done.stderr)
+    fix = re.escape(f"{sys.executable} -m pip install 'reddit-etl[report]'")
+    assert re.match(rf"report: {library}\S* is not installed: {fix}", done.stderr)
