@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Thread
 
 from jobs import resources
+from jobs.config import check_section
+from jobs.maintenance import Maintenance
 from jobs.pipeline import RedditPipeline
 from jobs.settings import misspelt
 from reddit_etl.clock import hour_of, utc_now
@@ -109,6 +111,8 @@ def _names() -> str:
     found = [f"{name} is not a setting: rename it to {meant}, or unset it" for name, meant in misspelt().items()]
     if found:
         raise ConfigurationError(*found)
+    for task in (RedditPipeline, Maintenance):
+        check_section(task.__name__, [name for name, _ in task.get_params()])  # type: ignore[no-untyped-call]
     return "no misspelled settings found"
 
 

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, TextIO
 
 import luigi
-from luigi.parameter import MissingParameterException
+from luigi.parameter import MissingParameterException, UnconsumedParameterWarning
 from luigi.retcodes import retcode
 from luigi.task_register import TaskClassException
 
@@ -133,6 +134,9 @@ def set_up() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for drops_or_changes in (_not_logged_already, _not_the_same_error, _missing_parameter_in_one_line):
         logging.getLogger("luigi-interface").addFilter(drops_or_changes)
+    # Their sections are checked by `check_section`.
+    known = r".* is not consumed by the task '(RedditPipeline|Maintenance|retcode)'"
+    warnings.filterwarnings("ignore", known, UnconsumedParameterWarning)
     signal.signal(signal.SIGTERM, _terminate)
     sys.excepthook = _end
     atexit.register(failures.CURRENT.close)

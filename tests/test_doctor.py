@@ -224,6 +224,17 @@ def test_a_wrong_parameter_in_the_file_is_named_and_the_rest_is_examined(pipelin
     assert len(lines) == len(PARTS)
 
 
+@pytest.mark.parametrize("section", ["RedditPipeline", "Maintenance"])
+def test_an_unknown_parameter_in_the_file_is_named(pipeline, tmp_path, section):
+    file = tmp_path / "luigi.cfg"
+    other = "" if section == "RedditPipeline" else f"[{section}]\n"
+    file.write_text((PROJECT / "luigi.cfg").read_text().replace("\n[core]", f"{other}subredits=[]\n\n[core]"))
+    ended, lines = doctor(pipeline, tmp_path, LUIGI_CONFIG_PATH=str(file))
+    assert ended == 78
+    [wrong] = [line for line in lines if line.startswith("WRONG")]
+    assert f"names      luigi.cfg: [{section}] has an unknown key 'subredits': use hour" in wrong
+
+
 def test_a_folder_that_may_not_be_written_is_named(pipeline, tmp_path):
     (tmp_path / "file").write_text("")
     found = faults(examined(pipeline, LAKE_URL=str(tmp_path / "file" / "lake")))
