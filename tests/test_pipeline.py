@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from jobs.settings import Settings
 from reddit_etl.errors import ConfigurationError, LakeError
 from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.receipts import Summary
+from reddit_etl.report import text
+from reddit_etl.report.facts import EntityFacts, Facts
 from reddit_etl.sandbox.content import InventedReddit, Subreddit
 from reddit_etl.sandbox.server import Listing, Refusal
 from tests import PROJECT
@@ -125,6 +129,24 @@ def test_the_report_counts_what_this_run_did(
     assert f"  looked again  100 of 100 known posts and comments, {before}\n" in report
     assert pipeline.run(HOUR, subreddits=["python", "aws"], limit=100) == 0
     assert "  new           0\n  updated       0\n  not newer     300\n" in capsys.readouterr().out
+
+
+def test_the_report_has_the_looks_after_what_it_says_of_listings() -> None:
+    read = Summary(records=2, rejects=0, verdict="ok", is_listing=True, truncated=2)
+    done = {"due": 5, "done": 5, "absent": 0, "missed": 0}
+    looks = Summary(records=5, rejects=0, verdict="ok", is_listing=False, coverage=done)
+    private = Summary(records=0, rejects=0, verdict="private", is_listing=True)
+    posts = EntityFacts(name="posts", extracts={"r/python new": read, "looks": looks, "r/x new": private}, loads=[])
+    comments = EntityFacts(name="comments", extracts={"r/python comments": read}, loads=[])
+    facts: dict[str, Any] = {
+        "hour": datetime.fromisoformat(HOUR),
+        "source": "sandbox",
+        "was_complete": False,
+        "requests": 9,
+    }
+    lines = list(text.lines(Facts(**facts, entities=[posts, comments], seconds=1.0)))
+    names = [line[2:14].strip() for line in lines]
+    assert names[names.index("time") + 1 :] == ["truncated", "skipped", "truncated", "looked again"]
 
 
 def test_overlapping_listings_give_each_post_once(pipeline: Pipeline) -> None:

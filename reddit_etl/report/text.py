@@ -30,6 +30,9 @@ def lines(facts: Facts) -> Iterator[str]:
     for entity in facts.entities:
         for listing, extracted in entity.extracts.items():
             yield from _issues(listing, entity, extracted)
+    for entity in facts.entities:
+        for listing, extracted in entity.extracts.items():
+            yield from _covered(listing, entity, extracted)
     for name, url in facts.stores.items():
         yield _line(name, url)
     if facts.query:
@@ -119,10 +122,13 @@ def _coverage(trees: Summary, whose: str) -> Iterator[str]:
         yield _line("", ", ".join(parts))
 
 
-def _issues(listing: str, entity: EntityFacts, extracted: Summary) -> Iterator[str]:
+def _covered(listing: str, entity: EntityFacts, extracted: Summary) -> Iterator[str]:
     if extracted.coverage:
         reported = _coverage if "num_comments" in extracted.coverage else _looks
         yield from reported(extracted, ", by an earlier run of this hour" if listing in entity.earlier else "")
+
+
+def _issues(listing: str, entity: EntityFacts, extracted: Summary) -> Iterator[str]:
     if extracted.verdict != "ok":
         yield _line("skipped", f"{listing}: {extracted.verdict}")
     for reason, count in extracted.reasons.items():
