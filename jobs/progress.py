@@ -156,7 +156,7 @@ class Progress:
             return ""
         if seconds < SHORTEST:
             return ""
-        return f", {'' if is_all else 'over '}{_span(seconds + wait)} left"
+        return f", {'' if is_all else 'at least '}{_span(seconds + wait)} left"
 
     def _rate(self, now: float) -> str:
         """Of all that were read so far: a listing may take less than a second."""

@@ -16,7 +16,7 @@ from reddit_etl.entities.record import Reject, to_record
 from reddit_etl.entities.schema import TIMESTAMP, Entity
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.sources import client
-from reddit_etl.sources.selection import LISTING_CAP, LISTINGS, SUBREDDIT, USER_AGENT
+from reddit_etl.sources.selection import LISTING_CAP, LISTINGS, NAMES, SUBREDDIT, USER_AGENT
 from reddit_etl.sources.thread import Thread, is_id
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class RedditClient:
 
     def _listing(self, entity: Entity, subreddit: str, listing: str, limit: int) -> Iterator[Record]:
         if not SUBREDDIT.fullmatch(subreddit.lower()):
-            raise ConfigurationError(f"subreddit is {subreddit!r}: use 2 to 21 letters, digits, _")
+            raise ConfigurationError(f"subreddit is {subreddit!r}: use {NAMES}")
         if not 1 <= limit <= LISTING_CAP:
             raise ConfigurationError(f"limit is {limit}: use 1 to {LISTING_CAP}, Reddit's maximum per listing")
         return _records(entity, self._client.listing(subreddit, listing, limit=limit))

@@ -93,7 +93,10 @@ def test_comments_come_from_a_subreddit_and_from_a_post() -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda reddit: reddit.posts("python/../x"), "subreddit is 'python/../x': use 2 to 21 letters, digits, _"),
+        (
+            lambda reddit: reddit.posts("r/python"),
+            "subreddit is 'r/python': use 2 to 21 letters, digits, _, without r/",
+        ),
         (
             lambda reddit: reddit.posts("python", limit=1001),
             "limit is 1001: use 1 to 1000, Reddit's maximum per listing",

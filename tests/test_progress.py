@@ -326,14 +326,14 @@ def test_time_left_comes_from_the_tasks_that_are_done(run: Run) -> None:
     assert run.progress.text() == "0/6 tasks"
     run.do(run.reads[0], 10)
     # Three tasks like that, and two of which nothing is known.
-    assert run.progress.text() == "1/6 tasks, over 30 s left"
+    assert run.progress.text() == "1/6 tasks, at least 30 s left"
     run.do(run.reads[1], 20)
     run.progress._started(run.reads[2])
     run.clock.now += 5
-    assert run.progress.text() == "2/6 tasks, over 25 s left | Read(name=r/c) | 5 s"
+    assert run.progress.text() == "2/6 tasks, at least 25 s left | Read(name=r/c) | 5 s"
     run.clock.now += 200
     # It takes longer than the others, but cannot have less than nothing left.
-    assert run.progress.text() == "2/6 tasks, over 15 s left | Read(name=r/c) | 3 min"
+    assert run.progress.text() == "2/6 tasks, at least 15 s left | Read(name=r/c) | 3 min"
     run.progress._succeeded(run.reads[2])
     run.do(run.reads[3], 5)
     # Nothing like what is left is done.
@@ -351,7 +351,7 @@ def test_tasks_that_were_complete_are_not_counted_and_those_that_failed_are(run:
     run.do(run.reads[2], 4)
     # One that was added while another was run.
     run.progress._discovered(run.loads[0], Read(name="r/e"))
-    assert run.progress.text() == "1/6 tasks, 1 failed, over 8 s left"
+    assert run.progress.text() == "1/6 tasks, 1 failed, at least 8 s left"
 
 
 def test_what_is_read_has_a_rate_over_all_tasks_of_the_run(run: Run) -> None:
@@ -378,7 +378,7 @@ def test_a_wait_comes_first_and_counts_as_time_left(run: Run) -> None:
     assert "waiting" not in run.progress.text()
     run.progress.wait(42, "Reddit's rate limit")
     run.clock.now += 2.5
-    assert run.progress.text().startswith("waiting 40 s for Reddit's rate limit | 1/6 tasks, over 67 s left | ")
+    assert run.progress.text().startswith("waiting 40 s for Reddit's rate limit | 1/6 tasks, at least 67 s left | ")
     run.clock.now += 39.5
     assert run.progress.text().startswith("1/6 tasks")
 

@@ -200,6 +200,7 @@ def test_a_rehearsal_with_a_stand_in_for_reddit_reaches_nothing_of_the_real_aws(
         ({"subreddits": '[""]'}, "--subreddits: ''"),
         ({"subreddits": '["python", "Python"]'}, "--subreddits: 'python' is listed twice"),
         ({"subreddits": '["abcdefghijklmnopqrstuv"]'}, "--subreddits: 'abcdefghijklmnopqrstuv'"),
+        ({"subreddits": '["r/python"]'}, "'r/python' is not valid: use 2 to 21 letters, digits, _, without r/"),
         ({"subreddits": "[3]"}, "--subreddits"),
         ({"listings": '["newest"]'}, "--listings: 'newest'"),
         ({"limit": "0"}, "--limit is 0"),
@@ -280,9 +281,9 @@ def test_a_wrong_file_ends_the_command_with_its_code_and_one_line(
     (tmp_path / "luigi.cfg").write_text(right.replace(line, instead))
     done = _luigi(tmp_path, {})
     assert done.returncode == MISCONFIGURED
-    assert names in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "a-secret" not in done.stderr
+    [said] = done.stderr.splitlines()
+    assert names in said
+    assert "a-secret" not in said
 
 
 def test_a_variable_that_is_nearly_a_setting_is_named_at_the_start_of_a_run(tmp_path: Path) -> None:

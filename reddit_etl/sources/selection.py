@@ -20,6 +20,8 @@ NEWEST_FIRST = ("new", "comments")
 """Those sorted by creation, newest first, in which gaps can be found."""
 # Some old subreddits have two letters; `u_` and a user's name is that user's profile.
 SUBREDDIT = re.compile(r"[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}")
+NAMES = "2 to 21 letters, digits, _, without r/"
+"""What `SUBREDDIT` allows, for messages."""
 USER_AGENT = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+ \(by /?u/[\w-]{3,20}\)", re.ASCII)
 
 
@@ -40,8 +42,7 @@ def check_user_agent(text: str) -> None:
 
 def checked_subreddits(names: Any) -> tuple[str, ...]:
     """The subreddits in lower case, since Reddit ignores case. Raises ConfigurationError."""
-    rule = "2 to 21 letters, digits, _"
-    return _checked(names, "--subreddits", lambda name: bool(SUBREDDIT.fullmatch(name)), rule, '["python", "aws"]')
+    return _checked(names, "--subreddits", lambda name: bool(SUBREDDIT.fullmatch(name)), NAMES, '["python", "aws"]')
 
 
 def checked_listings(names: Any) -> tuple[str, ...]:
