@@ -64,6 +64,23 @@ def test_the_line_of_the_page_writes_beside_its_luigi_cfg_and_nowhere_else(place
     assert set(Path("/").iterdir()) == root
 
 
+def test_the_script_of_the_page_keeps_the_output_and_prints_that_of_a_failed_run(place: Path) -> None:
+    [script] = re.findall(r"^```sh\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (place / "run").write_text(script.replace(PLACE, str(place)))
+    (place / "run").chmod(0o755)
+    wrong = started(f"TRANSFORM_ENGINE=spark {place}/run RedditPipeline", Path("/"), place)
+    assert (wrong.returncode, wrong.stderr) == (MISCONFIGURED, "")
+    first, error = wrong.stdout.splitlines()
+    assert first == f"reddit-etl RedditPipeline: exit code {MISCONFIGURED}"
+    assert "TRANSFORM_ENGINE is 'spark'" in error
+    chosen = """--hour 2026-11-23T04 --subreddits '["python"]' --listings '["new"]' --limit 100"""
+    right = started(f"{place}/run RedditPipeline {chosen}", Path("/"), place)
+    assert (right.returncode, right.stdout, right.stderr) == (0, "", "")
+    log = (place / "reddit-etl.log").read_text()
+    assert log.startswith(f"{error}\n")
+    assert "Hour 2026-11-23T04 UTC" in log
+
+
 def test_without_a_luigi_cfg_another_folder_gets_one_line_and_stays_empty(place: Path, tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere"
     folder.mkdir()
