@@ -58,7 +58,7 @@ def main() -> int:
     forget.add_argument("names", nargs="+", metavar="NAME", help="such as t3_abc for a post, t1_abc for a comment")
     forget.add_argument("--prove", action="store_true", help="remove nothing; list what still holds them")
     page = commands.add_parser("report", help="write an HTML page on the pipeline's state and what it collected")
-    page.add_argument("--output", required=True, metavar="FILE")
+    page.add_argument("--output", required=True, metavar="FILE", help="ends with .html; it replaces that file")
     page.add_argument("--first", type=hour(flag="--first").parse, metavar="HOUR", help="default: seven days in all")
     page.add_argument("--last", type=hour(flag="--last").parse, metavar="HOUR", help="default: that of the newest run")
     for name, command in commands.choices.items():

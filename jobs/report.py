@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 from importlib import import_module
+from pathlib import Path
 
 from jobs import output, resources
 from jobs.catch_up import Past
@@ -16,6 +17,7 @@ from reddit_etl.report.collection import Collection, collect
 
 HOUR = timedelta(hours=1)
 RANGE = timedelta(days=7)
+ENDINGS = (".html", ".htm")
 
 
 def check(setting: str) -> None:
@@ -32,8 +34,16 @@ def write(name: str, first: datetime | None, last: datetime | None) -> str:
 
     By default the seven days up to the newest run or maintenance. Raises EtlError.
     """
+    if Path(name).suffix.lower() not in ENDINGS:
+        raise ConfigurationError(f"--output: {name} is not HTML: use a name that ends with {' or '.join(ENDINGS)}")
     check("report")
-    last = last or _newest()
+    if not last:
+        last = _newest()
+        if first and first > last:
+            raise ConfigurationError(
+                f"--first {hour_text(first)} is after {hour_text(last)}, the newest hour with a run or maintenance: "
+                "choose an hour that is not later"
+            )
     first = first or last - RANGE + HOUR
     html, has_warehouse = page(first, last)
     with output.appearing(name) as path:

@@ -443,7 +443,16 @@ def test_the_command_writes_the_page_and_reports_what_it_cannot(
     assert (code, error.count("\n")) == (78, 1)
     assert "--output" in error
     code, _, error = command("--output", str(page), "--first", "2026-11-24T00")
+    assert (code, error.count("\n")) == (78, 1)
+    assert "--first 2026-11-24T00 is after 2026-11-23T04, the newest hour" in error
+    assert "--last" not in error
+    code, _, error = command("--output", str(page), "--first", "2026-11-24T00", "--last", "2026-11-23T04")
     assert (code, error) == (78, "--first 2026-11-24T00 is after --last 2026-11-23T04: swap them\n")
+    other = tmp_path / "page.xyz"
+    fix = "is not HTML: use a name that ends with .html or .htm"
+    assert command("--output", str(other)) == (78, "", f"--output: {other} {fix}\n")
+    assert not other.exists()
+    assert command("--output", str(tmp_path / "PAGE.HTM"))[0] == 0
     pipeline.monkeypatch.setenv("LAKE_URL", str(tmp_path / "empty"))
     forget_run()
     with pytest.raises(LakeError, match="run the pipeline first"):
