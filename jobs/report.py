@@ -71,6 +71,7 @@ def page(first: datetime, last: datetime) -> tuple[str, bool]:
     if facts.unreadable:
         number, steps = sum(facts.unreadable.values()), ", ".join(sorted(facts.unreadable))
         notices.append(f"Receipts that could not be read: {number:,} ({steps}). What they hold is missing here.")
+    has_trees = state.TREES in facts.readings
     made = Page(
         first=first,
         last=last,
@@ -80,7 +81,7 @@ def page(first: datetime, last: datetime) -> tuple[str, bool]:
         facts=list(status.facts(facts, now)),
         notices=notices,
         state=status.parts(facts, lost),
-        collection=content.parts(found, state.hours(first, last)) if found else [],
+        collection=content.parts(found, state.hours(first, last), has_trees=has_trees) if found else [],
     )
     return made.html(), found is not None
 

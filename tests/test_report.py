@@ -1,5 +1,6 @@
 """The report's page: what it shows, what it never shows, and that a browser opens it without a network."""
 
+import gzip
 import json
 import logging
 import os
@@ -29,6 +30,7 @@ from tests.test_real_input import SUBREDDITS, Recorded, scheduled_runs
 
 HOURS = ("2026-11-23T04", "2026-11-23T05", "2026-11-23T06")
 DAILY = "2026-11-23T07"
+LOOKS = "looks at posts and comments"
 VOID = {"meta", "link", "br", "img"}
 PLOTS = ["hours", "requests", "lag", "posts-per-hour", "comments-per-hour", "rises", "best", "kinds", "trees"]
 
@@ -109,10 +111,28 @@ class Made:
 
     pipeline: Pipeline
     path: Path
+    observed: Counter[str]
+    """The lines of raw records by the title of their extract, before any was forgotten."""
     page: Read = field(init=False)
 
     def __post_init__(self) -> None:
         self.page = Read(self.path.read_text(encoding="utf-8"))
+
+
+def title_of(name: str) -> str:
+    """What the page calls an extract of this name."""
+    subreddit, _, listing = name.removeprefix("sandbox.").partition("-")
+    if subreddit == "refresh":
+        return LOOKS
+    return "comment trees" if subreddit == "tree" else f"r/{subreddit} {listing.partition('-')[0]}"
+
+
+def records(lake: Path) -> Counter[str]:
+    """The lines of the raw objects by the title of the extract that read them."""
+    found: Counter[str] = Counter()
+    for path in lake.glob("raw/**/*.jsonl.gz"):
+        found[title_of(path.name)] += len(gzip.decompress(path.read_bytes()).splitlines())
+    return found
 
 
 @contextmanager
@@ -133,8 +153,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Made:
         for hour in HOURS:
             what = {"subreddits": ["python", "aws"], "listings": ["new", "comments"], "limit": 500}
             assert pipeline.run(hour, **what) == 0
+        observed = records(pipeline.lake)
         assert pipeline.maintain(DAILY) == 0
-        return Made(pipeline, written(pipeline))
+        return Made(pipeline, written(pipeline), observed)
 
 
 class Broken(Posts):
@@ -156,7 +177,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Made:
             content.arrive(150)
         pipeline.warehouse.write_bytes(b"not a database")
         assert pipeline.run("2026-11-23T04", limit=100) != 0
-        return Made(pipeline, written(pipeline))
+        return Made(pipeline, written(pipeline), records(pipeline.lake))
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +191,8 @@ def fortnight(tmp_path_factory: pytest.TempPathFactory) -> Made:
         for hour, listings in runs:
             content.listings = listings
             assert pipeline.run(hour, subreddits=SUBREDDITS, limit=100) == 0
-        return Made(pipeline, written(pipeline, first=datetime.fromisoformat(runs[0][0]) - timedelta(days=1)))
+        page = written(pipeline, first=datetime.fromisoformat(runs[0][0]) - timedelta(days=1))
+        return Made(pipeline, page, records(pipeline.lake))
 
 
 @pytest.fixture(params=["sandbox", "broken", pytest.param("fortnight", marks=pytest.mark.slow)])
@@ -182,33 +204,30 @@ def made(request: pytest.FixtureRequest) -> Made:
 # ---- Numbers
 
 
-def title_of(receipt: dict[str, Any]) -> str:
-    if receipt["listing"]:
-        return f"r/{receipt['subreddit']} {receipt['listing']}"
-    return "comment trees" if "num_comments" in receipt["coverage"] else f"looks at {receipt['entity']}"
+def by_title(pipeline: Pipeline, step: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Of each receipt of a step the title, the entity and the content."""
+    for path in pipeline.lake.glob(f"receipts/*/*/{step}-*.json"):
+        _, entity, name = path.stem.split("-", 2)
+        yield title_of(name), entity, json.loads(path.read_text())
 
 
 def test_the_state_is_what_the_objects_of_the_lake_hold(made: Made) -> None:
-    extracts: list[Any] = made.pipeline.receipts("extract-*.json")
-    for column, name in (("runs", ""), ("observations", "records"), ("rejects", "rejects"), ("requests", "requests")):
-        counted: Counter[str] = Counter()
-        for receipt in extracts:
-            counted[title_of(receipt)] += receipt[name] if name else 1
-        assert made.page.numbers("Extracts", column) == counted
-    reasons = Counter(reason for one in extracts for reason in Counter(one["reasons"]).elements())
+    extracts = [*by_title(made.pipeline, "extract")]
+    assert Counter(made.page.numbers("Extracts", "observed")) == made.observed
+    # Looks at comments are those of the same requests as the looks at posts.
+    runs = Counter(title for title, entity, _ in extracts if (title, entity) != (LOOKS, "comments"))
+    assert made.page.numbers("Extracts", "runs") == runs
+    for name in ("rejects", "requests"):
+        counts: Counter[str] = Counter()
+        for title, _, receipt in extracts:
+            counts[title] += receipt[name]
+        assert made.page.numbers("Extracts", name) == counts
+    reasons = Counter(reason for _, _, one in extracts for reason in Counter(one["reasons"]).elements())
     assert (made.page.numbers("Rejects", "payloads") if reasons else {}) == reasons
-    gaps = [[one["gap"][n][:16].replace("T", " ") for n in (0, 1)] for one in extracts if one["gap"]]
-    caption = "Gaps: what was created between these times was missed"
+    gaps = [[one["gap"][n][:16].replace("T", " ") for n in (0, 1)] for _, _, one in extracts if one["gap"]]
+    caption = "Gaps: what was created in between was missed"
     shown = [cells[2:] for cells in made.page.tables[caption][1:]] if gaps else []
-    assert shown == gaps
-    coverage: dict[str, Counter[str]] = {}
-    for receipt in extracts:
-        if receipt["coverage"]:
-            coverage.setdefault(title_of(receipt), Counter()).update(receipt["coverage"])
-    for column in ("due", "done", "missed"):
-        if coverage:
-            found = made.page.numbers("Due, done and missed", column)
-            assert found == {title: one[column] for title, one in coverage.items()}
+    assert sorted(shown) == sorted(gaps)
     sizes: dict[str, list[int]] = {}
     for key, content in made.pipeline.files().items():
         parts = key.split("/")
@@ -217,6 +236,32 @@ def test_the_state_is_what_the_objects_of_the_lake_hold(made: Made) -> None:
         zone: len(sizes.get(zone, [])) for zone in made.page.rows("By zone")
     }
     assert sum(made.page.numbers("By zone", "objects").values()) == len(made.pipeline.files())
+
+
+def test_looks_and_trees_are_what_was_planned_and_read(sandbox: Made) -> None:
+    due: Counter[str] = Counter()
+    for title, _, plan in by_title(sandbox.pipeline, "plan"):
+        due[title] += len(plan["due"]) + plan["waiting"]
+    looks, trees = (
+        {name.split(":")[0]: number for name, number in sandbox.page.numbers(title, "number").items()}
+        for title in ("Looks at posts and comments", "Comment trees")
+    )
+    assert (looks["due"], looks["done"]) == (due[LOOKS], sandbox.observed[LOOKS])
+    assert looks["due"] == looks["done"] + looks["absent"] + looks["deferred"]
+    assert looks["due"] > 1000
+    assert trees["due"] == due["comment trees"] > 0
+    assert trees["their comments that were read"] == sandbox.observed["comment trees"] > 0
+
+
+def test_the_coverage_of_trees_is_shown_where_trees_were_read(
+    sandbox: Made, make_pipeline: Callable[..., Pipeline]
+) -> None:
+    assert "tree-coverage" in sandbox.path.read_text()
+    pipeline = make_pipeline()
+    assert pipeline.run(HOURS[0], listings=["new", "comments"], limit=100) == 0
+    text = written(pipeline).read_text()
+    assert "Comments by subreddit" in text
+    assert "tree-coverage" not in text
 
 
 def test_the_collection_is_what_the_warehouse_holds(made: Made) -> None:

@@ -15,7 +15,7 @@ from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import receipt_key
 from reddit_etl.lake.receipts import Extracted, Loaded, Receipt
-from reddit_etl.report import collection_plots, state, state_plots
+from reddit_etl.report import collection_plots, content, state, state_plots, status
 from reddit_etl.report.collection import Best, Collection, Rise, Trees, collect
 from reddit_etl.report.queries import BANDS
 from reddit_etl.report.text import percent
@@ -252,3 +252,22 @@ def test_lag_and_time_are_from_the_beginning_of_the_reading_to_the_last_load(tmp
     again = state.State(FIRST, FIRST + 7 * HOUR)
     state.collect(lake, receipts, again, source="reddit", warehouse="aaaaaa")
     assert again.hours == [FIRST + n * HOUR for n in range(8)]
+
+
+def test_looks_at_all_entities_are_one_row_and_what_waits_is_deferred(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    coverage = {"due": 17, "waiting": 5, "done": 8, "absent": 2, "gone": 1, "unclear": 0, "missed": 3}
+    looks = {"subreddit": None, "listing": None, "limit": None}
+    posts = extracted(FIRST, 20, records=6, requests=2, coverage=coverage, left=["a", "b"], **looks)
+    commit(lake, "extract", "refresh-posts-001h", posts)
+    comments = vars(extracted(FIRST, 20, records=2, requests=0, **looks)) | {"entity": "comments"}
+    commit(lake, "extract", "refresh-comments-001h", Extracted(**comments))
+    found = state.State(FIRST, FIRST)
+    state.collect(lake, Receipts(lake, FIRST, FIRST).all, found, source="reddit", warehouse="aaaaaa")
+    assert [*found.readings] == ["looks at posts and comments"]
+    [part] = [part for part in status.parts(found, 0) if part.name == "looks"]
+    [table] = part.tables
+    values = {name.split(":")[0]: number for name, number in table.rows}
+    assert values == {"due": "17", "done": "8", "absent": "2", "gone": "1", "deferred": "7", "missed": "3"}
+    [part] = [part for part in status.parts(found, 0) if part.name == "extracts"]
+    assert part.tables[-1].rows == [["looks at posts and comments", "1", "8", "0", "2", "0", "0", "0"]]

@@ -20,14 +20,14 @@ def named(name: str) -> str:
     return name if name in (PROFILES, NAMELESS) else f"r/{name}"
 
 
-def parts(found: Collection, hours: Sequence[datetime]) -> list[Part]:
-    """All parts, in the order of the page."""
+def parts(found: Collection, hours: Sequence[datetime], *, has_trees: bool) -> list[Part]:
+    """All parts, in the order of the page. The coverage of comment trees is left out if none were read."""
     return [
         *(_per_hour(entity, counts, hours) for entity, counts in found.per_hour.items()),
         _rises(found),
         _best(found),
         _kinds(found),
-        _trees(found),
+        *([_trees(found)] if has_trees else []),
         _stored(found),
     ]
 
@@ -94,7 +94,7 @@ def _best(found: Collection) -> Part:
     ]
     columns = ["subreddit", "hours, UTC", "posts", "outscored"]
     plot = collection_plots.best(found.best, _posts(found), named)
-    return Part("best-hour", "Best hour to post", text, [plot], [Table("By hour", columns, rows, is_folded=True)])
+    return Part("best-hour", "Best hour to post", text, [plot], [Table("By hour", columns, rows, 2, is_folded=True)])
 
 
 def _kinds(found: Collection) -> Part:
@@ -125,7 +125,8 @@ def _trees(found: Collection) -> Part:
     if counted:
         text = (
             f"{stored:,} comments are stored of the {counted:,} that Reddit counts for the posts created in these "
-            "hours. Reddit's number includes removed ones, so less than 100% is normal."
+            "hours, whether their tree was due or not. Reddit's number includes removed ones, so less than 100% is "
+            "normal."
         )
     columns = ["subreddit", "posts", "with comments", "by Reddit", "stored"]
     return Part(
@@ -150,6 +151,6 @@ def _stored(found: Collection) -> Part:
         "All rows, whenever they were created; and the tombstones of what was forgotten.",
         tables=[
             Table("Rows", ["table", "rows"], rows),
-            Table("Tombstones", ["entity", "kind", "number"], tombstones),
+            Table("Tombstones", ["entity", "kind", "number"], tombstones, 2),
         ],
     )

@@ -23,11 +23,13 @@ def printable(text: object) -> object:
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers as text. The first column names the row; a column without any value is left out."""
+    """Rows of texts and numbers. The first column names the row; a column without any value is left out."""
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    texts: int = 1
+    """So many of the first columns are texts, the others are numbers."""
     is_folded: bool = False
     """Whether it is shown only when the reader opens it."""
 

@@ -36,6 +36,9 @@ KINDS: dict[str, type[Receipt]] = {
     "retain": Retained,
 }
 PROFILES = "user profiles"
+TREES = "comment trees"
+# The ids of all entities share the requests.
+LOOKS = f"looks at {' and '.join(ENTITIES)}"
 
 
 @dataclass
@@ -54,7 +57,7 @@ class Reading:
     skipped: Counter[str] = field(default_factory=Counter)
     """Hours by the reason why Reddit did not return it."""
     coverage: Counter[str] = field(default_factory=Counter)
-    """As in `Extracted.coverage`, with `left` for what was deferred; empty for listings."""
+    """As in `Extracted.coverage`, with `deferred` for all that is left for a later hour; empty for listings."""
     suspicious: int = 0
 
 
@@ -182,13 +185,14 @@ def shown(subreddit: str) -> str:
 def _title(receipt: Extracted) -> str:
     if receipt.listing:
         return f"{shown(receipt.subreddit or '')} {receipt.listing}"
-    return "comment trees" if "num_comments" in receipt.coverage else f"looks at {receipt.entity}"
+    return TREES if "num_comments" in receipt.coverage else LOOKS
 
 
 def _add_extract(state: State, key: ReceiptKey, receipt: Extracted) -> None:
     title = _title(receipt)
     reading = state.readings.setdefault(title, Reading())
-    reading.hours += 1
+    # The receipt of a further entity of the same requests has nothing but its records and rejects.
+    reading.hours += bool(receipt.listing or receipt.coverage)
     reading.records += receipt.records
     reading.rejects += receipt.rejects
     reading.requests += receipt.requests
@@ -200,7 +204,7 @@ def _add_extract(state: State, key: ReceiptKey, receipt: Extracted) -> None:
         reading.skipped[receipt.verdict] += 1
     if receipt.coverage:
         reading.coverage.update(receipt.coverage)
-        reading.coverage["left"] += len(receipt.left)
+        reading.coverage["deferred"] += len(receipt.left) + receipt.coverage.get("waiting", 0)
     if receipt.gap:
         reading.gaps += 1
         state.gaps.append(Gap(title, receipt.entity, *receipt.gap))

@@ -1,13 +1,13 @@
 """The parts of the page on the state of the pipeline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import median
 
 from reddit_etl.lake.layout import hour_text, spans_text
 from reddit_etl.report import state_plots
 from reddit_etl.report.page import NONE, Fact, Part, Table
-from reddit_etl.report.state import State
+from reddit_etl.report.state import LOOKS, TREES, Reading, State
 from reddit_etl.report.text import percent
 
 REQUESTS_AN_HOUR = 6000
@@ -16,6 +16,24 @@ DELETED_WITHIN = 48
 """Hours within which Reddit asks for the removal of deleted content (the same page)."""
 STALE = 26
 """Hours without a finished task after which the age is marked: a daily schedule and two hours."""
+LOOKED = {
+    "due": "due",
+    "done": "done: returned by Reddit",
+    "absent": "absent: not returned by Reddit",
+    "gone": "gone: absent again an hour later, so taken for deleted",
+    "deferred": "deferred: left for a later run",
+    "missed": "missed: overdue, so dropped",
+}
+TREES_READ = {
+    "due": "due",
+    "done": "done: the whole tree was read",
+    "unavailable": "unavailable: no longer returned by Reddit",
+    "deferred": "deferred: left for a later run",
+    "missed": "missed: overdue, so dropped",
+    "fetched": "their comments that were read",
+    "num_comments": "their comments by Reddit's count",
+}
+"""Numbers of a coverage, and what the page calls them."""
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -107,13 +125,9 @@ def _readings(state: State) -> Part:
         "it ended after the newest item of the previous reading. What is in two extracts is observed twice. A text is "
         "cut if it is longer than its column.",
         tables=[
-            Table("Gaps: what was created between these times was missed", ["extract", "entity", "from", "to"], gaps),
-            Table("Not readable, by Reddit's answer", ["extract", "answer", "runs"], skipped),
-            Table(
-                "Extracts",
-                ["extract", "runs", "observations", "rejects", "requests", "full", "gaps", "cut"],
-                rows,
-            ),
+            Table("Gaps: what was created in between was missed", ["extract", "entity", "from", "to"], gaps, 4),
+            Table("Not readable, by Reddit's answer", ["extract", "answer", "runs"], skipped, 2),
+            Table("Extracts", ["extract", "runs", "observed", "rejects", "requests", "full", "gaps", "cut"], rows),
         ],
     )
 
@@ -125,24 +139,29 @@ def _rejects(state: State) -> Part:
     ]
     total = sum(state.reasons.values())
     text = f"Rejected payloads, which the lake keeps: {total:,}." if total else "No payload was rejected."
-    return Part("rejects", "Rejects by reason", text, tables=[Table("Rejects", ["reason", "entity", "payloads"], rows)])
+    table = Table("Rejects", ["reason", "entity", "payloads"], rows, 2)
+    return Part("rejects", "Rejects by reason", text, tables=[table])
 
 
 def _again(state: State) -> Part:
-    names = ("due", "done", "missed", "left", "absent", "gone", "unavailable", "fetched", "num_comments")
-    columns = ["", "due", "done", "missed", "deferred", "absent", "deleted", "unavailable", "comments", "by Reddit"]
-    readings = {title: one for title, one in sorted(state.readings.items()) if one.coverage}
-    rows = [
-        [title, *(f"{one.coverage[name]:,}" if name in one.coverage else NONE for name in names)]
-        for title, one in readings.items()
-    ]
-    text = "Known posts and comments that were to be requested by id (looks), and posts whose comment trees were due. "
-    text += "Absent: not returned by Reddit; deleted: not returned again an hour later."
-    text = text if rows else "Neither looks nor comment trees are in these hours."
-    doubted = sum(one.suspicious for one in readings.values())
-    if doubted:
-        text += f" In {doubted} runs more was absent at once than NOTICE_SHARE allows, so nothing was concluded."
-    return Part("looks", "Looks and comment trees", text, tables=[Table("Due, done and missed", columns, rows)])
+    texts, tables = [], []
+    if looks := state.readings.get(LOOKS):
+        texts.append("Known posts and comments are requested by id, a hundred at once: these are looks.")
+        if looks.suspicious:
+            what = "more was absent at once than NOTICE_SHARE allows, so nothing was concluded"
+            texts.append(f"In {looks.suspicious:,} runs {what}.")
+        tables.append(_covered(LOOKS, "posts and comments", looks, LOOKED))
+    if trees := state.readings.get(TREES):
+        texts.append("The comment tree of a post is read once it has one of the chosen ages.")
+        tables.append(_covered(TREES, "posts", trees, TREES_READ))
+    text = " ".join(texts) or "Neither looks nor comment trees are in these hours."
+    return Part("looks", "Looks and comment trees", text, tables=tables)
+
+
+def _covered(title: str, column: str, reading: Reading, names: Mapping[str, str]) -> Table:
+    """Without what older receipts do not have."""
+    rows = [[text, f"{reading.coverage[name]:,}"] for name, text in names.items() if name in reading.coverage]
+    return Table(title.capitalize(), [column, "number"], rows)
 
 
 def _requests(state: State) -> Part:
@@ -192,7 +211,7 @@ def _deletions(state: State) -> Part:
         for one in state.removals
     ]
     columns = ["hour", "why", "took", "tombstones", "rows", "objects"]
-    return Part("deletions", "Deletions", text, tables=[Table("Runs of forgetting", columns, table)])
+    return Part("deletions", "Deletions", text, tables=[Table("Runs of forgetting", columns, table, 2)])
 
 
 def _reconciled(lost: int | None) -> Part:
