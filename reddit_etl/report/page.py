@@ -12,6 +12,10 @@ from reddit_etl.report.text import SANDBOX
 NONE = "\N{EN DASH}"
 """A cell without a value."""
 TIME = "%Y-%m-%d %H:%M"
+NARROW = 3
+"""Columns that fit on a phone. A wider table scrolls sideways where it does not fit."""
+LONG = 40
+"""Rows beyond which a table is shown only when the reader opens it."""
 
 
 def printable(text: object) -> object:
@@ -36,6 +40,16 @@ class Table:
     def cells(self, row: Sequence[str]) -> list[str]:
         """Those of the columns that are shown, of a row or of the columns' names."""
         return [cell for n, cell in enumerate(row) if any(one[n] != NONE for one in self.rows)]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it would fill a screen."""
+        return len(self.rows) > LONG
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a phone may be too narrow for it."""
+        return len(self.cells(self.columns)) > NARROW
 
 
 @dataclass(frozen=True)
