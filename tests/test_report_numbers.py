@@ -271,3 +271,10 @@ def test_looks_at_all_entities_are_one_row_and_what_waits_is_deferred(tmp_path: 
     assert values == {"due": "17", "done": "8", "absent": "2", "gone": "1", "deferred": "7", "missed": "3"}
     [part] = [part for part in status.parts(found, 0) if part.name == "extracts"]
     assert part.tables[-1].rows == [["looks at posts and comments", "1", "8", "0", "2", "0", "0", "0"]]
+
+
+def test_an_average_is_over_the_hours_since_a_subreddit_was_first_seen() -> None:
+    every = [FIRST + n * HOUR for n in range(168)]
+    found = Collection(per_hour={"posts": {"python": Counter(dict.fromkeys(every[-10:], 7)), "rust": Counter(every)}})
+    [table] = content.parts(found, every, has_trees=False)[0].tables
+    assert [row[:3] for row in table.rows] == [["r/rust", "168", "1.0"], ["r/python", "70", "7.0"]]

@@ -34,7 +34,8 @@ def per_hour(
     rest: Counter[datetime] = sum((counts[name] for name in counts.keys() - set(names)), Counter())
     shown = [(label(named(name)), counts[name]) for name in names]
     if rest:
-        shown.append((f"{len(counts) - len(names)} others", rest))
+        others = len(counts) - len(names)
+        shown.append((f"{others} other{'' if others == 1 else 's'}", rest))
     figure, axes = figure_of(0.4 + 0.72 * len(shown), len(shown), sharex=True)
     for one, (name, numbers) in zip(axes, shown, strict=True):
         draw_area(one, numbers, every)

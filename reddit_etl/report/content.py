@@ -38,9 +38,13 @@ def _per_hour(entity: str, counts: dict[str, Counter[datetime]], hours: Sequence
     for name in largest(dict(counts), LISTED):
         busiest, most = max(counts[name].items(), key=lambda one: (one[1], one[0]))
         total = sum(counts[name].values())
-        rows.append([named(name), f"{total:,}", f"{total / len(hours):,.1f}", f"{most:,}", f"{busiest:%Y-%m-%d %H}:00"])
+        # A listing shows the newest thousand: what is older was not missed, it was never read.
+        since = sum(hour >= min(counts[name]) for hour in hours)
+        rows.append([named(name), f"{total:,}", f"{total / since:,.1f}", f"{most:,}", f"{busiest:%Y-%m-%d %H}:00"])
     columns = ["subreddit", entity, "an hour", "most", "in the hour"]
-    text = f"{number:,} {entity} of {len(counts):,} subreddits were created in these hours and are stored."
+    subreddits = f"{len(counts):,} subreddit{'' if len(counts) == 1 else 's'}"
+    text = f"{number:,} {entity} of {subreddits} were created in these hours and are stored. "
+    text += "The average of an hour is since a subreddit's first."
     return Part(
         f"{entity}-by-hour",
         f"{entity.capitalize()} per hour",
@@ -48,6 +52,11 @@ def _per_hour(entity: str, counts: dict[str, Counter[datetime]], hours: Sequence
         [collection_plots.per_hour(entity, counts, hours, named)],
         [Table(f"{entity.capitalize()} by subreddit", columns, rows, is_folded=True)],
     )
+
+
+def _drawn(number: int, most: int) -> str:
+    """A sentence if a plot has fewer subreddits than there are."""
+    return f" The plot has the {most} subreddits with the most posts." if number > most else ""
 
 
 def _posts(found: Collection) -> dict[str, int]:
@@ -65,7 +74,7 @@ def _rises(found: Collection) -> Part:
             f"Posts are ranked at an equal age of {found.band[0]} to {found.band[1]} hours. Solid: the {_part(found)} "
             "of each subreddit's posts with the highest scores at that age; dashed: the rest. "
             f"Each point is the median of at least {LEAST} posts."
-        )
+        ) + _drawn(len({one.name for one in found.rises if one.is_fastest}), collection_plots.LINES)
     rows = [
         [
             f"{named(one.name)}, {f'fastest {_part(found)}' if one.is_fastest else 'the rest'}",
@@ -86,8 +95,8 @@ def _best(found: Collection) -> Part:
         text = (
             "The share of a subreddit's posts that a post of these hours outscores on average, compared at an equal "
             f"age of {found.band[0]} to {found.band[1]} hours; 50% is typical. What has fewer than {LEAST} posts is "
-            "left out."
-        )
+            "left out; the fewer posts, the less it says, and the table has their number."
+        ) + _drawn(len({one.name for one in found.best}), collection_plots.MOST)
     rows = [
         [named(one.name), f"{one.hour:02}:00 to {one.hour + one.hours - 1:02}:59", f"{one.posts:,}", percent(one.place)]
         for one in found.best
@@ -105,10 +114,13 @@ def _kinds(found: Collection) -> Part:
         for name in largest(dict(found.kinds), LISTED)
     ]
     text = ", ".join(f"{percent(number, total.total())} {kind}" for kind, number in total.most_common())
+    more = _drawn(len(found.kinds), collection_plots.MOST)
     return Part(
         "types",
         "Types of posts",
-        f"Of all posts created in these hours: {text}." if total else "No posts created in these hours are stored.",
+        f"Of all posts created in these hours: {text}.{more}"
+        if total
+        else "No posts created in these hours are stored.",
         [collection_plots.kinds(found.kinds, named)],
         [Table("Posts by type", ["subreddit", *order], rows, is_folded=True)],
     )

@@ -11,6 +11,9 @@ from matplotlib.patches import Patch
 from reddit_etl.report.drawing import LONG, draw_area, drawn, figure_of, show_dates, show_whole, unit_of
 from reddit_etl.report.svg import COLOURS, inline
 
+SHORT = 3
+"""Minutes below which a lag is shown in seconds."""
+
 
 @drawn
 def hours(first: datetime, last: datetime, read: set[datetime], loaded: set[datetime]) -> str:
@@ -75,10 +78,13 @@ def lag(minutes: Mapping[datetime, float]) -> str:
         # The longest of each day.
         days = groupby(sorted(minutes), lambda hour: hour.date())
         shown = {hour: minutes[hour] for _, hours in days for hour in [max(hours, key=minutes.__getitem__)]}
-    axes.plot(date2num(list(shown)), list(shown.values()), "o", color=COLOURS["s0"], markersize=3, clip_on=False)
-    axes.set_ylim(bottom=0, top=max(1.0, *minutes.values()) * 1.05)
+    longest = max(minutes.values())
+    unit, length = ("minutes", 1) if longest >= SHORT else ("seconds", 60)
+    values = [length * value for value in shown.values()]
+    axes.plot(date2num(list(shown)), values, "o", color=COLOURS["s0"], markersize=3, clip_on=False)
+    axes.set_ylim(bottom=0, top=max(1.0, longest * length) * 1.05)
     axes.grid(axis="y")
-    axes.set_ylabel("minutes")
+    axes.set_ylabel(unit)
     show_dates(axes)
-    text = f"{len(minutes):,} hours; the longest took {max(minutes.values()):,.1f} minutes."
-    return inline(figure, "lag", "Minutes from the beginning of an hour's run to its last load", text)
+    text = f"{len(minutes):,} hours; the longest took {longest * length:,.1f} {unit}."
+    return inline(figure, "lag", f"{unit.capitalize()} from the beginning of an hour's run to its last load", text)

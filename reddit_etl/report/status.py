@@ -194,7 +194,7 @@ def _deletions(state: State) -> Part:
     took = [one.hours for one in state.removals if one.hours is not None]
     text = "No content was removed because it was deleted on Reddit, or on request."
     if state.removals:
-        number = sum(one.tombstones for one in state.removals if one.hours is not None)
+        number = sum(one.tombstones for one in state.removals)
         rows, objects = sum(one.rows for one in state.removals), sum(one.objects for one in state.removals)
         text = f"Runs of forgetting: {len(state.removals):,}, with {number:,} tombstones of their own. "
         text += f"Removed rows: {rows:,}; objects of the lake that were replaced or removed: {objects:,}."
@@ -243,7 +243,7 @@ def _maintenance(state: State) -> Part:
 def _zones(state: State) -> Part:
     rows = [[zone, f"{number:,}", size(total)] for zone, (number, total) in state.zones.items()]
     sums = [sum(numbers) for numbers in zip(*state.zones.values(), strict=True)] or [0, 0]
-    text = f"The whole lake has {sums[0]:,} objects with {size(sums[1])}."
+    text = f"These zones have {sums[0]:,} objects with {size(sums[1])}."
     return Part("lake", "Objects of the lake", text, tables=[Table("By zone", ["zone", "objects", "size"], rows)])
 
 
