@@ -1,6 +1,7 @@
 """What the report computes, against the same computed in another way."""
 
 import random
+import re
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,10 @@ from reddit_etl.entities import COMMENTS
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.index import Receipts
 from reddit_etl.lake.layout import receipt_key
-from reddit_etl.lake.receipts import Extracted, Loaded, Receipt
+from reddit_etl.lake.receipts import Extracted, Forgotten, Loaded, Receipt
 from reddit_etl.report import collection_plots, content, state, state_plots, status
 from reddit_etl.report.collection import Best, Collection, Rise, Trees, collect
+from reddit_etl.report.page import Page, Part, Table
 from reddit_etl.report.queries import BANDS
 from reddit_etl.report.text import percent
 from reddit_etl.warehouse.duckdb import DuckDBWarehouse
@@ -278,3 +280,35 @@ def test_an_average_is_over_the_hours_since_a_subreddit_was_first_seen() -> None
     found = Collection(per_hour={"posts": {"python": Counter(dict.fromkeys(every[-10:], 7)), "rust": Counter(every)}})
     [table] = content.parts(found, every, has_trees=False)[0].tables
     assert [row[:3] for row in table.rows] == [["r/rust", "168", "1.0"], ["r/python", "70", "7.0"]]
+
+
+def test_a_time_that_a_removal_took_is_left_out_if_the_notice_is_of_a_later_hour(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    for begin, noticed in ((FIRST, FIRST - 3 * HOUR), (FIRST + HOUR, FIRST + 9 * HOUR)):
+        times = {"noticed_at": iso(noticed), "gone_at": iso(begin)}
+        given = header(begin, 20) | times | {"entity": "all", "lists": [], "lake": {}, "digests": [], "warehouse": {}}
+        commit(lake, "forget", "noticed-aaaaaa", Forgotten(**given, tombstones=2))
+    found = state.State(FIRST, FIRST + HOUR)
+    state.collect(lake, Receipts(lake, FIRST, END).all, found, source="reddit", warehouse="aaaaaa")
+    assert [(one.tombstones, one.hours) for one in found.removals] == [(2, 3.0), (2, None)]
+
+
+def test_a_lag_is_in_seconds_if_it_is_short() -> None:
+    assert "the longest took 30.0 seconds" in state_plots.lag({FIRST: 0.5})
+    assert "the longest took 30.0 minutes" in state_plots.lag({FIRST: 30.0, FIRST + HOUR: 0.5})
+
+
+def test_what_a_plot_leaves_out_is_named() -> None:
+    def text(number: int) -> str:
+        found = Collection(kinds={f"s{n}": Counter({"self": n + 1}) for n in range(number)})
+        return next(part.text for part in content.parts(found, [FIRST], has_trees=False) if part.name == "types")
+
+    assert text(8) == "Of all posts created in these hours: 100% self."
+    assert text(9).endswith(": 100% self. The plot has the 8 subreddits with the most posts.")
+
+
+def test_a_table_of_many_rows_is_folded() -> None:
+    tables = [Table(f"{number} rows", ["row"], [["1"]] * number) for number in (40, 41)]
+    parts = [Part("part", "Part", "", tables=tables)]
+    page = Page(FIRST, FIRST, FIRST, "reddit", stores={}, facts=[], notices=[], state=parts)
+    assert re.findall("<summary>([^<]+)", page.html()) == ["41 rows"]
