@@ -293,6 +293,12 @@ def test_a_time_that_a_removal_took_is_left_out_if_the_notice_is_of_a_later_hour
     assert [(one.tombstones, one.hours) for one in found.removals] == [(2, 3.0), (2, None)]
 
 
+def test_a_median_between_two_scores_is_not_rounded() -> None:
+    found = Collection(rises=[Rise("aws", True, 12, 6, 16.7, 54.5), Rise("aws", False, 12, 18, 16.8, 1204.0)])
+    [part] = [part for part in content.parts(found, [FIRST], has_trees=False) if part.name == "risers"]
+    assert [row[-1] for row in part.tables[0].rows] == ["54.5", "1,204"]
+
+
 def test_a_lag_is_in_seconds_if_it_is_short() -> None:
     assert "the longest took 30.0 seconds" in state_plots.lag({FIRST: 0.5})
     assert "the longest took 30.0 minutes" in state_plots.lag({FIRST: 30.0, FIRST + HOUR: 0.5})

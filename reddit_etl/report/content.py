@@ -80,7 +80,7 @@ def _rises(found: Collection) -> Part:
             f"{named(one.name)}, {f'fastest {_part(found)}' if one.is_fastest else 'the rest'}",
             f"{one.age:,.1f}",
             f"{one.posts:,}",
-            f"{one.score:,.0f}",
+            f"{one.score:,.1f}".removesuffix(".0"),
         ]
         for one in found.rises
     ]
