@@ -13,9 +13,9 @@ from reddit_etl.clock import Clock, clock_in, utc_now
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import ConfigurationError
 from reddit_etl.lake import open_lake, tombstones
-from reddit_etl.lake.base import Lake
 from reddit_etl.lake.index import ReceiptKey, Receipts
 from reddit_etl.lake.layout import RECEIPTS
+from reddit_etl.lake.packed import PackedLake
 from reddit_etl.transform import open_transform
 from reddit_etl.transform.base import TransformEngine
 from reddit_etl.warehouse import due, open_warehouse
@@ -46,13 +46,13 @@ def settings() -> Settings:
 
 
 @cache
-def lake() -> Lake:
+def lake() -> PackedLake:
     """The lake at LAKE_URL. Raises ConfigurationError for an invalid URL."""
     # Glue and Redshift read S3 themselves.
-    return open_lake(settings().lake_url, copies=COPIES if settings().transform_engine == "duckdb" else 0)
+    return PackedLake(open_lake(settings().lake_url, copies=COPIES if settings().transform_engine == "duckdb" else 0))
 
 
-def used_lake() -> Lake:
+def used_lake() -> PackedLake:
     """The lake, which must have receipts: a wrong URL must not pass for a lake without the content.
 
     Raises ConfigurationError.

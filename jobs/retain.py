@@ -1,4 +1,4 @@
-"""Retention as a task: old raw records are removed, and the small objects of a day become one."""
+"""Retention as a task: old raw records are removed, and the small objects and the receipts of a day become one."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -13,10 +13,11 @@ from reddit_etl.lake.receipts import Retained
 from reddit_etl.steps.attempt import new_name
 from reddit_etl.steps.compact import Compacting
 from reddit_etl.steps.expire import Removed, expire
+from reddit_etl.steps.pack import pack
 
 
 class Retain(LakeTask):
-    """Removes raw records and rejects that are older than RAW_DAYS, and merges the curated objects of past days."""
+    """Removes raw records and rejects older than RAW_DAYS, merges curated objects of past days, packs old receipts."""
 
     hour: datetime = HourParameter()
 
@@ -33,23 +34,25 @@ class Retain(LakeTask):
         return self.receipt
 
     def run(self) -> None:
-        """Expire, compact, and commit the receipt, unless another run has committed one."""
+        """Expire, compact, pack, and commit the receipt, unless another run has committed one."""
         clock, lake, days = resources.clock(self.hour), resources.lake(), resources.settings().raw_days
         attempt = new_name(clock)
         expired = expire(lake, self.hour, days=days, clock=clock) if days else Removed()
         work = Compacting(lake, self.hour, clock, resources.transform(), resources.catalog())
+        compacted, packed = work.compact(), pack(lake, clock)
         receipt = Retained(
             entity="all",
             hour=hour_text(self.hour),
             attempt=attempt,
-            compacted=asdict(work.compact()),
+            compacted=asdict(compacted),
             expired=asdict(expired),
+            packed=asdict(packed),
             committed_at=iso(clock()),
         )
         if not self.receipt.commit(receipt):
             log.info("another run of this task was first; its receipt counts", extra=self.log_fields())
-        counts = {"expired": expired.objects, "merged": work.counts.merged, "objects": work.counts.objects}
-        log.info("retained", extra=self.log_fields() | counts)
+        counts = {"expired": expired.objects, "merged": compacted.merged, "objects": compacted.objects}
+        log.info("retained", extra=self.log_fields() | counts | {"packed": packed.packed})
 
     def __repr__(self) -> str:
         return f"Retain({hour_text(self.hour)})"

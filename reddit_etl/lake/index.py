@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.layout import RECEIPT, RECEIPTS, receipts_of
+from reddit_etl.lake.layout import RECEIPT, RECEIPTS, after, receipts_of
 
 
 @dataclass(frozen=True, order=True)
@@ -86,9 +86,7 @@ class Receipts:
         return {one.key for one in self.all}
 
     def _listed(self) -> Iterator[ReceiptKey]:
-        # "0" follows "/": the end of all keys of the last hour, after which there may be no other.
-        end = receipts_of(self._last).rstrip("/") + "0"
-        for key in self._lake.keys_between(receipts_of(self._first), end):
+        for key in self._lake.keys_between(receipts_of(self._first), after(receipts_of(self._last))):
             found = ReceiptKey.parse(key)
             if found:
                 yield found

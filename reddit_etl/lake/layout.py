@@ -12,6 +12,10 @@ RECEIPT = re.compile(
     r"(?P<step>plan|extract|transform|publish|load|lost|successor|forget|expire|compact|retain)-(?P<entity>[a-z]+)-(?P<name>.+)\.json"
 )
 
+PACK = re.compile(r"receipts/dt=(?P<day>\d{4}-\d\d-\d\d)/packed-(?P<attempt>.+)\.jsonl\.gz")
+"""The key of a pack of receipts of a day."""
+DAY = re.compile(r"receipts/dt=(\d{4}-\d\d-\d\d)/")
+
 ZONES = ("raw", "rejected", "curated")
 """The folders of data objects."""
 DATA = re.compile(
@@ -68,6 +72,27 @@ RECEIPTS = "receipts/"
 def receipts_of(hour: datetime) -> str:
     """The prefix of all receipts of an hour."""
     return f"receipts/{_partition(hour)}/"
+
+
+def day_of(key: str) -> str | None:
+    """The day of a receipt or of a pack, like `2026-11-23`; None for any other key."""
+    found = DAY.match(key)
+    return found[1] if found else None
+
+
+def packs_of(day: str) -> str:
+    """The prefix of the packs of a day; they come after all other keys of the day."""
+    return f"{RECEIPTS}dt={day}/packed-"
+
+
+def pack_key(day: str, attempt: str) -> str:
+    """The receipts of a day that one run has packed."""
+    return f"{packs_of(day)}{attempt}.jsonl.gz"
+
+
+def after(prefix: str) -> str:
+    """A key that comes after all that begin with a prefix, and before all later ones."""
+    return f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
 
 
 def receipt_key(task: str, entity: str, hour: datetime, name: str) -> str:

@@ -212,6 +212,7 @@ class Retained(Receipt):
 
     expired: dict[str, int]
     compacted: dict[str, int]
+    packed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

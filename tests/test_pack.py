@@ -1,0 +1,210 @@
+"""The receipts of old days in packs: every reader finds them as if nothing had happened, whoever is killed or late."""
+
+import gzip
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+
+from reddit_etl.errors import LakeError
+from reddit_etl.lake import open_lake
+from reddit_etl.lake.base import Lake
+from reddit_etl.lake.folder import FolderLake
+from reddit_etl.lake.layout import RECEIPTS, receipt_key
+from reddit_etl.lake.packed import PackedLake
+from reddit_etl.steps.pack import Counts, pack
+from tests.conftest import Pipeline
+from tests.test_forget import HOURS, Killed, Mortal, copy_of, reddit
+
+DAY = datetime(2026, 11, 23)  # noqa: DTZ001
+NOW = DAY + timedelta(days=91)
+NEXT = NOW + timedelta(days=2)
+OLD = [receipt_key("extract", "posts", DAY + timedelta(hours=n % 24), f"python-new-{n}") for n in range(30)]
+
+
+def content(key: str) -> bytes:
+    return f'{{"name": "{key}"}}'.encode()
+
+
+def packing(lake: Lake, now: datetime = NOW) -> Counts:
+    """One run in a process of its own."""
+    return pack(PackedLake(lake), lambda: now)
+
+
+def read(lake: Lake) -> dict[str, bytes | None]:
+    """What a new process finds."""
+    found = PackedLake(lake)
+    return {key: found.read(key) for key in found.keys(RECEIPTS)}
+
+
+def objects(lake: Lake) -> list[str]:
+    return [one.key for one in lake.stored(RECEIPTS)]
+
+
+@pytest.fixture(params=["folder", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """Thirty receipts of an old day; in S3 in a bucket that keeps versions."""
+    if request.param == "folder":
+        made: Lake = FolderLake(tmp_path / "lake")
+    else:
+        url = request.getfixturevalue("s3_lake")
+        status = {"Status": "Enabled"}
+        boto3.client("s3").put_bucket_versioning(Bucket=url.split("/")[2], VersioningConfiguration=status)
+        made = open_lake(url)
+    for key in OLD:
+        assert made.create(key, content(key))
+    return made
+
+
+def test_the_receipts_of_an_old_day_become_one_object_in_two_steps(lake: Lake) -> None:
+    before = read(lake)
+    assert before == {key: content(key) for key in OLD}
+    assert packing(lake) == Counts(days=1, packed=30, removed=0)
+    assert len(objects(lake)) == 31
+    assert packing(lake, NOW + timedelta(hours=24)) == Counts(days=1, packed=0, removed=0)
+    assert packing(lake, NEXT) == Counts(days=1, packed=0, removed=30)
+    [only] = objects(lake)
+    assert only.startswith("receipts/dt=2026-11-23/packed-20270222T000000-")
+    assert read(lake) == before
+    assert packing(lake, NEXT + timedelta(days=1)) == Counts()
+    # With all versions.
+    assert lake.remove(OLD) == 0
+    with pytest.raises(StopIteration):
+        next(PackedLake(lake).keys_between(receipt_key("plan", "x", DAY + timedelta(hours=24), "x"), "receipts0"))
+    hour = [key for key in OLD if "/hr=03/" in key]
+    assert list(PackedLake(lake).keys("receipts/dt=2026-11-23/hr=03/")) == sorted(hour)
+
+
+def test_what_is_packed_is_created_once_as_before(lake: Lake) -> None:
+    packing(lake)
+    packing(lake, NEXT)
+    fresh = PackedLake(lake)
+    assert fresh.create(OLD[0], content(OLD[0]))
+    assert not fresh.create(OLD[0], b"{}")
+    assert objects(lake) == objects(PackedLake(lake))
+    assert len(objects(lake)) == 1
+    new = receipt_key("load", "posts", DAY, "another")
+    assert fresh.create(new, b"{}")
+    assert (fresh.read(new), read(lake)[new]) == (b"{}", b"{}")
+
+
+def test_days_that_are_young_or_have_few_receipts_are_left_alone(lake: Lake) -> None:
+    young = [key.replace("2026-11-23", "2026-11-24") for key in OLD]
+    few = [key.replace("2026-11-23", "2026-11-22") for key in OLD[:23]]
+    for key in (*young, *few):
+        lake.create(key, content(key))
+    before = objects(lake)
+    assert packing(lake, DAY + timedelta(days=90, hours=23)) == Counts()
+    assert objects(lake) == before
+    assert packing(lake) == Counts(days=1, packed=30, removed=0)
+
+
+def test_receipts_that_come_later_get_a_pack_of_their_own(lake: Lake) -> None:
+    packing(lake)
+    packing(lake, NEXT)
+    late = [key.replace("extract-", "load-") for key in OLD]
+    for key in late:
+        PackedLake(lake).create(key, content(key))
+    assert packing(lake, NEXT) == Counts(days=1, packed=30, removed=0)
+    assert packing(lake, NEXT + timedelta(days=2)) == Counts(days=1, packed=0, removed=30)
+    assert len(objects(lake)) == 2
+    assert read(lake) == {key: content(key) for key in (*OLD, *late)}
+
+
+def test_a_run_that_had_listed_the_day_before_finds_all_until_it_ends(lake: Lake) -> None:
+    running = PackedLake(lake)
+    assert len(list(running.keys(RECEIPTS))) == 30
+    packing(lake)
+    packing(lake, NOW + timedelta(hours=12))
+    assert {key: running.read(key) for key in running.keys(RECEIPTS)} == {key: content(key) for key in OLD}
+    assert not running.create(OLD[0], b"{}")
+
+
+def test_two_runs_at_once_pack_the_same(lake: Lake) -> None:
+    for now in (NOW, NOW, NEXT, NEXT):
+        packing(lake, now)
+    both = [PackedLake(lake), PackedLake(lake)]
+    listed = [list(one.days(RECEIPTS, "receipts0")) for one in both]
+    for one, [day] in zip(both, listed, strict=True):
+        one.add_pack(day.day, "20270225T000000-1a2b3c4d", OLD)
+    assert read(lake) == {key: content(key) for key in OLD}
+
+
+def test_a_kill_at_any_step_loses_nothing(tmp_path: Path) -> None:
+    first = FolderLake(tmp_path / "first")
+    for key in OLD:
+        first.create(key, content(key))
+    whole = Mortal(copy_of(first.folder, tmp_path / "whole"), float("inf"))
+    packing(whole)
+    packing(whole, NEXT)
+    assert whole.changes > 30
+    for last in range(whole.changes):
+        lake = Mortal(copy_of(first.folder, tmp_path / str(last)), last)
+        with pytest.raises(Killed):
+            for now in (NOW, NEXT):
+                packing(lake, now)
+        assert read(lake) == {key: content(key) for key in OLD}, last
+        lake.last = float("inf")
+        for days in range(3):
+            packing(lake, NEXT + timedelta(days=days))
+        assert read(lake) == {key: content(key) for key in OLD}, last
+        # What a kill left beside its pack may be too little for another run.
+        assert len(objects(lake)) <= 24, last
+        shutil.rmtree(lake.folder)
+
+
+def test_a_receipt_that_is_damaged_stays_where_it_can_be_removed(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path)
+    damaged = {OLD[0]: b"", OLD[1]: b'{"a":', OLD[2]: b'"\xff"'}
+    for key in OLD:
+        lake.create(key, damaged.get(key, content(key)))
+    packing(lake)
+    packing(lake, NEXT)
+    assert sorted(objects(lake))[:-1] == sorted(damaged)
+    assert read(lake) == {key: damaged.get(key, content(key)) for key in OLD}
+
+
+@pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b"{}\n"), gzip.compress(b"[1]\n"), None])
+def test_a_damaged_pack_is_named(lake: Lake, damage: bytes | None) -> None:
+    packing(lake)
+    packing(lake, NEXT)
+    [only] = objects(lake)
+    whole = lake.read(only)
+    assert whole
+    lake.remove([only])
+    lake.create(only, whole[:-9] if damage is None else damage)
+    with pytest.raises(LakeError, match=r"packed-.*\.jsonl\.gz: not a pack of receipts \(\w+\): restore it"):
+        read(lake)
+
+
+@pytest.fixture
+def hours(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    made = make_pipeline(content=reddit())
+    for hour in HOURS:
+        assert made.run(hour, listings=["new", "comments"], limit=100) == 0
+    return made
+
+
+def test_the_pipeline_finds_its_work_done_and_loads_a_new_warehouse_from_packs(
+    hours: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def metrics() -> list[tuple[object, ...]]:
+        return hours.rows(f"SELECT * FROM reddit.comment_metrics WHERE observed_at < '{NOW}' ORDER BY ALL")
+
+    before = metrics()
+    for now in (NOW, NEXT, NEXT + timedelta(days=2)):
+        assert hours.maintain(f"{now:%Y-%m-%dT%H}") == 0
+    assert len(list(hours.lake.glob("receipts/dt=2026-11-23/**/*.*"))) == 1
+    assert [receipt["packed"]["removed"] > 24 for receipt in hours.receipts("retain-*.json")] == [False, True, False]  # type: ignore[index]
+    capsys.readouterr()
+    assert hours.run(HOURS[1], listings=["new", "comments"], limit=100) == 0
+    assert "already complete" in capsys.readouterr().out
+    for number in (1, 2):
+        hours.warehouse.unlink()
+        later = f"{NEXT + timedelta(days=2, hours=number):%Y-%m-%dT%H}"
+        assert hours.run(later, listings=["new", "comments"], limit=100) == 0
+    assert "rows that were missing" in capsys.readouterr().out
+    assert metrics() == before != []
