@@ -54,11 +54,11 @@ class PackedLake(Lake):
         content = self._lake.read(key)
         return self._packed(day).get(key) if day and content is None else content
 
-    def create(self, key: str, content: bytes, *, media_type: str = "application/json") -> bool:
+    def create(self, key: str, content: bytes, **media_type: str) -> bool:
         """See `Lake`."""
         day = day_of(key)
         packed = self._packed(day).get(key) if day else None
-        return packed == content if packed else self._lake.create(key, content, media_type=media_type)
+        return packed == content if packed else self._lake.create(key, content, **media_type)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """See `Lake`."""
