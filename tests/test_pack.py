@@ -9,13 +9,16 @@ from pathlib import Path
 import boto3
 import pytest
 
+from reddit_etl.clock import iso
 from reddit_etl.errors import LakeError
 from reddit_etl.lake import open_lake
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
-from reddit_etl.lake.layout import RECEIPTS, receipt_key
+from reddit_etl.lake.index import ReceiptKey
+from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
 from reddit_etl.lake.packed import PackedLake
-from reddit_etl.steps.pack import Counts, pack
+from reddit_etl.lake.receipts import Receipt
+from reddit_etl.steps.pack import FEWEST, MOST, Counts, pack
 from tests.conftest import Pipeline
 from tests.test_forget import HOURS, Killed, Mortal, copy_of, reddit
 
@@ -26,7 +29,9 @@ OLD = [receipt_key("extract", "posts", DAY + timedelta(hours=n % 24), f"python-n
 
 
 def content(key: str) -> bytes:
-    return f'{{"name": "{key}"}}'.encode()
+    found = ReceiptKey.parse(key)
+    assert found
+    return Receipt(entity="posts", hour=hour_text(found.hour), attempt=key, committed_at=iso(NOW)).to_json()
 
 
 def packing(lake: Lake, now: datetime = NOW) -> Counts:
@@ -123,6 +128,38 @@ def test_a_run_that_had_listed_the_day_before_finds_all_until_it_ends(lake: Lake
     assert not running.create(OLD[0], b"{}")
 
 
+def test_a_process_that_packs_finds_what_it_has_removed(lake: Lake) -> None:
+    ranging = PackedLake(lake)
+    assert len(list(ranging.keys(RECEIPTS))) == 30
+    for now in (NOW, NEXT):
+        pack(ranging, lambda now=now: now)  # type: ignore[misc]
+    assert ranging.read(OLD[0]) == content(OLD[0])
+    assert not ranging.create(OLD[0], b"{}")
+    assert len(objects(lake)) == 1
+
+
+def test_days_that_cannot_be_packed_do_not_hold_up_later_ones(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path)
+    for days in range(1, 40):
+        for key in OLD[:FEWEST]:
+            lake.create(key.replace("2026-11-23", f"{DAY - timedelta(days=days):%Y-%m-%d}"), b"")
+    for key in OLD:
+        lake.create(key, content(key))
+    assert packing(lake).packed == 30
+
+
+def test_a_run_packs_so_many_receipts_and_ends_with_a_day(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MOST > FEWEST
+    monkeypatch.setattr("reddit_etl.steps.pack.MOST", 40)
+    for days in (1, 2, 3):
+        for key in OLD:
+            older = key.replace("2026-11-23", f"{DAY - timedelta(days=days):%Y-%m-%d}")
+            lake.create(older, content(older))
+    # What was packed before is removed beside it.
+    runs = [packing(lake, NOW + timedelta(days=2 * number)) for number in range(3)]
+    assert [(one.packed, one.removed) for one in runs] == [(60, 0), (60, 60), (0, 60)]
+
+
 def test_two_runs_at_once_pack_the_same(lake: Lake) -> None:
     for now in (NOW, NOW, NEXT, NEXT):
         packing(lake, now)
@@ -158,7 +195,9 @@ def test_a_kill_at_any_step_loses_nothing(tmp_path: Path) -> None:
 
 def test_a_receipt_that_is_damaged_stays_where_it_can_be_removed(tmp_path: Path) -> None:
     lake = FolderLake(tmp_path)
-    damaged = {OLD[0]: b"", OLD[1]: b'{"a":', OLD[2]: b'"\xff"'}
+    # The last is of another hour.
+    what = [b"", b'{"a":', b'"\xff"', b"{}", b"[" * 100_000, content(OLD[4])]
+    damaged = dict(zip(OLD, what, strict=False))
     for key in OLD:
         lake.create(key, damaged.get(key, content(key)))
     packing(lake)

@@ -9,7 +9,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
@@ -20,6 +20,7 @@ from reddit_etl.errors import LakeError
 from reddit_etl.lake.base import Lake, Stored
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.layout import PACK, RECEIPT, RECEIPTS, after, day_of, pack_key, packs_of
+from reddit_etl.lake.receipts import Receipt
 
 KEPT = 2
 """Packed days in memory, of about a megabyte each."""
@@ -90,14 +91,14 @@ class PackedLake(Lake):
     def add_pack(self, day: str, name: str, keys: Iterable[str]) -> int:
         """Put these receipts into a pack, and leave them where they are; returns how many those were.
 
-        What is not JSON stays outside, where it can be repaired. Raises LakeError.
+        What is not a receipt stays outside, where it can be removed or restored. Raises LakeError.
         """
         with JsonLines(self._lake, pack_key(day, name)) as lines:
             for key in keys:
-                content = self._lake.read(key) or b""
-                with suppress(ValueError):
-                    json.loads(content)
-                    lines.write({"key": key, "receipt": content.decode()})
+                receipt = _receipt(self._lake.read(key), key)
+                if receipt:
+                    lines.write({"key": key, "receipt": receipt})
+        self._packs.pop(day, None)
         return lines.rows
 
     def _packed(self, day: str) -> Mapping[str, bytes]:
@@ -140,8 +141,21 @@ class PackedLake(Lake):
 
     def remove(self, keys: Iterable[str]) -> int:
         """See `Lake`. What is in a pack stays."""
-        return self._lake.remove(keys)
+        removed = list(keys)
+        for day in filter(None, map(day_of, removed)):
+            # A process that listed the day before it was packed has only read these so far.
+            self._packs.pop(day, None)
+        return self._lake.remove(removed)
 
     def remove_unfinished(self, before: datetime) -> int:
         """See `Lake`."""
         return self._lake.remove_unfinished(before)
+
+
+def _receipt(content: bytes | None, key: str) -> str | None:
+    """The text of a receipt; None for anything else."""
+    try:
+        Receipt.from_json(content or b"", key=key)
+        return (content or b"").decode()
+    except (LakeError, UnicodeDecodeError):
+        return None
