@@ -104,6 +104,6 @@ class Extract(ReceiptTask[Extracted]):
                     due = [Due.read(one) for one in planned.due]
                     return self.what.planned(due, **counts, most_requests=settings.comment_tree_requests)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                where = f"{resources.lake().url}/{receipt.key}"
+                where = f"{resources.lake().url}/{resources.lake().place(receipt.key)}"
                 raise LakeError(f"{where}: what is due is not understood: remove it to plan again") from error
         return self.what

@@ -63,7 +63,8 @@ def _parsed(key: str, content: bytes | None, kind: type[Kind]) -> Kind:
     try:
         return kind.from_json(content, key=key)
     except LakeError as error:
-        raise LakeError(f"{resources.lake().url}/{key}: {error}: delete it to repeat the task") from error
+        where = f"{resources.lake().url}/{resources.lake().place(key)}"
+        raise LakeError(f"{where}: {error}: delete it to repeat the task") from error
 
 
 def new_attempt(entity: Entity, hour: datetime) -> Attempt:

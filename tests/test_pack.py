@@ -1,7 +1,10 @@
 """The receipts of old days in packs: every reader finds them as if nothing had happened, whoever is killed or late."""
 
 import gzip
+import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,8 +22,9 @@ from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
 from reddit_etl.lake.packed import PackedLake
 from reddit_etl.lake.receipts import Receipt
 from reddit_etl.steps.pack import FEWEST, MOST, Counts, pack
+from tests import PROJECT
 from tests.conftest import Pipeline
-from tests.test_forget import HOURS, Killed, Mortal, copy_of, reddit
+from tests.test_forget import HOURS, TASK_FAILED, Killed, Mortal, copy_of, reddit
 
 DAY = datetime(2026, 11, 23)  # noqa: DTZ001
 NOW = DAY + timedelta(days=91)
@@ -247,3 +251,25 @@ def test_the_pipeline_finds_its_work_done_and_loads_a_new_warehouse_from_packs(
         assert hours.run(later, listings=["new", "comments"], limit=100) == 0
     assert "rows that were missing" in capsys.readouterr().out
     assert metrics() == before != []
+
+
+def test_an_error_says_in_which_pack_the_receipts_are_that_it_asks_to_remove(
+    hours: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    for now in (NOW, NEXT):
+        assert hours.maintain(f"{now:%Y-%m-%dT%H}") == 0
+    for path in hours.lake.glob("curated/posts/dt=2026-11-23/**/*.parquet"):
+        path.unlink()
+    hours.warehouse.unlink()
+    assert hours.run(HOURS[1], listings=["new", "comments"], limit=100) == TASK_FAILED
+    page = (PROJECT / "docs" / "lake.md").read_text()
+    [removal] = re.findall(r"^gzip .+\| grep .+$", page, re.MULTILINE)
+    errors = {str(vars(record).get("error")) for record in caplog.records}
+    found = {named for error in errors for named in re.findall(r"(receipts/\S+\.json) in (packed-[^\s,]+)", error)}
+    assert len(found) > 1
+    for receipt, packed in sorted(found):
+        variables = {"pack": f"{hours.lake}/receipts/dt=2026-11-23/{packed}", "receipt": receipt}
+        subprocess.run(["sh", "-c", removal], cwd=hours.folder, env=os.environ | variables, check=True)
+    assert hours.run(HOURS[0], listings=["new", "comments"], limit=100) == 0
+    again = {path.relative_to(hours.lake).as_posix() for path in hours.lake.glob("receipts/dt=2026-11-23/hr=04/*.json")}
+    assert again == {receipt for receipt, _ in found if "successor-" not in receipt}

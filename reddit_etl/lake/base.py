@@ -108,6 +108,10 @@ class Lake(ABC):
         Returns how many there were.
         """
 
+    def place(self, receipt: str) -> str:
+        """Where the receipt of this key is, for messages."""
+        return receipt
+
     def check_there(self, keys: Iterable[str]) -> None:
         """Raises DamagedObjectError if one of these objects is missing.
 

@@ -61,6 +61,13 @@ class PackedLake(Lake):
         packed = self._packed(day).get(key) if day else None
         return packed == content if packed else self._lake.create(key, content, **media_type)
 
+    def place(self, receipt: str) -> str:
+        """See `Lake`. More than one pack may have it."""
+        day = day_of(receipt)
+        packs = self._packs[day] if day and self._packed(day) else ()
+        found = [pack.rpartition("/")[2] for pack in packs if receipt in self.packed_in([pack])]
+        return f"{receipt} in {' and '.join(found)}" if found else receipt
+
     def keys(self, prefix: str) -> Iterator[str]:
         """See `Lake`."""
         return self.keys_between(prefix, after(prefix)) if prefix.startswith(RECEIPTS) else self._lake.keys(prefix)

@@ -36,7 +36,7 @@ def read(lake: Lake, key: str, *, may_be: Filter = lambda _: True) -> Successor 
     try:
         return Successor.from_json(content, key=place)
     except LakeError as error:
-        raise LakeError(f"{lake.url}/{place}: {error}: restore it") from error
+        raise LakeError(f"{lake.url}/{lake.place(place)}: {error}: restore it") from error
 
 
 def standing(lake: Lake, objects: Iterable[DataObject], *, may_be: Filter = lambda _: True) -> list[DataObject]:

@@ -90,7 +90,7 @@ def _read(lake: Lake, key: str, kind: type[Kind]) -> Kind:
     try:
         return kind.from_json(lake.read(key) or b"", key=key)
     except LakeError as error:
-        raise LakeError(f"{lake.url}/{key}: {error}: restore it, or remove it") from error
+        raise LakeError(f"{lake.url}/{lake.place(key)}: {error}: restore it, or remove it") from error
 
 
 def _created(lake: Lake, looks: ReceiptKey) -> dict[str, str]:

@@ -109,4 +109,5 @@ def _understood(key: str, attempt: Attempt) -> Iterator[None]:
         yield
     except (LakeError, ValueError, TypeError, KeyError, AttributeError) as error:
         what = error if isinstance(error, LakeError) else f"not a receipt of this kind ({type(error).__name__})"
-        raise LakeError(f"{attempt.lake.url}/{key}: {what}: remove it, and what was due is planned again") from error
+        where = f"{attempt.lake.url}/{attempt.lake.place(key)}"
+        raise LakeError(f"{where}: {what}: remove it, and what was due is planned again") from error

@@ -128,7 +128,7 @@ class Hour:
         try:
             yield
         except LakeError as error:
-            self.differences.append(Difference(self.hour, "lake", f"{key.key}: {error}"))
+            self.differences.append(Difference(self.hour, "lake", f"{self._lake.place(key.key)}: {error}"))
 
     def damaged(self, *, deep: bool) -> Iterator[Difference]:
         """The objects that are missing or have another size; if `deep`, also those with another checksum.

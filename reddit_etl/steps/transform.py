@@ -69,7 +69,7 @@ def _receipts_on(raw_key: str, attempt: Attempt, extracts: Mapping[str, Extracte
     # The object has the name of the extract that read it, which may be that of another entity.
     names.add(PurePosixPath(raw_key).name.removesuffix(".jsonl.gz"))
     return [
-        found.key
+        attempt.lake.place(found.key)
         for found in map(ReceiptKey.parse, attempt.lake.keys(receipts_of(hour)))
         if found and found.hour == hour
         if (found.step == "extract" and found.name in names)
