@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import boto3
 import pytest
@@ -17,7 +19,7 @@ from reddit_etl.errors import LakeError
 from reddit_etl.lake import open_lake
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
-from reddit_etl.lake.index import ReceiptKey
+from reddit_etl.lake.index import ReceiptKey, Receipts
 from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
 from reddit_etl.lake.packed import PackedLake
 from reddit_etl.lake.receipts import Receipt
@@ -51,6 +53,27 @@ def read(lake: Lake) -> dict[str, bytes | None]:
 
 def objects(lake: Lake) -> list[str]:
     return [one.key for one in lake.stored(RECEIPTS)]
+
+
+class Counting(FolderLake):
+    """Counts what would be requests to S3; a pack is read slowly, until another reader asks for it too."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.listings = self.packs = 0
+        self._second = Event()
+
+    def keys_between(self, first: str, last: str) -> Iterator[str]:
+        self.listings += 1
+        return super().keys_between(first, last)
+
+    def read(self, key: str) -> bytes | None:
+        if "/packed-" in key:
+            self.packs += 1
+            if self.packs > 1:
+                self._second.set()
+            self._second.wait(0.1)
+        return super().read(key)
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -162,6 +185,30 @@ def test_a_run_packs_so_many_receipts_and_ends_with_a_day(lake: Lake, monkeypatc
     # What was packed before is removed beside it.
     runs = [packing(lake, NOW + timedelta(days=2 * number)) for number in range(3)]
     assert [(one.packed, one.removed) for one in runs] == [(60, 0), (60, 60), (0, 60)]
+
+
+def test_the_first_receipt_of_a_day_takes_no_listing_of_its_own(tmp_path: Path) -> None:
+    lake = Counting(tmp_path)
+    for key in OLD:
+        lake.create(key, content(key))
+    hour = DAY + timedelta(days=1)
+    packed = PackedLake(lake)
+    assert len(Receipts(packed, hour - timedelta(hours=48), hour).all) == 30
+    assert packed.create(receipt_key("extract", "posts", hour, "python-new-100"), b"{}")
+    assert lake.listings == 1
+
+
+def test_many_readers_at_once_read_a_pack_once(tmp_path: Path) -> None:
+    lake = Counting(tmp_path)
+    for key in OLD:
+        lake.create(key, content(key))
+    packing(lake)
+    packing(lake, NEXT)
+    lake.packs = 0
+    packed = PackedLake(lake)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(packed.read, OLD)) == list(map(content, OLD))
+    assert lake.packs == 1
 
 
 def test_two_runs_at_once_pack_the_same(lake: Lake) -> None:

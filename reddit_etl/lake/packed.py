@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
+from threading import Lock
 from typing import IO, NamedTuple
 
 from reddit_etl.errors import LakeError
@@ -46,6 +47,8 @@ class PackedLake(Lake):
         self._packs: dict[str, tuple[str, ...]] = {}
         """The keys of the packs of each day, as of when this process first listed them."""
         self._contents = lru_cache(maxsize=KEPT)(self._read_packs)
+        # Else each of several threads would read the same pack.
+        self._reading = Lock()
 
     def read(self, key: str) -> bytes | None:
         """See `Lake`."""
@@ -80,6 +83,9 @@ class PackedLake(Lake):
         for day in self.days(first, last):
             self._packs[day.day] = day.packs
             yield from (key for key in sorted({*day.loose, *self._packed(day.day)}) if first <= key < last)
+        if ends := day_of(last):
+            # It has no receipts yet: its first one must not take another listing.
+            self._packs.setdefault(ends, ())
 
     def days(self, first: str, last: str) -> Iterator[Day]:
         """The days with receipts between two keys, in order; the last one to its end, where its packs are."""
@@ -93,7 +99,8 @@ class PackedLake(Lake):
 
     def packed_in(self, packs: Iterable[str]) -> Mapping[str, bytes]:
         """The receipts in these packs, by key. Raises LakeError."""
-        return self._contents(tuple(packs))
+        with self._reading:
+            return self._contents(tuple(packs))
 
     def add_pack(self, day: str, name: str, keys: Iterable[str]) -> int:
         """Put these receipts into a pack, and leave them where they are; returns how many those were.
@@ -113,7 +120,7 @@ class PackedLake(Lake):
         if day not in self._packs:
             prefix = packs_of(day)
             self._packs[day] = tuple(filter(PACK.fullmatch, self._lake.keys_between(prefix, after(prefix))))
-        return self._contents(self._packs[day]) if self._packs[day] else {}
+        return self.packed_in(self._packs[day]) if self._packs[day] else {}
 
     def _read_packs(self, packs: tuple[str, ...]) -> Mapping[str, bytes]:
         found = {}
