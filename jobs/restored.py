@@ -11,7 +11,7 @@ from jobs.load import load_from
 from jobs.task import new_attempt, read_receipt
 from reddit_etl.clock import iso
 from reddit_etl.entities import ENTITIES
-from reddit_etl.errors import EtlError
+from reddit_etl.errors import EtlError, UnreadableObjectError
 from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
 from reddit_etl.lake.receipts import Lost, Transformed
 from reddit_etl.steps.attempt import new_name
@@ -39,7 +39,15 @@ def reload_before(past: Past, end: datetime) -> Rows:
     days = {hour.replace(hour=0) for hour in _noted(past) if hour < end} | set(_days_with_losses(end) if lost else ())
     for begin in sorted(days):
         failed = []
-        for hour, entity, selection in Past(min(begin + DAY, end), first=begin).lost_loads:
+        try:
+            of_day = Past(min(begin + DAY, end), first=begin).lost_loads
+        except UnreadableObjectError as error:
+            # A damaged pack of receipts.
+            log.error("not loaded again", extra={"day": f"{begin:%Y-%m-%d}", "error": str(error)})
+            past.errors.append(error)
+            _note(past, [begin])
+            continue
+        for hour, entity, selection in of_day:
             where = {"hour": hour_text(hour), "entity": entity, "of": selection}
             try:
                 transformed = read_receipt(receipt_key("transform", entity, hour, selection), Transformed)
@@ -76,13 +84,16 @@ def _noted(past: Past) -> Iterator[datetime]:
 
 
 def _days_with_losses(end: datetime) -> Iterator[datetime]:
-    """The days before `end`, the newest first, each as its first hour."""
+    """The days before `end`, the newest first, each as its first hour; also those whose receipts cannot be read."""
     names = [name for name in resources.lake().folders(RECEIPTS) if "dt=" < name <= f"dt={end:%Y-%m-%d}"]
     for name in sorted(names, reverse=True):
         begin = datetime.fromisoformat(name.removeprefix("dt="))
         until = min(begin + DAY, end)
         past = Past(until, first=begin) if begin < until else None
-        if past and past.lost_loads:
+        try:
+            if past and past.lost_loads:
+                yield begin
+            elif past and past.has_loads:
+                return
+        except UnreadableObjectError:
             yield begin
-        elif past and past.has_loads:
-            return

@@ -33,7 +33,7 @@ class DamagedObjectError(LakeError):
 
 
 class UnreadableObjectError(LakeError):
-    """A data object is there and is not what it should be, such as compressed lines."""
+    """An object is there and is not what it should be, such as compressed lines."""
 
 
 class TransformError(EtlError):

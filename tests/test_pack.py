@@ -16,7 +16,7 @@ import pytest
 
 from reddit_etl.clock import iso
 from reddit_etl.errors import LakeError
-from reddit_etl.lake import open_lake
+from reddit_etl.lake import open_lake, tombstones
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
 from reddit_etl.lake.index import ReceiptKey, Receipts
@@ -26,7 +26,7 @@ from reddit_etl.lake.receipts import Receipt
 from reddit_etl.steps.pack import FEWEST, MOST, Counts, pack
 from tests import PROJECT
 from tests.conftest import Pipeline
-from tests.test_forget import HOURS, TASK_FAILED, Killed, Mortal, copy_of, reddit
+from tests.test_forget import HOURS, TASK_FAILED, Killed, Mortal, copy_of, reddit, run_forget, stones
 
 DAY = datetime(2026, 11, 23)  # noqa: DTZ001
 NOW = DAY + timedelta(days=91)
@@ -320,3 +320,36 @@ def test_an_error_says_in_which_pack_the_receipts_are_that_it_asks_to_remove(
     assert hours.run(HOURS[0], listings=["new", "comments"], limit=100) == 0
     again = {path.relative_to(hours.lake).as_posix() for path in hours.lake.glob("receipts/dt=2026-11-23/hr=04/*.json")}
     assert again == {receipt for receipt, _ in found if "successor-" not in receipt}
+
+
+def test_a_damaged_pack_holds_up_neither_other_days_nor_what_is_forgotten(
+    hours: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = {"listings": ["new", "comments"], "limit": 100}
+    assert hours.run("2026-11-24T05", **both) == 0
+    assert hours.run(f"{NEXT:%Y-%m-%dT%H}", **both) == 0
+    for now in (NOW, NEXT):
+        assert hours.maintain(f"{now:%Y-%m-%dT%H}") == 0
+    [damaged] = hours.lake.glob("receipts/dt=2026-11-23/packed-*")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(b"")
+    loads = "SELECT DISTINCT hour FROM reddit.load_audit ORDER BY 1"
+    last = NEXT + timedelta(hours=1)
+    hours.warehouse.unlink()
+    # Two days later the first run notes it again for the next.
+    for later in (last, last + timedelta(hours=47)):
+        caplog.clear()
+        assert hours.run(f"{later:%Y-%m-%dT%H}", **both) == TASK_FAILED
+        assert damaged.name in str([vars(record).get("error") for record in caplog.records])
+        assert {("2026-11-24T05",), (f"{NEXT:%Y-%m-%dT%H}",)} <= set(hours.rows(loads))
+    forgotten = last + timedelta(hours=47)
+    tombstones.put(FolderLake(hours.lake), forgotten, "noticed", stones(forgotten))
+    rows = "SELECT count(*) FROM reddit.post_metrics WHERE post_id = 'a' AND observed_at < '2026-11-25'"
+    objects = list(hours.lake.glob("curated/posts/dt=2026-11-24/**/*.parquet"))
+    assert (hours.rows(rows), len(objects)) == ([(1,)], 1)
+    assert run_forget(hours, forgotten) == TASK_FAILED
+    assert hours.rows(rows) == [(0,)]
+    assert not objects[0].exists()
+    damaged.write_bytes(whole)
+    assert hours.run(f"{last + timedelta(hours=48):%Y-%m-%dT%H}", **both) == 0
+    assert {(hour,) for hour in HOURS} <= set(hours.rows(loads))

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, NamedTuple
 
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import LakeError, UnreadableObjectError
 from reddit_etl.lake.base import Lake, Stored
 from reddit_etl.lake.jsonl import JsonLines
 from reddit_etl.lake.layout import PACK, RECEIPT, RECEIPTS, after, day_of, pack_key, packs_of
@@ -98,7 +98,7 @@ class PackedLake(Lake):
                 yield Day(name, [key for key in found if RECEIPT.fullmatch(key)], packs)
 
     def packed_in(self, packs: Iterable[str]) -> Mapping[str, bytes]:
-        """The receipts in these packs, by key. Raises LakeError."""
+        """The receipts in these packs, by key. Raises UnreadableObjectError if one is damaged, LakeError."""
         with self._reading:
             return self._contents(tuple(packs))
 
@@ -132,7 +132,7 @@ class PackedLake(Lake):
                 for packed in map(json.loads, lines):
                     found[packed["key"]] = packed["receipt"].encode()
             except (ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, zlib.error) as error:
-                raise LakeError(
+                raise UnreadableObjectError(
                     f"{self.url}/{pack}: not a pack of receipts ({type(error).__name__}): restore it"
                 ) from error
         return found

@@ -10,6 +10,7 @@ two successors of the same objects one counts, and what was replaced but not rem
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -93,18 +94,27 @@ class LakeForgetting:
             changes = {"raw": lines.of_records(entity, tombstones), "rejected": lines.of_rejects(tombstones)}
             for zone, change in changes.items():
                 for day in inventory.days(self._lake, zone, entity.name):
-                    for place in self._standing(day, filter(may_hold, day.places)):
-                        self._rewrite(entity, place, change)
-        folders = (
-            one
-            for entity in ENTITIES.values()
-            for day in inventory.days(self._lake, "curated", entity.name)
-            for one in self._folders(day, entity, may_hold)
-        )
-        self._rewrite_folders(folders, tombstones)
+                    with self._noted():
+                        for place in self._standing(day, filter(may_hold, day.places)):
+                            self._rewrite(entity, place, change)
+        self._rewrite_folders(self._all_folders(may_hold), tombstones)
         while met := self._met:
             self._met = []
             self._rewrite_folders(met, tombstones)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """What cannot be read, such as a day's receipts, holds up nothing else."""
+        try:
+            yield
+        except UnreadableObjectError as error:
+            self.errors.append(error)
+
+    def _all_folders(self, may_hold: Callable[[Place], bool]) -> Iterator[Folder]:
+        for entity in ENTITIES.values():
+            for day in inventory.days(self._lake, "curated", entity.name):
+                with self._noted():
+                    yield from self._folders(day, entity, may_hold)
 
     def _rewrite_folders(self, folders: Iterable[Folder], tombstones: Sequence[Tombstone]) -> None:
         prefix = f"curated/_rewrite/{hour_text(self._hour)}/{new_name(self._clock)}/"
