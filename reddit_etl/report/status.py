@@ -233,10 +233,11 @@ def _maintenance(state: State) -> Part:
     rows = []
     for one in state.retained:
         counts = [one.expired.get("objects", 0), one.compacted.get("merged", 0), one.compacted.get("objects", 0)]
+        counts.append(one.packed.get("packed", 0))
         rows.append([one.hour, *_numbers(counts[0]), size(one.expired.get("bytes", 0)), *_numbers(*counts[1:])])
-    text = "Old raw records are removed, and the small objects of past days become one."
+    text = "Old raw records are removed, and the small objects of past days become one; so do old receipts."
     text = text if rows else "Maintenance has not run in these hours: no receipt of it was found."
-    columns = ["hour", "removed", "bytes", "merged", "into"]
+    columns = ["hour", "removed", "bytes", "merged", "into", "receipts"]
     return Part("maintenance", "Retention", text, tables=[Table("Objects by run", columns, rows)])
 
 

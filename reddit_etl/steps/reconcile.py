@@ -84,7 +84,7 @@ class Hour:
             try:
                 return kind.from_json(content, key=key.key)
             except LakeError as error:
-                receipts = ", ".join(self._to_repeat(key))
+                receipts = ", ".join(map(self._lake.place, self._to_repeat(key)))
                 raise LakeError(f"{error}: restore it, or remove {receipts} and run the hour again") from error
         return None
 
