@@ -20,7 +20,7 @@ from jobs.task import new_attempt
 from jobs.transform import Transform
 from reddit_etl.clock import hour_of, utc_now
 from reddit_etl.entities import ENTITIES
-from reddit_etl.errors import ConfigurationError, EtlError, LakeError
+from reddit_etl.errors import ConfigurationError, EtlError, LakeError, UnreadableObjectError
 from reddit_etl.lake.index import ReceiptKey, newest
 from reddit_etl.lake.layout import hour_text, load_prefix, selection_of
 from reddit_etl.lake.receipts import DataObject
@@ -57,6 +57,13 @@ def _compared(first: datetime, last: datetime, *, deep: bool, repair: bool) -> i
     while begin <= last:
         end = min(begin.replace(hour=0) + DAY, last + HOUR)
         past = Past(end, first=begin)
+        try:
+            compared += len({key.hour for key in past.receipts.all if key.entity in ENTITIES})
+        except UnreadableObjectError as error:
+            # A damaged pack of receipts.
+            _print([], [Difference(begin, "lake", str(error))])
+            number, begin = number + 1, end
+            continue
         # What was merged stands for many hours.
         loaded: set[DataObject] = set()
         found = left = sorted(_of_a_day(first, past, end, loaded, deep=deep), key=_in_order)
@@ -71,7 +78,6 @@ def _compared(first: datetime, last: datetime, *, deep: bool, repair: bool) -> i
         number += len(left)
         rows += sum(one.rows for one in loaded)
         objects += len(loaded)
-        compared += len({key.hour for key in past.receipts.all if key.entity in ENTITIES})
         begin = end
     if not compared and not number:
         raise ConfigurationError(

@@ -14,8 +14,9 @@ from threading import Event
 import boto3
 import pytest
 
+from jobs.reconcile import reconcile
 from reddit_etl.clock import iso
-from reddit_etl.errors import LakeError
+from reddit_etl.errors import LakeError, UnreadableObjectError
 from reddit_etl.lake import open_lake, tombstones
 from reddit_etl.lake.base import Lake
 from reddit_etl.lake.folder import FolderLake
@@ -25,7 +26,7 @@ from reddit_etl.lake.packed import PackedLake
 from reddit_etl.lake.receipts import Receipt
 from reddit_etl.steps.pack import FEWEST, MOST, Counts, pack
 from tests import PROJECT
-from tests.conftest import Pipeline
+from tests.conftest import Pipeline, forget_run
 from tests.test_forget import HOURS, TASK_FAILED, Killed, Mortal, copy_of, reddit, run_forget, stones
 
 DAY = datetime(2026, 11, 23)  # noqa: DTZ001
@@ -353,3 +354,24 @@ def test_a_damaged_pack_holds_up_neither_other_days_nor_what_is_forgotten(
     damaged.write_bytes(whole)
     assert hours.run(f"{last + timedelta(hours=48):%Y-%m-%dT%H}", **both) == 0
     assert {(hour,) for hour in HOURS} <= set(hours.rows(loads))
+
+
+def test_a_damaged_pack_is_one_difference_and_holds_up_the_packing_of_no_other_day(
+    hours: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hours.run("2026-11-24T05", listings=["new", "comments"], limit=100) == 0
+    lake = FolderLake(hours.lake)
+    for key in (one.replace("extract-posts", "lost-all") for one in OLD):
+        for day in ("2026-11-23", "2026-11-24"):
+            lake.create(key.replace("2026-11-23", day), content(key.replace("2026-11-23", day)))
+    packing(lake)
+    [damaged] = hours.lake.glob("receipts/dt=2026-11-23/packed-*")
+    damaged.write_bytes(b"")
+    with pytest.raises(UnreadableObjectError, match=damaged.name):
+        packing(lake, NEXT + timedelta(days=1))
+    assert list(hours.lake.glob("receipts/dt=2026-11-24/packed-*")) != []
+    for name, value in hours.environment().items():
+        hours.monkeypatch.setenv(name, value)
+    forget_run()
+    assert reconcile(datetime.fromisoformat(HOURS[0]), datetime(2026, 11, 24, 6)) == 1  # noqa: DTZ001
+    assert damaged.name in capsys.readouterr().out

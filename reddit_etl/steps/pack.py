@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reddit_etl.clock import Clock
+from reddit_etl.errors import UnreadableObjectError
 from reddit_etl.lake.layout import PACK, RECEIPTS
 from reddit_etl.lake.packed import Day, PackedLake
 from reddit_etl.steps.attempt import began, new_name
@@ -38,15 +39,21 @@ class Counts:
 def pack(lake: PackedLake, clock: Clock) -> Counts:
     """Pack the receipts of the days that are old enough, and remove those that were packed by earlier runs.
 
-    May be repeated. Days that are packed cost a part of one listing. Raises LakeError.
+    May be repeated. Days that are packed cost a part of one listing. A damaged pack holds up no other day. Raises
+    LakeError.
     """
-    counts = Counts()
+    counts, damaged = Counts(), []
     old = lake.days(RECEIPTS, f"{RECEIPTS}dt={clock() - AGE:%Y-%m-%d}")
     for day in old:
-        if len(day.loose) >= FEWEST:
-            _pack(lake, day, clock, counts)
+        try:
+            if len(day.loose) >= FEWEST:
+                _pack(lake, day, clock, counts)
+        except UnreadableObjectError as error:
+            damaged.append(error)
         if counts.packed >= MOST:
             break
+    if damaged:
+        raise damaged[0]
     return counts
 
 
