@@ -755,16 +755,16 @@ def test_a_load_whose_objects_are_replaced_while_it_reads_them_loads_what_stands
 ) -> None:
     lake = put(pipeline)
     pipeline.warehouse.unlink()
-    real = FolderLake.verified_file
+    real = Lake.verified_file
     taken = []
 
-    def first_forget(self: FolderLake, entry: Any, scratch: Path) -> Path:
+    def first_forget(self: Lake, entry: Any, scratch: Path) -> Path:
         if not taken and entry.key.startswith("curated/"):
             taken.append(True)
             take(lake)
         return real(self, entry, scratch)
 
-    monkeypatch.setattr(FolderLake, "verified_file", first_forget)
+    monkeypatch.setattr(Lake, "verified_file", first_forget)
     assert pipeline.run(HOURS[2], listings=BOTH, limit=100) == 0
     assert taken
     assert pipeline.rows("SELECT DISTINCT post_id FROM reddit.post_metrics ORDER BY 1") == [("b",), ("d",), ("x",)]
