@@ -104,6 +104,12 @@ class Past:
         """Whether receipts record any load into this warehouse. Raises LakeError."""
         return any(steps.loaded for steps in self._steps.values())
 
+    @property
+    def has_early_loads(self) -> bool:
+        """Whether receipts record any that is a day old: after a pause there is none. Raises LakeError."""
+        latest = self.hour - resources.REACH / 2
+        return any(steps.loaded for (hour, _), steps in self._steps.items() if hour <= latest)
+
     @cached_property
     def known_loads(self) -> set[str]:
         """The loads of these hours in the warehouse, each as its `load_prefix`. Raises EtlError."""

@@ -24,19 +24,22 @@ Rows = Counter[tuple[str, datetime]]
 """How many were loaded again, by entity and hour. An hour has several loads of an entity: of listings, and of looks."""
 
 
-def reload_before(past: Past, end: datetime) -> Rows:
+def reload_before(past: Past, end: datetime, *, over_pause: bool) -> Rows:
     """Repeat the lost loads of the hours before `end`, the oldest day first.
 
-    Looks back day by day, until a day of whose loads none is lost. What cannot be loaded again holds up nothing else:
-    it is added to `past.errors`, and the lake notes its hour, so that the runs of the next 48 hours try it again,
-    though no later load is lost any more. Holds the receipts of one day at a time. Raises EtlError.
+    Looks back day by day, until a day of whose loads none is lost; with `over_pause` also if receipts record no load
+    that is a day old, as the warehouse may have been replaced in the pause. What cannot be loaded again holds up
+    nothing else: it is added to `past.errors`, and the lake notes its hour, so that the runs of the next 48 hours try
+    it again, though no later load is lost any more. Holds the receipts of one day at a time. Raises EtlError.
     """
     lost = sorted({hour for hour, _ in past.lost})
     if lost:
         # They are loaded after this, and leave the hours of `past` if that fails for long.
         _note(past, lost)
     rows = Rows()
-    days = {hour.replace(hour=0) for hour in _noted(past) if hour < end} | set(_days_with_losses(end) if lost else ())
+    days = {hour.replace(hour=0) for hour in _noted(past) if hour < end}
+    if lost or (over_pause and not past.has_early_loads):
+        days |= set(_days_with_losses(end))
     for begin in sorted(days):
         failed = []
         try:

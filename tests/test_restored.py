@@ -90,6 +90,25 @@ def test_a_copy_of_any_age_is_whole_after_the_next_run(
     assert ("rows that were missing" in capsys.readouterr().out) is (hour != HOURS[-1])
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("hour", [None, HOURS[0], HOURS[-1]])
+def test_what_was_lost_during_a_pause_is_loaded_by_the_first_run_after_it(
+    calm: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: str | None, *, is_killed: bool
+) -> None:
+    """Or by the next, if that one was killed when it had loaded its own hour."""
+    before = calm.rows("SELECT * FROM reddit.post_metrics ORDER BY ALL")
+    if hour:
+        restore(calm, hour)
+    else:
+        calm.warehouse.unlink()
+    if is_killed:
+        with monkeypatch.context() as patch:
+            patch.setattr(restored, "reload_before", lambda *_, **__: restored.Rows())
+            assert calm.run("2026-12-04T03", **READ) == 0
+    assert calm.run("2026-12-04T04", **READ) == 0
+    assert calm.rows("SELECT * FROM reddit.post_metrics WHERE observed_at < '2026-12-04' ORDER BY ALL") == before
+
+
 def test_a_warehouse_that_was_removed_is_made_whole_from_the_beginning(calm: Pipeline, whole: list[Any]) -> None:
     calm.warehouse.unlink()
     assert calm.run(NOW, **READ) == 0
@@ -189,7 +208,7 @@ def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pyt
     calm.warehouse.unlink()
     monkeypatch.setattr(restored, "ours", lambda _: False)
     now = datetime.fromisoformat(f"{NOW}:00")
-    assert restored.reload_before(Past(now), now) == {}
+    assert restored.reload_before(Past(now), now, over_pause=False) == {}
     assert not calm.warehouse.exists()
 
 
