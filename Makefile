@@ -111,6 +111,7 @@ $(BIN)/python:
 .PHONY: same-python
 same-python: | $(BIN)/python
 ifneq ($(origin PYTHON),file)
+	@command -v $(PYTHON) >/dev/null || { echo "PYTHON=$(PYTHON) was not found: name an installed Python" >&2; exit 1; }
 	@here=$$($(BIN)/python -V) && there=$$($(PYTHON) -V) && [ "$${here%.*}" = "$${there%.*}" ] || \
 	    { echo "$(VENV) was made with $$here, and PYTHON=$(PYTHON) is $$there: run make clean first" >&2; exit 1; }
 endif

@@ -54,7 +54,7 @@ def _ages(name: str, text: str) -> tuple[int, ...]:
     )
     ages = sorted({int(age[1]) * HOURS[age[2]] for age in found if age})
     if None in found or max(ages, default=0) > MOST_AGE or len(ages) > MOST_AGES:
-        form = f'at most {MOST_AGES} hours or days, up to a year, such as ["24h", "7d"]'
+        form = f'at most {MOST_AGES} ages from 1h to 365d, such as ["24h", "7d"]'
         raise ConfigurationError(f"{name}: {text!r} is not valid: use a JSON list of {form}")
     return tuple(ages)
 

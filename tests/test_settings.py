@@ -84,7 +84,7 @@ def test_half_a_set_of_credentials_names_what_is_missing(given: set[str]) -> Non
         (LOGIN | {"REDDIT_URL": "ftp://127.0.0.1:21"}, "REDDIT_URL"),
         ({"LAKE_URL": "s3://bucket/lake"}, "REDDIT_CLIENT_ID"),
         ({"COMMENT_TREE_AGES": '["24h", 7]'}, "COMMENT_TREE_AGES"),
-        ({"COMMENT_TREE_AGES": json.dumps([f"{age}h" for age in range(1, 26)])}, "at most 24 hours or days"),
+        ({"COMMENT_TREE_AGES": json.dumps([f"{age}h" for age in range(1, 26)])}, "at most 24 ages from 1h to 365d"),
         ({"NOTICE_SHARE": "101"}, "NOTICE_SHARE"),
         ({"NOTICE_SHARE": "5%"}, "NOTICE_SHARE"),
         # What is wrong in itself is told first.
