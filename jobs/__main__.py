@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from jobs import declarations, process, progress, report, resources
 from jobs.doctor import examine
-from jobs.forget import by_request, still_there
+from jobs.forget import by_request, never_named, still_there
 from jobs.parameters import HourParameter
 from jobs.query import add_export, add_query, export, query
 from jobs.reconcile import hours, reconcile
@@ -123,8 +123,11 @@ def _forget(names: list[str], *, prove: bool) -> int:
     if prove:
         with progress.CURRENT.showing("forget --prove"):
             places = still_there(names)
-        nothing = [f"nothing found in {resources.lake().url} and {resources.warehouse().url}"]
-        print("\n".join(f"{name}: {place}" for name, found in places.items() for place in found or nothing))
+        nothing = f"nothing found in {resources.lake().url} and {resources.warehouse().url}"
+        typing_error = f"{nothing}; it was never to be forgotten: check the name"
+        unknown = never_named(name for name, found in places.items() if not found)
+        for name, found in places.items():
+            print(*(f"{name}: {place}" for place in found or [typing_error if name in unknown else nothing]), sep="\n")
         return int(any(places.values()))
     with progress.CURRENT.showing("forget"):
         request = by_request(names)

@@ -1,7 +1,7 @@
 """Forgetting as a task: what was taken back on Reddit, or what a person asks for, leaves every store."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -174,6 +174,14 @@ def still_there(names: Sequence[str]) -> dict[str, list[str]]:
     for one, place in prove(resources.lake(), resources.warehouse(), ones, progress=progress.CURRENT.add):
         found[_name(one.entity, one.id)].append(place)
     return found
+
+
+def never_named(names: Iterable[str]) -> set[str]:
+    """Those that no tombstone names, neither of a request nor of what was noticed. Raises LakeError."""
+    left = set(names)
+    for key in tombstones.keys(resources.lake()):
+        left.difference_update(_name(one.entity, one.id) for one in tombstones.read(resources.lake(), key))
+    return left
 
 
 def _check_stores() -> None:
