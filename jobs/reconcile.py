@@ -255,4 +255,9 @@ def hours(first: datetime | None, last: datetime | None) -> tuple[datetime, date
         last = newest(resources.lake(), ["extract"]) or now
         if last == now and Past(last + HOUR, first=last).unfinished:
             last -= HOUR
+        if first and first > last:
+            raise ConfigurationError(
+                f"--first {hour_text(first)} is after {hour_text(last)}, the newest hour that was run: "
+                "choose an hour that is not later"
+            )
     return first or last - resources.REACH + HOUR, last

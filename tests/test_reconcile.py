@@ -528,10 +528,13 @@ def test_the_command_ends_with_what_it_found(local: Local) -> None:
     assert command(local, *luigi)[0] == DIFFERENT
     assert command(local, *luigi, "--repair")[0] == 0
     assert command(local, *luigi)[0] == 0
-    for wrong in (("--first", HOURS[1], "--last", HOURS[0]), ("--first", "yesterday")):
-        code, _, log = command(local, "-m", "jobs", "reconcile", *wrong)
+    after = f"--first {HOURS[1]} is after --last {HOURS[0]}: swap them"
+    unknown = f"is after {HOURS[1]}, the newest hour that was run: choose"
+    wrong_hours = {(HOURS[1], "--last", HOURS[0]): after, ("2026-12-01T00",): unknown, ("yesterday",): "--first"}
+    for wrong, error in wrong_hours.items():
+        code, _, log = command(local, "-m", "jobs", "reconcile", "--first", *wrong)
         assert code == MISCONFIGURED
-        assert "--first" in str(log[-1]["error"])
+        assert error in str(log[-1]["error"])
     local.pipeline.lake.rename(local.pipeline.folder / "elsewhere")
     code, _, log = command(local, "-m", "jobs", "reconcile", *hours)
     assert (code, "LAKE_URL: " in str(log[-1]["error"])) == (MISCONFIGURED, True)
