@@ -23,7 +23,8 @@ def load_from(attempt: Attempt, transformed: Transformed, *, is_again: bool) -> 
         task = Transform(hour=attempt.hour, extracts=tuple(lost.extracts))
         return repair.successor(task, lost, attempt, reason)
 
-    return load(attempt, resources.warehouse(), transformed, repaired, is_again=is_again)
+    again = resources.loaded_again() if is_again else None
+    return load(attempt, resources.warehouse(), transformed, repaired, again=again)
 
 
 class Load(ReceiptTask[Loaded]):

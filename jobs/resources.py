@@ -123,6 +123,12 @@ def listed_tombstones() -> list[str]:
     return list(tombstones.keys(lake()))
 
 
+@cache
+def loaded_again() -> set[str]:
+    """The loads that this process has repeated."""
+    return set()
+
+
 def _listed(first: datetime, last: datetime) -> Receipts:
     found = Receipts(lake(), first, last)
     _listings().append(found)

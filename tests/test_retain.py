@@ -707,3 +707,20 @@ def test_partitions_that_a_killed_run_left_are_ended_before_their_objects_are_re
 
 def _killed(*_: object, **__: object) -> None:
     raise Killed
+
+
+def test_an_hour_that_was_deleted_by_hand_after_its_day_was_merged_is_loaded_again(pipeline: Pipeline) -> None:
+    """The warehouse knows the merged object by then, as it was loaded again before."""
+    assert run_retain(pipeline) == 0
+    pipeline.warehouse.unlink()
+    assert pipeline.run(HOURS[-1], listings=BOTH, limit=100) == 0
+    before = contents(pipeline)
+    for hour in (HOURS[-1], *HOURS[1:]):
+        with duckdb.connect(str(pipeline.warehouse)) as connection:
+            connection.execute("DELETE FROM reddit.load_audit WHERE hour = ?", [hour])
+            for table in ("posts", "post_metrics", "comments", "comment_metrics"):
+                lost = f"DELETE FROM reddit.{table} WHERE date_trunc('hour', observed_at) = ?"
+                connection.execute(lost, [f"{hour}:00"])
+        assert contents(pipeline) != before
+        assert pipeline.run(HOURS[-1], listings=BOTH, limit=100) == 0
+        assert contents(pipeline) == before

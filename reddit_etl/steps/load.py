@@ -18,17 +18,18 @@ def load(
     transformed: Transformed,
     repair: Callable[[Transformed, str], Transformed],
     *,
-    is_again: bool = False,
+    again: set[str] | None = None,
 ) -> Loaded:
     """Load the objects that stand for those that the transformation's receipt lists.
 
     `repair` is called with the reason if objects are missing or damaged, and returns the receipt of their replacement.
-    `is_again` is for rows that the warehouse lost. Raises WarehouseError, and what `repair` raises.
+    `again` is for rows that the warehouse lost: the loads that this process has repeated, to which this one is added.
+    Raises WarehouseError, and what `repair` raises.
     """
     transformed = successors.transformed(attempt.lake, transformed, may_be=attempt.may_be)
     while True:
         try:
-            counts = _load(attempt, warehouse, transformed, is_again=is_again)
+            counts = _load(attempt, warehouse, transformed, again)
         except DamagedObjectError as error:
             if transformed.attempt == attempt.name:
                 raise
@@ -44,24 +45,26 @@ def load(
             )
 
 
-def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed, *, is_again: bool) -> LoadCounts:
+def _load(attempt: Attempt, warehouse: Warehouse, transformed: Transformed, again: set[str] | None) -> LoadCounts:
     """Objects that were merged with those of other hours are loaded once, as those of the hour that they lie in.
 
     The other hours have a load without rows, by which the warehouse knows that it has theirs.
     """
     place = Place.parse(transformed.objects[0].key) if transformed.objects else None
-    if not place or place.hour == attempt.hour:
-        return warehouse.load(load_of(attempt, transformed, is_again=is_again))
-    whole = load_of(attempt, transformed, hour=place.hour, is_again=is_again)
-    own = load_of(attempt, transformed, objects=())
-    hours = sorted((whole.hour, own.hour))
-    known = warehouse.loaded(first_hour=hours[0], last_hour=hours[1])
-    # Of many hours that are loaded again because the warehouse knows none of them, the first one loads all.
-    is_forced = is_again and own.load_id in known
-    counts = None
-    if is_forced or whole.load_id not in known:
-        counts = warehouse.load(whole)
-    none = warehouse.load(own)
+    hour = place.hour if place else attempt.hour
+    whole = load_of(attempt, transformed, hour=hour, is_again=again is not None)
+    counts: LoadCounts | None = None
+    if hour == attempt.hour:
+        counts = none = warehouse.load(whole)
+    else:
+        # The rows of this hour alone may be lost, so what the warehouse knows does not count then. Of many hours that
+        # are loaded again, the first one loads all.
+        known = warehouse.loaded(first_hour=whole.hour, last_hour=whole.hour) if again is None else again
+        if whole.load_id not in known:
+            counts = warehouse.load(whole)
+        none = warehouse.load(load_of(attempt, transformed, objects=()))
+    if again is not None:
+        again.add(whole.load_id)
     return counts or none
 
 
