@@ -104,8 +104,10 @@ def test_ids_of_posts_and_of_comments_are_apart(tmp_path):
         (POSTS, {"removed_by_category": "moderator"}),
         (POSTS, {"selftext": "[deleted]"}),
         (POSTS, {"selftext": "[removed]"}),
+        (POSTS, {"selftext": "[ Removed by reddit in response to a copyright notice. ]"}),
         (COMMENTS, {"body": "[deleted]"}),
         (COMMENTS, {"body": "[removed]"}),
+        (COMMENTS, {"body": "[ Removed by Reddit ]"}),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
@@ -186,14 +188,16 @@ def test_sql_and_python_agree_on_generated_rows(entity, tmp_path):
     chance = random.Random(7)
     letters = ascii_lowercase
     ids = [None, *letters]
+    reddits = ["[ Removed by Reddit ]", "[ REMOVED BY REDDIT İ]", "[ Removed by Reddit ] s", "[ Removed by Reddi]", ""]
+    texts = [None, "s", "[deleted]", "[removed]", *reddits]
     choices: dict[str, list[object]] = {
         entity.key: [*letters],
         "subreddit": [None, "python", "u_x", "U_x", "ux"],
         "author": [None, "x"],
         "post_id": ids,
         "crosspost_parent_id": ids,
-        "selftext": [None, "s", "[deleted]", "[removed]"],
-        "body": [None, "s", "[deleted]", "[removed]"],
+        "selftext": texts,
+        "body": texts,
         "removed_by_category": [None, "deleted", "moderator"],
         "url": [None, "/r/python/t/", "/r/U_x/t/", "/user/x/t/"],
         "domain": [None, "self.python", "self.u_x"],

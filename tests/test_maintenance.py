@@ -135,6 +135,27 @@ def test_what_moderators_removed_is_forgotten_only_if_the_setting_says_so(
     assert places_of(mark(COMMENTS, "c3"), pipeline.lake) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ Removed by Reddit ]",
+        "[ Removed by reddit in response to a copyright notice. ]",
+        "[ Removed by Reddit on account of violating the [content policy](/help/contentpolicy). ]",
+    ],
+)
+def test_what_reddit_itself_removed_is_forgotten_though_its_author_is_shown(
+    pipeline: Pipeline, reddit: MarkedReddit, text: str
+) -> None:
+    assert pipeline.run(FIRST, listings=BOTH, limit=100) == 0
+    reddit.posts["a"] |= {"selftext": text}
+    reddit.comments["c1"] |= {"body": text}
+    reddit.comments["c2"] |= {"body": f"{text} was all that was left"}
+    assert pipeline.run(SECOND, listings=BOTH, limit=100) == 0
+    assert pipeline.maintain(DAILY) == 0
+    assert kinds(pipeline) == dict.fromkeys(("a", "c1"), Kind.REMOVED)
+    assert places_of(f"{mark(COMMENTS, 'c1')}body", pipeline.lake) == []
+
+
 @pytest.mark.parametrize(("hour", "setting"), [("2004-11-23T04", None), (DAILY, "maybe")])
 def test_a_wrong_hour_or_setting_ends_it_before_anything_is_done(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: str, setting: str | None

@@ -5,7 +5,7 @@ That is why the depth of a comment and the title of its post are not columns.
 """
 
 from reddit_etl.entities import values
-from reddit_etl.entities.observed import OBSERVED
+from reddit_etl.entities.observed import OBSERVED, REMOVED_BY_REDDIT
 from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Entity, Mark, Sql, varchar
 
 # Widths as for posts. The longest body on record has 432,872 characters; Reddit's limit is 10,000.
@@ -82,5 +82,5 @@ COMMENTS = Entity(
         *OBSERVED,
     ),
     deleted=(Mark("body", "[deleted]"),),
-    removed=(Mark("body", "[removed]"),),
+    removed=(Mark("body", "[removed]"), Mark("body", *REMOVED_BY_REDDIT)),
 )

@@ -145,8 +145,17 @@ def removed_sql(entity: Entity, row: str) -> str:
 
 
 def _any_sql(marks: Sequence[Mark], row: str) -> str:
-    texts = [f"{row}.{m.column} IS NOT NULL" if m.value is None else f"{row}.{m.column} = '{m.value}'" for m in marks]
-    return f"({' OR '.join(texts or ['1 = 0'])})"
+    return f"({' OR '.join([_mark_sql(mark, f'{row}.{mark.column}') for mark in marks] or ['1 = 0'])})"
+
+
+def _mark_sql(mark: Mark, column: str) -> str:
+    if mark.value is None:
+        return f"{column} IS NOT NULL"
+    if mark.end:
+        # No LIKE: drivers read its % as the place of a value.
+        begins = f"LOWER(SUBSTRING({column}, 1, {len(mark.value)})) = '{mark.value}'"
+        return f"({begins} AND RIGHT({column}, 1) = '{mark.end}')"
+    return f"{column} = '{mark.value}'"
 
 
 def kept(entity: Entity, tombstones: Iterable[tuple[str, ...]]) -> Callable[[Row], Row | None]:
@@ -213,4 +222,12 @@ def _cleared(entity: Entity, row: Row, named: Moments) -> Iterable[str]:
 
 
 def _shows(marks: Sequence[Mark], row: Row) -> bool:
-    return any(row.get(m.column) is not None if m.value is None else row.get(m.column) == m.value for m in marks)
+    return any(row.get(mark.column) is not None and _is_mark(mark, str(row[mark.column])) for mark in marks)
+
+
+def _is_mark(mark: Mark, text: str) -> bool:
+    if mark.value is None:
+        return True
+    if mark.end:
+        return text[: len(mark.value)].lower() == mark.value and text.endswith(mark.end)
+    return text == mark.value

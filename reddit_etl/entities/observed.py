@@ -1,4 +1,4 @@
-"""The columns of every entity: when and from where it was observed, and whether a text was cut."""
+"""What all entities have: when and from where it was observed, whether a text was cut, and Reddit's own removal."""
 
 from reddit_etl.entities.schema import BOOLEAN, INTEGER, TIMESTAMP, Column, Origin, varchar
 
@@ -10,3 +10,10 @@ OBSERVED = (
     Column("listing", varchar(64), Origin.OBSERVATION, "The extract that read it.", curated=False),
     Column("place", INTEGER, Origin.OBSERVATION, "Its position in that extract, from 1.", curated=False),
 )
+
+REMOVED_BY_REDDIT = ("[ removed by reddit", "]")
+"""How a text begins and ends that Reddit itself has put in place of another, while the author may still be shown.
+
+As in `[ Removed by Reddit ]` (DenverCoder1/unedit-for-reddit#82), `[ Removed by reddit in response to a copyright
+notice. ]` and `[ Removed by Reddit on account of violating the [content policy](/help/contentpolicy). ]`.
+"""

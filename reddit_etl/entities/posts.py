@@ -1,7 +1,7 @@
 """Posts, kind `t3`; Reddit's API calls them links or submissions."""
 
 from reddit_etl.entities import values
-from reddit_etl.entities.observed import OBSERVED
+from reddit_etl.entities.observed import OBSERVED, REMOVED_BY_REDDIT
 from reddit_etl.entities.schema import BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, Column, Entity, Mark, Sql, varchar
 
 POST_TYPE = """CASE
@@ -86,5 +86,5 @@ POSTS = Entity(
         *OBSERVED,
     ),
     deleted=(Mark("removed_by_category", "deleted"), Mark("selftext", "[deleted]")),
-    removed=(Mark("removed_by_category"), Mark("selftext", "[removed]")),
+    removed=(Mark("removed_by_category"), Mark("selftext", "[removed]"), Mark("selftext", *REMOVED_BY_REDDIT)),
 )

@@ -117,6 +117,8 @@ class Mark:
     column: str
     value: str | None = None
     """None: any value but NULL."""
+    end: str = ""
+    """If given, `value` is only how the text begins, in any case of its letters, and this is its last character."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ _PLACES = frozenset(["location", "stmt_location", "stmt_len", "list_start", "lis
 _UNSET = (None, False, 0, "", "\0", ())
 _FUNCTIONS = frozenset(["avg", "count", "current_schema", "max", "min", "row_number", "sum"]) | frozenset(
     ["floor", "lower", "md5", "mod", "position", "strpos", "strtol", "substring", "to_char", "date_trunc", "extract"]
-).union(["cume_dist", "ntile", "percent_rank", "percentile_cont"])
+).union(["cume_dist", "ntile", "percent_rank", "percentile_cont", "right"])
 # PostgreSQL's names. VARCHAR needs a length: Redshift's default, 256 bytes, is never meant.
 _TYPES = frozenset(["bool", "float8", "int4", "int8", "timestamp"])
 _LONGEST = 65535  # Bytes of a VARCHAR.
