@@ -156,6 +156,24 @@ def test_what_reddit_itself_removed_is_forgotten_though_its_author_is_shown(
     assert places_of(f"{mark(COMMENTS, 'c1')}body", pipeline.lake) == []
 
 
+def test_an_author_who_was_shown_again_is_forgotten_again(
+    pipeline: Pipeline, reddit: MarkedReddit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when moderators approve a comment that they removed, and the account is deleted later."""
+    monkeypatch.setenv("FORGET_REMOVED", "no")
+    comment = reddit.comments["c1"]
+    shown = {"author": comment["author"], "body": comment["body"]}
+    hidden = {"author": "[deleted]", "body": "[removed]"}
+    for day, gone in ((23, hidden), (24, {"author": "[deleted]"})):
+        comment |= shown
+        assert pipeline.run(f"2026-11-{day}T04", listings=BOTH, limit=100) == 0
+        assert places_of(shown["author"], pipeline.lake)
+        comment |= gone
+        assert pipeline.run(f"2026-11-{day}T05", listings=BOTH, limit=100) == 0
+        assert pipeline.maintain(f"2026-11-{day}T06") == 0
+        assert places_of(shown["author"], pipeline.lake) == []
+
+
 @pytest.mark.parametrize(("hour", "setting"), [("2004-11-23T04", None), (DAILY, "maybe")])
 def test_a_wrong_hour_or_setting_ends_it_before_anything_is_done(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: str, setting: str | None

@@ -235,6 +235,7 @@ def leave_out(entity: Entity, source: str, ids: Sequence[object], execute: Execu
         return None
     execute(named.name(entity), ids)
     execute(named.mark_back(entity), ids[:2])
+    execute(named.shown_again(entity), ids[:2])
     execute(named.touch(entity, source), [])
     [(rows,)] = execute(named.count_dropped(entity), []).fetchall()
     return named.rest(entity, source), int(rows)

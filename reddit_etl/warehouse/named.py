@@ -33,6 +33,20 @@ WHERE stored.{entity.key} = named.id AND named.entity = '{entity.name}'
   AND stored.{entity.key} >= ? AND stored.{entity.key} <= ?"""
 
 
+def shown_again(entity: Entity) -> str:
+    """Removes the tombstones of accounts whose author is shown again, so that it is noticed if that ends.
+
+    The lake keeps them. Binds the least and the greatest key.
+    """
+    stored = f"{SCHEMA}.tombstones"
+    shown = " OR ".join(f"staged.{column.name} IS NOT NULL" for column in entity.columns if column.names_author)
+    return f"""\
+DELETE FROM {stored}
+USING staged
+WHERE {stored}.entity = '{entity.name}' AND {stored}.kind = '{forgotten.ACCOUNT}' AND {stored}.id = staged.{entity.key}
+  AND {stored}.id >= ? AND {stored}.id <= ? AND {stored}.moment < staged.observed_at AND ({shown or "1 = 0"})"""
+
+
 def touch(entity: Entity, source: str) -> str:
     """Puts into `touched` what becomes of the rows of `source` that are named."""
     return f"CREATE TEMPORARY TABLE touched AS\n{forgotten.effects_sql(entity, rows=source, summary='named')}"
