@@ -262,3 +262,35 @@ def test_without_reddit_nothing_is_asked_for_in_halves() -> None:
     with pytest.raises(RedditError, match="could not be read: HTTP 500"):
         list(refresh.observations(client))  # type: ignore[arg-type]
     assert [len(names) for names in client.asked] == [88, 88, 87]
+
+
+class Cut(Posts):
+    """Cuts the response short that one id is requested in: to so many posts, the last ones."""
+
+    shown = 100
+
+    def info(self, fullnames: list[str]) -> Iterable[dict[str, Any]]:
+        known = [one for one in super().info(fullnames) if one["name"] != "t3_p1"]
+        return known[-self.shown :] if "t3_p1" in fullnames else known
+
+
+@pytest.mark.parametrize(("others", "shown", "is_gone"), [(2900, 10, False), (2900, 95, True), (6, 2, False)])
+def test_one_answer_of_many_that_is_cut_short_shows_of_nothing_that_it_is_gone(
+    others: int, shown: int, *, is_gone: bool
+) -> None:
+    again = left("t3_p1", absent_at=datetime(2005, 6, 1), group=0)  # noqa: DTZ001
+    looks = [Look(f"t3_p{number + 2}", SWEEP, iso(LONG_AGO), 0) for number in range(others)]
+    most = -(-others // 100)
+    refresh = LOOKS.planned([*map(str, [again, *looks])], missed=0, waiting=0, most_requests=most, notice_share=5)
+    content = Cut(others + 1)
+    content.shown = shown
+    server = RedditServer(content)
+    client = make_client(server.start(), [])
+    try:
+        assert list(refresh.observations(client))
+    finally:
+        client.close()
+        server.shutdown()
+        server.server_close()
+    assert not refresh.notices.is_suspicious
+    assert (refresh.notices.gone, refresh.left) == ((["t3_p1"], []) if is_gone else ([], [again]))

@@ -7,7 +7,8 @@ and, in the same response, any others are returned.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,15 @@ APART = timedelta(hours=1)
 """Between the two answers without it."""
 
 
+@dataclass
+class _Answer:
+    """When it was received, and of what it was not asked for again, by group, how much was asked for and was absent."""
+
+    at: datetime | None
+    asked: Counter[int | None] = field(default_factory=Counter)
+    absent: Counter[int | None] = field(default_factory=Counter)
+
+
 class Notices:
     """The answers of one run. `share` is how many percent may be newly absent before nothing is concluded."""
 
@@ -50,25 +60,29 @@ class Notices:
         self._asked: Counter[int | None] = Counter()
         self._returned: Counter[int | None] = Counter()
         self._first: list[Look] = []
-        self._second: list[tuple[Look, datetime | None]] = []
+        self._second: list[tuple[Look, _Answer]] = []
 
     def add(self, looks: Sequence[Look], returned: Collection[str], at: datetime | None) -> None:
         """Add an answer: what was asked for, the full names that were returned, and when; None if nothing was."""
+        answer = _Answer(at)
         for look in looks:
-            self._asked[look.group] += not look.absent_at
+            answer.asked[look.group] += not look.absent_at
             if look.fullname in returned:
                 self._returned[look.group] += 1
             elif not look.absent_at:
+                answer.absent[look.group] += 1
                 self._first.append(look)
             else:
-                self._second.append((look, at))
+                self._second.append((look, answer))
+        # Also what was asked for nothing of the first time: `+=` would drop its zero.
+        self._asked.update(answer.asked)
 
     def conclude(self) -> None:
         """Decide, after the last answer."""
         silent = {group for group in self._asked if group is not None and not self._returned[group]}
         absent = sum(look.group not in silent for look in self._first)
-        asked = sum(count for group, count in self._asked.items() if group not in silent)
-        self.is_suspicious = absent >= MANY and 100 * absent > self._share * asked
+        asked = _number(self._asked, silent)
+        self.is_suspicious = self._is_much(absent, asked)
         if self.is_suspicious:
             what = "so much is absent at once that nothing is concluded from it: see NOTICE_SHARE"
             log.warning(what, extra={"absent": absent, "asked": asked})
@@ -77,13 +91,23 @@ class Notices:
         # Of a whole subreddit that is absent there will be no conclusion in the next hour either.
         private = {group for group in silent if self._asked[group] >= MANY}
         self.absent = [look.fullname for look in self._first if look.group not in private]
-        for look, at in self._second:
+        for look, answer in self._second:
+            absent, asked = _number(answer.absent, silent), _number(answer.asked, silent)
+            # One answer of many may have been cut short, which is not much of all.
+            is_cut = self._is_much(absent, asked) or 2 * absent > asked
             if look.group is None or look.group in silent:
                 self.unclear += 1
-            elif at is None or at - moment(str(look.absent_at)) < APART:
+            elif is_cut or answer.at is None or answer.at - moment(str(look.absent_at)) < APART:
                 self.left.append(look)
             else:
                 self.gone.append(look.fullname)
+
+    def _is_much(self, absent: int, asked: int) -> bool:
+        return absent >= MANY and 100 * absent > self._share * asked
+
+
+def _number(counts: Counter[int | None], silent: Set[int | None]) -> int:
+    return sum(count for group, count in counts.items() if group not in silent)
 
 
 def is_evidence(looks: Sequence[Look], found: "Mapping[str, Observation]") -> bool:
