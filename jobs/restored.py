@@ -11,7 +11,7 @@ from jobs.load import load_from
 from jobs.task import new_attempt, read_receipt
 from reddit_etl.clock import iso
 from reddit_etl.entities import ENTITIES
-from reddit_etl.errors import EtlError, UnreadableObjectError
+from reddit_etl.errors import EtlError, LakeError, UnreadableObjectError
 from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
 from reddit_etl.lake.receipts import Lost, Transformed
 from reddit_etl.steps.attempt import new_name
@@ -23,37 +23,38 @@ DAY = timedelta(days=1)
 Rows = Counter[tuple[str, datetime]]
 """How many were loaded again, by entity and hour. An hour has several loads of an entity: of listings, and of looks."""
 
+Notes = dict[str, Lost]
+"""What runs noted, by the key of the receipt."""
 
-def reload_before(past: Past, end: datetime, *, over_pause: bool) -> Rows:
+
+def reload_before(past: Past, end: datetime) -> Rows:
     """Repeat the lost loads of the hours before `end`, the oldest day first.
 
-    Looks back day by day, until a day of whose loads none is lost; with `over_pause` also if receipts record no load
-    that is a day old, as the warehouse may have been replaced in the pause. What cannot be loaded again holds up
-    nothing else: it is added to `past.errors`, and the lake notes its hour, so that the runs of the next 48 hours try
-    it again, though no later load is lost any more. Holds the receipts of one day at a time. Raises EtlError.
+    Looks back day by day, until a day of whose loads none is lost, if one of `past` is lost, or if receipts record no
+    load that is a day old, as the warehouse may have been replaced in the pause. What cannot be loaded again holds up
+    nothing else: it is added to `past.errors`. Before anything is loaded, the lake notes all that is lost, so that the
+    runs of the next 48 hours, and the first one after a pause, try what this one leaves, though no later load is lost
+    any more. Holds the receipts of one day at a time. Raises EtlError.
     """
-    lost = sorted({hour for hour, _ in past.lost})
-    if lost:
-        # They are loaded after this, and leave the hours of `past` if that fails for long.
-        _note(past, lost)
-    rows = Rows()
-    days = {hour.replace(hour=0) for hour in _noted(past) if hour < end}
-    if lost or (over_pause and not past.has_early_loads):
-        days |= set(_days_with_losses(end))
-    for begin in sorted(days):
-        failed = []
+    # Those of `past` are loaded after this, and leave its hours if that fails for long.
+    lost = {hour for hour, _ in past.lost}
+    notes = _notes(past)
+    days = _days_with_losses(end, notes, is_searched=bool(lost) or not past.has_early_loads)
+    noted = [_note(past, lost.union(days))] if lost or days else []
+    rows, failed = Rows(), set[datetime]()
+    for begin in days:
         try:
             of_day = Past(min(begin + DAY, end), first=begin).lost_loads
         except UnreadableObjectError as error:
             # A damaged pack of receipts.
             log.error("not loaded again", extra={"day": f"{begin:%Y-%m-%d}", "error": str(error)})
             past.errors.append(error)
-            _note(past, [begin])
+            failed.add(begin)
             continue
         for hour, entity, selection in of_day:
             where = {"hour": hour_text(hour), "entity": entity, "of": selection}
             try:
-                transformed = read_receipt(receipt_key("transform", entity, hour, selection), Transformed)
+                transformed = _transformed(hour, entity, selection)
                 if not ours(transformed.extracts):
                     continue
                 log.warning("the warehouse lacks this load; loading it again", extra=where)
@@ -61,42 +62,85 @@ def reload_before(past: Past, end: datetime, *, over_pause: bool) -> Rows:
             except EtlError as error:
                 log.error("not loaded again", extra=where | {"error": str(error)})
                 past.errors.append(error)
-                failed.append(hour)
+                failed.add(begin)
             else:
                 rows[entity, hour] += loaded
-        if failed:
-            # Before a later day is loaded, as a run that finds that whole looks no further back.
-            _note(past, failed)
+    if failed.issuperset(days):
+        return rows
+    # Else the next runs would look at each of these days again.
+    later = {hour for note in notes.values() for hour in _hours(note) if hour >= end}
+    _note(past, lost | failed | later, settles=[*notes, *noted])
     return rows
 
 
-def _note(past: Past, hours: Iterable[datetime]) -> None:
+def _note(past: Past, hours: Iterable[datetime], settles: Iterable[str] = ()) -> str:
+    """Put the receipt; returns its key."""
     clock = resources.clock(past.hour)
     name = new_name(clock)
     header = {"entity": "all", "hour": hour_text(past.hour), "attempt": name, "committed_at": iso(clock())}
-    receipt = Lost(**header, hours=sorted(set(map(hour_text, hours))))
+    receipt = Lost(**header, hours=sorted(set(map(hour_text, hours))), settles=sorted(settles))
     key = receipt_key("lost", "all", past.hour, f"{name}-{resources.warehouse_name()}")
     resources.lake().create(key, receipt.to_json())
+    return key
 
 
-def _noted(past: Past) -> Iterator[datetime]:
-    """The hours that earlier runs have noted for this warehouse."""
-    for one in past.receipts.all:
-        if one.step == "lost" and one.name.endswith(f"-{resources.warehouse_name()}"):
-            yield from (datetime.fromisoformat(f"{hour}:00") for hour in read_receipt(one.key, Lost).hours)
+def _notes(past: Past) -> Notes:
+    """What earlier runs have noted for this warehouse."""
+    end = f"-{resources.warehouse_name()}"
+    keys = [one.key for one in past.receipts.all if one.step == "lost" and one.name.endswith(end)]
+    return {key: read_receipt(key, Lost) for key in keys}
 
 
-def _days_with_losses(end: datetime) -> Iterator[datetime]:
-    """The days before `end`, the newest first, each as its first hour; also those whose receipts cannot be read."""
-    names = [name for name in resources.lake().folders(RECEIPTS) if "dt=" < name <= f"dt={end:%Y-%m-%d}"]
-    for name in sorted(names, reverse=True):
-        begin = datetime.fromisoformat(name.removeprefix("dt="))
-        until = min(begin + DAY, end)
-        past = Past(until, first=begin) if begin < until else None
+def _hours(note: Lost) -> Iterator[datetime]:
+    return (datetime.fromisoformat(f"{hour}:00") for hour in note.hours)
+
+
+def _days_with_losses(end: datetime, notes: Notes, *, is_searched: bool) -> list[datetime]:
+    """The days before `end` of which loads are lost, the oldest first, each as its first hour.
+
+    Of days that were noted, and if `is_searched`, of all before `end` back to a day that is whole; what was noted in
+    these is added to `notes`, as the run may have been killed before a pause. Also those whose receipts cannot be read.
+    """
+    found = set()
+    for begin in _days_before(end) if is_searched else ():
+        day = Past(min(begin + DAY, end), first=begin)
         try:
-            if past and past.lost_loads:
-                yield begin
-            elif past and past.has_loads:
-                return
+            notes.update(_notes(day))
+            if _has_losses(day):
+                found.add(begin)
+            elif day.has_loads and not day.lost_loads:
+                break
         except UnreadableObjectError:
-            yield begin
+            found.add(begin)
+    settled = {key for note in notes.values() for key in note.settles}
+    noted = (hour for key, note in notes.items() if key not in settled for hour in _hours(note))
+    for begin in {hour.replace(hour=0) for hour in noted if hour < end} - found:
+        try:
+            if _has_losses(Past(min(begin + DAY, end), first=begin)):
+                found.add(begin)
+        except UnreadableObjectError:
+            found.add(begin)
+    return sorted(found)
+
+
+def _days_before(end: datetime) -> list[datetime]:
+    """The days with receipts, the newest first, each as its first hour."""
+    names = [name for name in resources.lake().folders(RECEIPTS) if "dt=" < name <= f"dt={end:%Y-%m-%d}"]
+    days = (datetime.fromisoformat(name.removeprefix("dt=")) for name in sorted(names, reverse=True))
+    return [begin for begin in days if begin < end]
+
+
+def _has_losses(day: Past) -> bool:
+    """Whether a load of the settings' source is lost. Raises EtlError."""
+    for load in day.lost_loads:
+        try:
+            if ours(_transformed(*load).extracts):
+                return True
+        except LakeError:
+            # Loading it again says what is wrong.
+            return True
+    return False
+
+
+def _transformed(hour: datetime, entity: str, selection: str) -> Transformed:
+    return read_receipt(receipt_key("transform", entity, hour, selection), Transformed)

@@ -103,10 +103,42 @@ def test_what_was_lost_during_a_pause_is_loaded_by_the_first_run_after_it(
         calm.warehouse.unlink()
     if is_killed:
         with monkeypatch.context() as patch:
-            patch.setattr(restored, "reload_before", lambda *_, **__: restored.Rows())
+            patch.setattr(restored, "reload_before", lambda *_: restored.Rows())
             assert calm.run("2026-12-04T03", **READ) == 0
     assert calm.run("2026-12-04T04", **READ) == 0
     assert calm.rows("SELECT * FROM reddit.post_metrics WHERE observed_at < '2026-12-04' ORDER BY ALL") == before
+
+
+@pytest.mark.parametrize(
+    ("killed", "then"),
+    [
+        # Tried again, as AWS Batch does.
+        ("2026-12-04T03", "2026-12-04T03"),
+        ("2026-12-04T03", "2026-12-10T04"),
+        # By then the killed run's hour is whole, and all that it found lost in the last 48 hours is older.
+        ("2026-11-24T04", "2026-11-26T04"),
+    ],
+)
+def test_what_a_run_left_that_was_killed_while_reloading_is_loaded_by_the_next_whenever_that_is(
+    calm: Pipeline, monkeypatch: pytest.MonkeyPatch, killed: str, then: str
+) -> None:
+    before = calm.rows("SELECT * FROM reddit.post_metrics ORDER BY ALL")
+    calm.warehouse.unlink()
+    reloaded: set[str] = set()
+    load = DuckDBWarehouse.load
+
+    def load_two_hours(self: DuckDBWarehouse, given: Load) -> object:
+        reloaded.update({given.hour} - {killed})
+        if len(reloaded) > 2:
+            raise KeyboardInterrupt
+        return load(self, given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "load", load_two_hours)
+        with pytest.raises(KeyboardInterrupt):
+            calm.run(killed, **READ)
+    assert calm.run(then, **READ) == 0
+    assert calm.rows("SELECT * FROM reddit.post_metrics WHERE observed_at < '2026-11-24' ORDER BY ALL") == before
 
 
 def test_a_warehouse_that_was_removed_is_made_whole_from_the_beginning(calm: Pipeline, whole: list[Any]) -> None:
@@ -208,7 +240,7 @@ def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pyt
     calm.warehouse.unlink()
     monkeypatch.setattr(restored, "ours", lambda _: False)
     now = datetime.fromisoformat(f"{NOW}:00")
-    assert restored.reload_before(Past(now), now, over_pause=False) == {}
+    assert restored.reload_before(Past(now), now) == {}
     assert not calm.warehouse.exists()
 
 

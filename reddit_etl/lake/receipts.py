@@ -253,6 +253,9 @@ class Lost(Receipt):
     """What a run found missing in the warehouse and may have failed to load again, for later runs to try it too."""
 
     hours: list[str]
+    """Of a day before the last 48 hours, its first."""
+    settles: list[str] = field(default_factory=list)
+    """The keys of earlier ones, of which nothing but these hours is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
