@@ -12,7 +12,8 @@ from jobs.task import new_attempt, read_receipt
 from reddit_etl.clock import iso
 from reddit_etl.entities import ENTITIES
 from reddit_etl.errors import EtlError, LakeError, UnreadableObjectError
-from reddit_etl.lake.layout import RECEIPTS, hour_text, receipt_key
+from reddit_etl.lake.index import days
+from reddit_etl.lake.layout import hour_text, receipt_key
 from reddit_etl.lake.receipts import Lost, Transformed
 from reddit_etl.steps.attempt import new_name
 
@@ -39,10 +40,10 @@ def reload_before(past: Past, end: datetime) -> Rows:
     # Those of `past` are loaded after this, and leave its hours if that fails for long.
     lost = {hour for hour, _ in past.lost}
     notes = _notes(past)
-    days = _days_with_losses(end, notes, is_searched=bool(lost) or not past.has_early_loads)
-    noted = [_note(past, lost.union(days))] if lost or days else []
+    begins = _days_with_losses(end, notes, is_searched=bool(lost) or not past.has_early_loads)
+    noted = [_note(past, lost.union(begins))] if lost or begins else []
     rows, failed = Rows(), set[datetime]()
-    for begin in days:
+    for begin in begins:
         try:
             of_day = Past(min(begin + DAY, end), first=begin).lost_loads
         except UnreadableObjectError as error:
@@ -65,7 +66,7 @@ def reload_before(past: Past, end: datetime) -> Rows:
                 failed.add(begin)
             else:
                 rows[entity, hour] += loaded
-    if failed.issuperset(days):
+    if failed.issuperset(begins):
         return rows
     # Else the next runs would look at each of these days again.
     later = {hour for note in notes.values() for hour in _hours(note) if hour >= end}
@@ -102,7 +103,7 @@ def _days_with_losses(end: datetime, notes: Notes, *, is_searched: bool) -> list
     these is added to `notes`, as the run may have been killed before a pause. Also those whose receipts cannot be read.
     """
     found = set()
-    for begin in _days_before(end) if is_searched else ():
+    for begin in (day for day in days(resources.lake()) if day < end) if is_searched else ():
         day = Past(min(begin + DAY, end), first=begin)
         try:
             notes.update(_notes(day))
@@ -121,13 +122,6 @@ def _days_with_losses(end: datetime, notes: Notes, *, is_searched: bool) -> list
         except UnreadableObjectError:
             found.add(begin)
     return sorted(found)
-
-
-def _days_before(end: datetime) -> list[datetime]:
-    """The days with receipts, the newest first, each as its first hour."""
-    names = [name for name in resources.lake().folders(RECEIPTS) if "dt=" < name <= f"dt={end:%Y-%m-%d}"]
-    days = (datetime.fromisoformat(name.removeprefix("dt=")) for name in sorted(names, reverse=True))
-    return [begin for begin in days if begin < end]
 
 
 def _has_losses(day: Past) -> bool:

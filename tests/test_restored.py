@@ -85,6 +85,8 @@ def test_a_copy_of_any_age_is_whole_after_the_next_run(
     other = calm.lake / "receipts/dt=2026-10-10/hr=04/extract-posts-sandbox.python-new-20.json"
     other.parent.mkdir(parents=True)
     other.touch()
+    # As a person may leave behind.
+    shutil.copytree(other.parents[1], calm.lake / "receipts/dt=2026-11-20 copy")
     assert calm.run(NOW, **READ) == 0
     assert facts(calm) == whole
     assert ("rows that were missing" in capsys.readouterr().out) is (hour != HOURS[-1])

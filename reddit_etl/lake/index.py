@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from reddit_etl.lake.base import Lake
-from reddit_etl.lake.layout import RECEIPT, RECEIPTS, after, receipts_of
+from reddit_etl.lake.layout import DAY, RECEIPT, RECEIPTS, after, receipts_of
 
 
 @dataclass(frozen=True, order=True)
@@ -29,11 +29,16 @@ class ReceiptKey:
         return cls(hour, found["step"], found["entity"], found["name"], key)
 
 
+def days(lake: Lake) -> list[datetime]:
+    """The days with receipts, the newest first. Raises LakeError."""
+    # There may be other folders, such as a copy that a person has made of one.
+    found = (DAY.fullmatch(f"{RECEIPTS}{name}/") for name in lake.folders(RECEIPTS))
+    return sorted((datetime.fromisoformat(day[1]) for day in found if day), reverse=True)
+
+
 def newest(lake: Lake, steps: Container[str]) -> datetime | None:
     """The newest hour with a receipt of one of these steps; None if there is none. Raises LakeError."""
-    days = [day.removeprefix("dt=") for day in lake.folders(RECEIPTS) if day.startswith("dt=")]
-    for day in sorted(days, reverse=True):
-        begin = datetime.fromisoformat(day)
+    for begin in days(lake):
         found = [one.hour for one in Receipts(lake, begin, begin + timedelta(hours=23)).all if one.step in steps]
         if found:
             return max(found)
@@ -67,11 +72,8 @@ class Receipts:
     def before(self) -> "Receipts | None":
         """Those of the last day that has any before `first`: a pause may have been longer. Raises LakeError."""
         latest = self._first - timedelta(hours=1)
-        days = [found for found in self._lake.folders(RECEIPTS) if "dt=" < found <= f"dt={latest:%Y-%m-%d}"]
-        if not days:
-            return None
-        first = datetime.fromisoformat(max(days).removeprefix("dt="))
-        return Receipts(self._lake, first, min(latest, first + timedelta(hours=23)))
+        first = next((day for day in days(self._lake) if day <= latest), None)
+        return Receipts(self._lake, first, min(latest, first + timedelta(hours=23))) if first else None
 
     def covers(self, hour: datetime) -> bool:
         """Whether the hour is in the range."""
