@@ -100,6 +100,11 @@ class Past:
         return [load for load in called_loaded if load_prefix(load[1], load[0], load[2]) not in known]
 
     @property
+    def unloaded(self) -> list[tuple[datetime, str, str]]:
+        """The transformations, of every source, of which no load is recorded, likewise. Raises LakeError."""
+        return sorted((*key, name) for key, steps in self._steps.items() for name in steps.transformed - steps.loaded)
+
+    @property
     def has_loads(self) -> bool:
         """Whether receipts record any load into this warehouse. Raises LakeError."""
         return any(steps.loaded for steps in self._steps.values())

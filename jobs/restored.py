@@ -20,6 +20,7 @@ from reddit_etl.steps.attempt import new_name
 log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
+UNLOADED = "this was not loaded while the warehouse was unavailable; loading it"
 
 Rows = Counter[tuple[str, datetime]]
 """How many were loaded again, by entity and hour. An hour has several loads of an entity: of listings, and of looks."""
@@ -30,6 +31,8 @@ Notes = dict[str, Lost]
 
 def reload_before(past: Past, end: datetime) -> Rows:
     """Repeat the lost loads of the hours before `end`, the oldest day first.
+
+    Does the loads, too, that were never done since the warehouse was unavailable for longer than runs catch up.
 
     Looks back day by day, until a day of whose loads none is lost, if one of `past` is lost, or if receipts record no
     load that is a day old, as the warehouse may have been replaced in the pause. What cannot be loaded again holds up
@@ -45,27 +48,31 @@ def reload_before(past: Past, end: datetime) -> Rows:
     rows, failed = Rows(), set[datetime]()
     for begin in begins:
         try:
-            of_day = Past(min(begin + DAY, end), first=begin).lost_loads
+            day = Past(min(begin + DAY, end), first=begin)
+            of_day = [*((load, True) for load in day.lost_loads), *((load, False) for load in day.unloaded)]
         except UnreadableObjectError as error:
             # A damaged pack of receipts.
             log.error("not loaded again", extra={"day": f"{begin:%Y-%m-%d}", "error": str(error)})
             past.errors.append(error)
             failed.add(begin)
             continue
-        for hour, entity, selection in of_day:
+        for (hour, entity, selection), is_again in of_day:
             where = {"hour": hour_text(hour), "entity": entity, "of": selection}
             try:
                 transformed = _transformed(hour, entity, selection)
                 if not ours(transformed.extracts):
                     continue
-                log.warning("the warehouse lacks this load; loading it again", extra=where)
-                loaded = load_from(new_attempt(ENTITIES[entity], hour), transformed, is_again=True).rows
+                log.warning("the warehouse lacks this load; loading it again" if is_again else UNLOADED, extra=where)
+                receipt = load_from(new_attempt(ENTITIES[entity], hour), transformed, is_again=is_again)
+                if not is_again:
+                    key = receipt_key("load", entity, hour, f"{selection}-{resources.warehouse_name()}")
+                    resources.lake().create(key, receipt.to_json())
             except EtlError as error:
                 log.error("not loaded again", extra=where | {"error": str(error)})
                 past.errors.append(error)
                 failed.add(begin)
             else:
-                rows[entity, hour] += loaded
+                rows[entity, hour] += receipt.rows
     if failed.issuperset(begins):
         return rows
     # Else the next runs would look at each of these days again.
@@ -102,15 +109,19 @@ def _days_with_losses(end: datetime, notes: Notes, *, is_searched: bool) -> list
     Of days that were noted, and if `is_searched`, of all before `end` back to a day that is whole; what was noted in
     these is added to `notes`, as the run may have been killed before a pause. Also those whose receipts cannot be read.
     """
-    found = set()
+    found, unloaded = set[datetime](), set[datetime]()
     for begin in (day for day in days(resources.lake()) if day < end) if is_searched else ():
         day = Past(min(begin + DAY, end), first=begin)
         try:
             notes.update(_notes(day))
             if _has_losses(day):
-                found.add(begin)
-            elif day.has_loads and not day.lost_loads:
-                break
+                unloaded.add(begin)
+            if day.has_loads:
+                # What is older than the first load into a new warehouse is not loaded into it.
+                found |= unloaded
+                unloaded.clear()
+                if not day.lost_loads:
+                    break
         except UnreadableObjectError:
             found.add(begin)
     settled = {key for note in notes.values() for key in note.settles}
@@ -125,8 +136,8 @@ def _days_with_losses(end: datetime, notes: Notes, *, is_searched: bool) -> list
 
 
 def _has_losses(day: Past) -> bool:
-    """Whether a load of the settings' source is lost. Raises EtlError."""
-    for load in day.lost_loads:
+    """Whether a load of the settings' source is lost, or was never done. Raises EtlError."""
+    for load in (*day.lost_loads, *day.unloaded):
         try:
             if ours(_transformed(*load).extracts):
                 return True

@@ -143,6 +143,45 @@ def test_what_a_run_left_that_was_killed_while_reloading_is_loaded_by_the_next_w
     assert calm.rows("SELECT * FROM reddit.post_metrics WHERE observed_at < '2026-11-24' ORDER BY ALL") == before
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_was_read_while_the_warehouse_was_unavailable_for_days_is_loaded_by_the_first_run_after_that(
+    calm: Pipeline, monkeypatch: pytest.MonkeyPatch, *, is_killed: bool
+) -> None:
+    """Or by the next, if that one was killed; also what was merged since. A new warehouse gets 48 hours."""
+    hours = ["2026-11-24T04", "2026-11-25T04", "2026-11-25T16", "2026-11-26T04", "2026-11-27T16"]
+    load = DuckDBWarehouse.load
+
+    def unavailable(*_: object) -> object:
+        raise WarehouseError("the warehouse is unavailable")
+
+    def load_one_old_hour(self: DuckDBWarehouse, given: Load) -> object:
+        if given.hour == hours[1]:
+            raise KeyboardInterrupt
+        return load(self, given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "load", unavailable)
+        assert [calm.run(hour, **READ) for hour in hours] == [TASK_FAILED] * len(hours)
+    if is_killed:
+        assert calm.maintain("2026-11-28T03") == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(DuckDBWarehouse, "load", load_one_old_hour)
+            with pytest.raises(KeyboardInterrupt):
+                calm.run("2026-11-28T04", **READ)
+    assert calm.run("2026-11-28T05", **READ) == 0
+    loads = "SELECT hour, count(*) FROM reddit.load_audit GROUP BY 1"
+    loaded = dict(calm.rows(loads))
+    assert [loaded.get(hour) for hour in (*HOURS, *hours)] == [2] * len([*HOURS, *hours])
+    observed = {f"{hour:%Y-%m-%dT%H}" for (hour,) in calm.rows("SELECT observed_at FROM reddit.post_metrics")}
+    assert {*HOURS, *hours} <= observed
+    assert calm.run("2026-11-28T06", **READ) == 0
+    assert dict(calm.rows(loads)) == loaded | {"2026-11-28T06": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "warehouse", calm.folder / "new.duckdb")
+        assert calm.run("2026-11-28T07", **READ) == 0
+        assert min(dict(calm.rows(loads))) == hours[-1]
+
+
 def test_a_warehouse_that_was_removed_is_made_whole_from_the_beginning(calm: Pipeline, whole: list[Any]) -> None:
     calm.warehouse.unlink()
     assert calm.run(NOW, **READ) == 0
