@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -186,6 +187,21 @@ def test_a_run_packs_so_many_receipts_and_ends_with_a_day(lake: Lake, monkeypatc
     # What was packed before is removed beside it.
     runs = [packing(lake, NOW + timedelta(days=2 * number)) for number in range(3)]
     assert [(one.packed, one.removed) for one in runs] == [(60, 0), (60, 60), (0, 60)]
+
+
+def test_a_pack_of_long_plans_is_in_memory_once(tmp_path: Path) -> None:
+    lake, size = FolderLake(tmp_path), 1_000_000
+    for key in OLD:
+        lake.create(key, content(key) + b" " * size)
+    packing(lake)
+    fresh = PackedLake(lake)
+    tracemalloc.start()
+    try:
+        assert fresh.create(OLD[0], content(OLD[0]) + b" " * size)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(OLD) * size < peak < 1.3 * len(OLD) * size
 
 
 def test_the_first_receipt_of_a_day_takes_no_listing_of_its_own(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ receipts themselves, and a run that began later finds the pack.
 """
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +25,7 @@ from reddit_etl.lake.layout import PACK, RECEIPT, RECEIPTS, after, day_of, pack_
 from reddit_etl.lake.receipts import Receipt
 
 KEPT = 2
-"""Packed days in memory, of about a megabyte each."""
+"""Packed days in memory, of about a megabyte each; of 60 if each hour looks at all that the default allows."""
 
 
 class Day(NamedTuple):
@@ -123,14 +124,16 @@ class PackedLake(Lake):
         return self.packed_in(self._packs[day]) if self._packs[day] else {}
 
     def _read_packs(self, packs: tuple[str, ...]) -> Mapping[str, bytes]:
-        found = {}
+        found: dict[str, bytes] = {}
         for pack in packs:
             try:
-                lines = gzip.decompress(self._lake.read(pack) or b"").splitlines()
-                if not lines:
+                content = self._lake.read(pack) or b""
+                # Line by line: a plan may be long.
+                with gzip.open(io.BytesIO(content)) as lines:
+                    receipts = {packed["key"]: packed["receipt"].encode() for packed in map(json.loads, lines)}
+                if not receipts:
                     raise EOFError
-                for packed in map(json.loads, lines):
-                    found[packed["key"]] = packed["receipt"].encode()
+                found |= receipts
             except (ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, zlib.error) as error:
                 raise UnreadableObjectError(
                     f"{self.url}/{pack}: not a pack of receipts ({type(error).__name__}): restore it"
