@@ -1,4 +1,4 @@
-"""Repeat loads that the warehouse lost from before the last 48 hours, as when it was restored from an old copy."""
+"""Loads from before the last 48 hours: those that the warehouse lost, and those that it was unavailable for."""
 
 import logging
 from collections import Counter
@@ -32,7 +32,7 @@ Notes = dict[str, Lost]
 def reload_before(past: Past, end: datetime) -> Rows:
     """Repeat the lost loads of the hours before `end`, the oldest day first.
 
-    Does the loads, too, that were never done since the warehouse was unavailable for longer than runs catch up.
+    Does also those that were never done, as the warehouse was unavailable for longer than runs catch up.
 
     Looks back day by day, until a day of whose loads none is lost, if one of `past` is lost, or if receipts record no
     load that is a day old, as the warehouse may have been replaced in the pause. What cannot be loaded again holds up
@@ -47,38 +47,47 @@ def reload_before(past: Past, end: datetime) -> Rows:
     noted = [_note(past, lost.union(begins))] if lost or begins else []
     rows, failed = Rows(), set[datetime]()
     for begin in begins:
-        try:
-            day = Past(min(begin + DAY, end), first=begin)
-            of_day = [*((load, True) for load in day.lost_loads), *((load, False) for load in day.unloaded)]
-        except UnreadableObjectError as error:
-            # A damaged pack of receipts.
-            log.error("not loaded again", extra={"day": f"{begin:%Y-%m-%d}", "error": str(error)})
-            past.errors.append(error)
+        of_day, is_whole = _reload(past, begin, min(begin + DAY, end))
+        rows += of_day
+        if not is_whole:
             failed.add(begin)
-            continue
-        for (hour, entity, selection), is_again in of_day:
-            where = {"hour": hour_text(hour), "entity": entity, "of": selection}
-            try:
-                transformed = _transformed(hour, entity, selection)
-                if not ours(transformed.extracts):
-                    continue
-                log.warning("the warehouse lacks this load; loading it again" if is_again else UNLOADED, extra=where)
-                receipt = load_from(new_attempt(ENTITIES[entity], hour), transformed, is_again=is_again)
-                if not is_again:
-                    key = receipt_key("load", entity, hour, f"{selection}-{resources.warehouse_name()}")
-                    resources.lake().create(key, receipt.to_json())
-            except EtlError as error:
-                log.error("not loaded again", extra=where | {"error": str(error)})
-                past.errors.append(error)
-                failed.add(begin)
-            else:
-                rows[entity, hour] += receipt.rows
     if failed.issuperset(begins):
         return rows
     # Else the next runs would look at each of these days again.
     later = {hour for note in notes.values() for hour in _hours(note) if hour >= end}
     _note(past, lost | failed | later, settles=[*notes, *noted])
     return rows
+
+
+def _reload(past: Past, begin: datetime, end: datetime) -> tuple[Rows, bool]:
+    """Do what a day's hours lack; False if something could not be loaded, which is added to `past.errors`."""
+    rows, is_whole = Rows(), True
+    try:
+        day = Past(end, first=begin)
+        loads = [*((load, True) for load in day.lost_loads), *((load, False) for load in day.unloaded)]
+    except UnreadableObjectError as error:
+        # A damaged pack of receipts.
+        log.error("not loaded again", extra={"day": f"{begin:%Y-%m-%d}", "error": str(error)})
+        past.errors.append(error)
+        return rows, False
+    for (hour, entity, selection), is_again in loads:
+        where = {"hour": hour_text(hour), "entity": entity, "of": selection}
+        try:
+            transformed = _transformed(hour, entity, selection)
+            if not ours(transformed.extracts):
+                continue
+            log.warning("the warehouse lacks this load; loading it again" if is_again else UNLOADED, extra=where)
+            receipt = load_from(new_attempt(ENTITIES[entity], hour), transformed, is_again=is_again)
+            if not is_again:
+                key = receipt_key("load", entity, hour, f"{selection}-{resources.warehouse_name()}")
+                resources.lake().create(key, receipt.to_json())
+        except EtlError as error:
+            log.error("not loaded again", extra=where | {"error": str(error)})
+            past.errors.append(error)
+            is_whole = False
+        else:
+            rows[entity, hour] += receipt.rows
+    return rows, is_whole
 
 
 def _note(past: Past, hours: Iterable[datetime], settles: Iterable[str] = ()) -> str:
