@@ -115,7 +115,7 @@ class RedditPipeline(luigi.Task):
 
         The later losses are repeated after these: as long as there are any, the next run looks back as far.
         """
-        return restored.reload_before(self._past, self.hour - resources.REACH)
+        return restored.reload_before(self._past, self.hour - resources.REACH, over_pause=not self._was_complete)
 
     @cached_property
     def _was_complete(self) -> bool:

@@ -29,21 +29,21 @@ Notes = dict[str, Lost]
 """What runs noted, by the key of the receipt."""
 
 
-def reload_before(past: Past, end: datetime) -> Rows:
+def reload_before(past: Past, end: datetime, *, over_pause: bool) -> Rows:
     """Repeat the lost loads of the hours before `end`, the oldest day first.
 
     Does also those that were never done, as the warehouse was unavailable for longer than runs catch up.
 
-    Looks back day by day, until a day of whose loads none is lost, if one of `past` is lost, or if receipts record no
-    load that is a day old, as the warehouse may have been replaced in the pause. What cannot be loaded again holds up
-    nothing else: it is added to `past.errors`. Before anything is loaded, the lake notes all that is lost, so that the
-    runs of the next 48 hours, and the first one after a pause, try what this one leaves, though no later load is lost
-    any more. Holds the receipts of one day at a time. Raises EtlError.
+    Looks back day by day, until a day of whose loads none is lost, if one of `past` is lost, and with `over_pause` also
+    if receipts record no load that is a day old, as the warehouse may have been replaced in the pause. What cannot be
+    loaded again holds up nothing else: it is added to `past.errors`. Before anything is loaded, the lake notes all that
+    is lost, so that the runs of the next 48 hours, and the first one after a pause, try what this one leaves, though no
+    later load is lost any more. Holds the receipts of one day at a time. Raises EtlError.
     """
     # Those of `past` are loaded after this, and leave its hours if that fails for long.
     lost = {hour for hour, _ in past.lost}
     notes = _notes(past)
-    begins = _days_with_losses(end, notes, is_searched=bool(lost) or not past.has_early_loads)
+    begins = _days_with_losses(end, notes, is_searched=bool(lost) or (over_pause and not past.has_early_loads))
     noted = [_note(past, lost.union(begins))] if lost or begins else []
     rows, failed = Rows(), set[datetime]()
     for begin in begins:

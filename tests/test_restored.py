@@ -105,7 +105,7 @@ def test_what_was_lost_during_a_pause_is_loaded_by_the_first_run_after_it(
         calm.warehouse.unlink()
     if is_killed:
         with monkeypatch.context() as patch:
-            patch.setattr(restored, "reload_before", lambda *_: restored.Rows())
+            patch.setattr(restored, "reload_before", lambda *_, **__: restored.Rows())
             assert calm.run("2026-12-04T03", **READ) == 0
     assert calm.run("2026-12-04T04", **READ) == 0
     assert calm.rows("SELECT * FROM reddit.post_metrics WHERE observed_at < '2026-12-04' ORDER BY ALL") == before
@@ -281,7 +281,7 @@ def test_loads_of_another_source_are_left_alone(calm: Pipeline, monkeypatch: pyt
     calm.warehouse.unlink()
     monkeypatch.setattr(restored, "ours", lambda _: False)
     now = datetime.fromisoformat(f"{NOW}:00")
-    assert restored.reload_before(Past(now), now) == {}
+    assert restored.reload_before(Past(now), now, over_pause=False) == {}
     assert not calm.warehouse.exists()
 
 
