@@ -208,6 +208,7 @@ def upsert_staged(load: Load, execute: Execute, *, others: Sequence[str], now: d
     [(first, last, *ids)] = execute(upsert.bounds(entity), []).fetchall()
     keys, left_out = ids[:2], 0
     if rest := leave_out(entity, source, ids, execute):
+        execute(named.shown_again(entity), ids[:2])
         source, left_out = rest
         temporary += NAMED
     execute(upsert.observe(entity, source), [first, last])
@@ -235,7 +236,6 @@ def leave_out(entity: Entity, source: str, ids: Sequence[object], execute: Execu
         return None
     execute(named.name(entity), ids)
     execute(named.mark_back(entity), ids[:2])
-    execute(named.shown_again(entity), ids[:2])
     execute(named.touch(entity, source), [])
     [(rows,)] = execute(named.count_dropped(entity), []).fetchall()
     return named.rest(entity, source), int(rows)
